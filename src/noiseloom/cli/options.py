@@ -1,0 +1,28 @@
+"""Arguments and options that several verbs share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+RecipeName = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A shipped recipe's name, or the path of a .yaml.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="KEY=VALUE", help="Changes, such as network.depth=8."),
+]
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder.")]
+Evaluate = Annotated[bool, typer.Option(help="Measure the result at the end.")]
+
+Steps = Annotated[
+    int | None, typer.Option(min=1, help="Moves from noise to data; the recipe's if not given.")
+]
+Sampler = Annotated[str | None, typer.Option(help="Which sampler; the recipe's if not given.")]
+Guidance = Annotated[float | None, typer.Option(help="How strongly labels are followed; 1 is off.")]
+Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
+Raw = Annotated[bool, typer.Option("--raw", help="The weights themselves, not their average.")]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

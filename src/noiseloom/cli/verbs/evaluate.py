@@ -1,0 +1,45 @@
+"""`noiseloom evaluate RUN`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from noiseloom.cli.options import AsJson, Debug, Guidance, Raw, RunFolder, Sampler, Seed, Steps
+from noiseloom.cli.output import answer
+
+
+def verb(
+    run: RunFolder,
+    num: Annotated[
+        int | None, typer.Option(min=2, help="Samples measured; the recipe's if not given.")
+    ] = None,
+    steps: Steps = None,
+    sampler: Sampler = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    raw: Raw = False,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Measure a run's samples against held-out data.
+
+    Writes evaluation.json and report.html; --json prints the former.
+    """
+    from noiseloom.cli.progress import watch
+    from noiseloom.cli.summary import figures, next_steps
+    from noiseloom.runs import Run
+
+    opened = Run.open(run)
+    with watch() as on_event:
+        evaluation = opened.evaluate(
+            num=num,
+            steps=steps,
+            sampler=sampler,
+            guidance=guidance,
+            seed=seed,
+            raw=raw,
+            on_event=on_event,
+        )
+    answer(f"{figures(evaluation)}\n\n{next_steps(opened.folder)}", evaluation, as_json)

@@ -1,0 +1,66 @@
+"""`noiseloom recipes [NAME]` and `noiseloom recipes suggest PATH`"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from noiseloom.cli.options import AsJson, Debug
+from noiseloom.cli.output import answer
+
+
+def verb(
+    name: Annotated[
+        str | None, typer.Argument(help="A recipe to print whole, or the word suggest.")
+    ] = None,
+    path: Annotated[
+        str | None, typer.Argument(help="After suggest: a folder of images, or IDX files.")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """List the recipes, print one, or suggest one.
+
+    noiseloom recipes                  the list
+
+    noiseloom recipes mnist            every key of mnist, as a file to copy and change
+
+    noiseloom recipes suggest PATH     the command to train on PATH, its time and memory
+    """
+    if name is None:
+        _list(as_json)
+    elif name == "suggest":
+        _suggest(path, as_json)
+    elif path is not None:
+        raise typer.BadParameter(f"'{path}' follows a recipe's name; only suggest takes a path.")
+    else:
+        _print(name, as_json)
+
+
+def _list(as_json: bool) -> None:
+    from noiseloom.runs import shipped_recipes
+
+    recipes = shipped_recipes()
+    parts = ["\n".join([name, *(f"    {line}" for line in head)]) for name, head in recipes]
+    document = {"recipes": [{"name": name, "about": head} for name, head in recipes]}
+    answer("\n\n".join(parts), document, as_json)
+
+
+def _print(name: str, as_json: bool) -> None:
+    from noiseloom.config import to_mapping
+    from noiseloom.runs import Recipe
+
+    recipe = Recipe.load(name)
+    answer(recipe.to_yaml().rstrip(), to_mapping(recipe), as_json)
+
+
+def _suggest(path: str | None, as_json: bool) -> None:
+    if path is None:
+        raise typer.BadParameter("suggest needs a path: noiseloom recipes suggest PATH.")
+    from dataclasses import asdict
+
+    from noiseloom.data.suggest import suggest
+
+    suggestion = suggest(path)
+    answer(str(suggestion), asdict(suggestion), as_json)

@@ -1,0 +1,109 @@
+"""A data set: what is trained on, what it is measured against, and the form of its items."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL.Image import Image
+from torch import Tensor
+
+from noiseloom.data.forms import Form, ImageForm, PointForm
+from noiseloom.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Items and, where there are any, their labels (int64, from 0 to the number of classes - 1)."""
+
+    items: np.ndarray
+    labels: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and len(self.labels) != len(self.items):
+            raise ValueError(
+                f"{len(self.items)} items were given with {len(self.labels)} labels; "
+                "each item needs one"
+            )
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Dataset(ABC):
+    """Two splits with their words. `reference` is never trained on.
+
+    `class_names` is empty where the data has no labels. `fingerprint` is a hash of every item,
+    label and class name of both splits: two data sets with one fingerprint train alike. `report`
+    is what becomes `data_report.json`. `cache` is a folder for what is learned on this very data;
+    it may not exist yet, and whoever writes there makes it.
+    """
+
+    train: Split
+    reference: Split
+    class_names: tuple[str, ...]
+    fingerprint: str
+    report: dict[str, Any]
+    cache: Path
+
+    @cached_property
+    @abstractmethod
+    def form(self) -> Form:
+        """What the items look like, for whoever has the model but not the data."""
+
+    @property
+    def item_shape(self) -> tuple[int, ...]:
+        """The shape of one item as the model sees it."""
+        return self.form.item_shape
+
+    def to_model(self, items: np.ndarray) -> Tensor:
+        """Stored items as the model sees them: float32 on the CPU, a copy."""
+        return self.form.to_model(items)
+
+    def to_items(self, x0: Tensor) -> np.ndarray:
+        """What a model made, as items are stored."""
+        return self.form.to_items(x0)
+
+    def picture(
+        self,
+        items: np.ndarray,
+        labels: np.ndarray | None = None,
+        columns: int | None = None,
+        scale: int | None = None,
+    ) -> Image:
+        """Items to look at, with their labels where given."""
+        return self.form.picture(items, labels, columns, scale)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageDataset(Dataset):
+    """Images of one size, uint8 (N, H, W, C) with C of 1 (grey) or 3."""
+
+    @cached_property
+    def form(self) -> ImageForm:
+        height, width, channels = self.train.items.shape[1:]
+        return ImageForm(item_shape=(channels, height, width), class_names=self.class_names)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PointDataset(Dataset):
+    """Points in the plane, float32 (N, 2)."""
+
+    def __post_init__(self) -> None:
+        for split in (self.train, self.reference):
+            bad = np.flatnonzero(~np.isfinite(split.items).all(axis=1))
+            if len(bad):
+                raise DataError(
+                    f"Point {bad[0]} is {split.items[bad[0]].tolist()}; every coordinate must be "
+                    f"a finite number ({len(bad)} are not)."
+                )
+
+    @cached_property
+    def form(self) -> PointForm:
+        limit = float(np.abs(self.train.items).max()) * 1.1
+        return PointForm(item_shape=(2,), class_names=self.class_names, limit=limit)

@@ -1,0 +1,114 @@
+"""Training objectives and the distributions of training times.
+
+An objective turns a prediction and the truth into one loss per item (mean over the item's numbers).
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from noiseloom.config import option
+from noiseloom.diffusion.denoiser import Prediction
+from noiseloom.diffusion.process import READ
+from noiseloom.diffusion.schedules import Schedule
+from noiseloom.seeds import Random
+
+
+class Objective(ABC):
+    """Loss per item, shape (items,), of a prediction at times `t`."""
+
+    @abstractmethod
+    def losses(
+        self, prediction: Prediction, x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule
+    ) -> Tensor: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Simple(Objective):
+    """Mean squared error of the target itself (Ho et al. 2020, arXiv:2006.11239, eq. 14)."""
+
+    def losses(
+        self, prediction: Prediction, x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule
+    ) -> Tensor:
+        truth = READ[prediction.target](x0, noise, prediction.at)
+        return _mean_square(prediction.output - truth)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VelocityLoss(Objective):
+    """Mean squared error of the velocity, whatever the target (Li & He, arXiv:2511.13720).
+
+    An error e in x0 is one of (alpha' - alpha sigma'/sigma) e in velocity, which is e/t on the
+    straight path; `t_floor` bounds that weight where almost no noise is left.
+    """
+
+    t_floor: float = option(0.05, "the weight is computed at no less than this t")
+
+    def losses(
+        self, prediction: Prediction, x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule
+    ) -> Tensor:
+        at = schedule.at(t.clamp(min=self.t_floor), like=x0)
+        per_x0 = at.d_alpha - at.alpha * at.d_sigma / at.sigma
+        return _mean_square(per_x0 * (prediction.x0 - x0))
+
+
+def _mean_square(error: Tensor) -> Tensor:
+    return error.square().flatten(1).mean(dim=1)
+
+
+OBJECTIVES: dict[str, type[Objective]] = {"simple": Simple, "velocity": VelocityLoss}
+
+
+class Times(ABC):
+    """A distribution of training times."""
+
+    @abstractmethod
+    def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
+        """The time below which a share `u` of all times lies; float64 in, float64 out."""
+
+    def sample(self, schedule: Schedule, random: Random) -> Tensor:
+        """One time for each of `random`'s items, float32, within the schedule's range."""
+        u = random.uniform("times").double() + 2.0**-25  # never exactly 0
+        times = self.quantile(u, schedule).clamp(schedule.t_min, schedule.t_max)
+        return times.float()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uniform(Times):
+    """Every time of the schedule's range equally often."""
+
+    def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
+        return schedule.t_min + u * (schedule.t_max - schedule.t_min)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogitNormal(Times):
+    """t = sigmoid(mean + std z) (Esser et al. 2024, arXiv:2403.03206, eq. 19)."""
+
+    mean: float = option(0.0, "above 0: more often noisy than clean")
+    std: float = option(1.0, "spread of logit(t)")
+
+    def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
+        return torch.sigmoid(self.mean + self.std * torch.special.ndtri(u))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogNormalSigma(Times):
+    """log(sigma / alpha) normal (Karras et al. 2022, arXiv:2206.00364, table 1)."""
+
+    mean: float = option(-1.2, "mean of log(sigma / alpha)")
+    std: float = option(1.2, "spread of log(sigma / alpha)")
+
+    def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
+        log_ratio = self.mean + self.std * math.sqrt(2) * torch.erfinv(2 * u - 1)
+        return schedule.t_of_log_snr(-2 * log_ratio)
+
+
+TIMES: dict[str, type[Times]] = {
+    "uniform": Uniform,
+    "logit-normal": LogitNormal,
+    "log-normal-sigma": LogNormalSigma,
+}

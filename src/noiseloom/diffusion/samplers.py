@@ -1,0 +1,116 @@
+"""Samplers: generator functions that walk from noise to data, one `Step` at a time.
+
+`plan` holds the times, float64, falling from t_max to t_min; the clean data is the last step's `x0`.
+The primitive move keeps (x0, noise) and changes the time: x_s = alpha_s x0 + sigma_s noise, which is
+finite for every schedule. Local variables are the only state: previews, progress and cancelling are
+for whoever consumes the generator.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from noiseloom.diffusion.denoiser import Denoise, Prediction
+from noiseloom.diffusion.schedules import Schedule
+from noiseloom.seeds import Random
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a sampler stands after a move: `x` at time `t`, and the clean data it now expects."""
+
+    index: int
+    t: float
+    x: Tensor
+    x0: Tensor
+
+
+Sampler = Callable[[Denoise, Tensor, Tensor, Schedule, Random], Iterator[Step]]
+
+
+def plan_uniform(schedule: Schedule, num_steps: int) -> Tensor:
+    """`num_steps + 1` times from t_max to t_min, equally spaced; ValueError below one step."""
+    if num_steps < 1:
+        raise ValueError(f"{num_steps} steps are asked for; a sampler needs at least 1")
+    return torch.linspace(schedule.t_max, schedule.t_min, num_steps + 1, dtype=torch.float64)
+
+
+def ddim(
+    denoise: Denoise, x: Tensor, plan: Tensor, schedule: Schedule, random: Random
+) -> Iterator[Step]:
+    """Deterministic, first order (Song et al. 2021, arXiv:2010.02502, eq. 12 with sigma = 0)."""
+    for index, (t, s) in enumerate(_pairs(plan)):
+        prediction = _ask(denoise, x, t)
+        x = _move(prediction, s, schedule)
+        yield Step(index, float(s), x, prediction.x0)
+
+
+def ddpm(
+    denoise: Denoise, x: Tensor, plan: Tensor, schedule: Schedule, random: Random
+) -> Iterator[Step]:
+    """Ancestral sampling: x_s drawn from q(x_s | x_t, x0) (Ho et al. 2020, eq. 7).
+
+    In terms of the noise that posterior is x_s = alpha_s x0 + sigma_s (sqrt(r) noise + sqrt(1-r) z)
+    with r = SNR(t) / SNR(s) and z fresh, for any schedule.
+    """
+    for index, (t, s) in enumerate(_pairs(plan)):
+        prediction = _ask(denoise, x, t)
+        at, to = schedule.at(t), schedule.at(s)
+        r = float((at.alpha * to.sigma / (to.alpha * at.sigma)) ** 2)
+        z = random.at(index).normal_like("ancestral", x)
+        noise = math.sqrt(r) * prediction.noise + math.sqrt(1 - r) * z
+        x = float(to.alpha) * prediction.x0 + float(to.sigma) * noise
+        yield Step(index, float(s), x, prediction.x0)
+
+
+def euler(
+    denoise: Denoise, x: Tensor, plan: Tensor, schedule: Schedule, random: Random
+) -> Iterator[Step]:
+    """First order in t on the probability-flow velocity; `ddim` where alpha, sigma are linear."""
+    for index, (t, s) in enumerate(_pairs(plan)):
+        prediction = _ask(denoise, x, t)
+        x = x + float(s - t) * prediction.velocity
+        yield Step(index, float(s), x, prediction.x0)
+
+
+def heun(
+    denoise: Denoise, x: Tensor, plan: Tensor, schedule: Schedule, random: Random
+) -> Iterator[Step]:
+    """Second order (Karras et al. 2022, arXiv:2206.00364, algorithm 1, without churn).
+
+    Two network calls a step, one where the step ends without noise. The trapezoidal rule is taken
+    over alpha and sigma themselves, so the path does not depend on how t is spaced.
+    """
+    for index, (t, s) in enumerate(_pairs(plan)):
+        first = _ask(denoise, x, t)
+        x_s, x0 = _move(first, s, schedule), first.x0
+        to = schedule.at(s)
+        if float(to.sigma) > 0:
+            second = _ask(denoise, x_s, s)
+            at = schedule.at(t)
+            mean_x0 = 0.5 * (first.x0 + second.x0)
+            noise = 0.5 * (first.noise + second.noise)
+            x_s = x + float(to.alpha - at.alpha) * mean_x0 + float(to.sigma - at.sigma) * noise
+            x0 = (x_s - float(to.sigma) * second.noise) / float(to.alpha)
+        x = x_s
+        yield Step(index, float(s), x, x0)
+
+
+def _pairs(plan: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    return zip(plan[:-1], plan[1:], strict=True)
+
+
+def _ask(denoise: Denoise, x: Tensor, t: Tensor) -> Prediction:
+    with torch.no_grad():
+        return denoise(x, t.to(device=x.device, dtype=x.dtype).expand(len(x)))
+
+
+def _move(prediction: Prediction, s: Tensor, schedule: Schedule) -> Tensor:
+    to = schedule.at(s)
+    return float(to.alpha) * prediction.x0 + float(to.sigma) * prediction.noise
+
+
+SAMPLERS: dict[str, Sampler] = {"ddpm": ddpm, "ddim": ddim, "euler": euler, "heun": heun}

@@ -1,0 +1,193 @@
+"""Noise schedules: alpha and sigma over t, their derivatives, log-SNR and its inverse.
+
+A schedule is a frozen dataclass; its fields are its settings in a recipe. Everything is computed in
+float64 and returned in the dtype of `t`. Samplers walk from `t_max` to `t_min`. A range that reaches
+log-SNR = -infinity (alpha = 0) cannot be learned by predicting the noise: `x0` is lost in it.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from noiseloom.config import option
+
+
+class Coefficients(NamedTuple):
+    """alpha, sigma and their derivatives at t, each shaped to broadcast against xt."""
+
+    alpha: Tensor
+    sigma: Tensor
+    d_alpha: Tensor
+    d_sigma: Tensor
+
+
+class Schedule(ABC):
+    """`xt = alpha(t) x0 + sigma(t) noise` for t in [t_min, t_max], t = 1 being noise."""
+
+    t_min: float = 0.0
+    t_max: float = 1.0
+
+    @abstractmethod
+    def _curves(self, t: Tensor) -> Coefficients:
+        """The four curves for a float64 `t`."""
+
+    @abstractmethod
+    def t_of_log_snr(self, log_snr: Tensor) -> Tensor:
+        """The time at which the log signal-to-noise ratio is `log_snr`, in float64."""
+
+    def at(self, t: Tensor, like: Tensor | None = None) -> Coefficients:
+        """The four curves at `t`, in `t`'s dtype; with `like`, shaped to broadcast against it."""
+        if like is not None:
+            t = expand(t, like)
+        return Coefficients(*(curve.to(t.dtype) for curve in self._curves(t.double())))
+
+    def alpha(self, t: Tensor) -> Tensor:
+        """The share of the clean data in xt."""
+        return self.at(t).alpha
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """The share of the noise in xt."""
+        return self.at(t).sigma
+
+    def log_snr(self, t: Tensor) -> Tensor:
+        """log(alpha² / sigma²); +infinity where there is no noise, -infinity where only noise."""
+        alpha, sigma, _, _ = self._curves(t.double())
+        return (2 * (alpha.log() - sigma.log())).to(t.dtype)
+
+    @property
+    def reaches_pure_noise(self) -> bool:
+        """Whether alpha is 0 at t_max, so that noise and score say nothing of x0 there."""
+        return float(self.alpha(torch.tensor(self.t_max, dtype=torch.float64))) < 1e-6
+
+
+def expand(t: Tensor, like: Tensor) -> Tensor:
+    """`t` with trailing axes added until it broadcasts against `like`.
+
+    Raises ValueError unless `t` is a scalar, has one entry per item, or has `like`'s axes.
+    """
+    if t.ndim not in (0, 1, like.ndim):
+        raise ValueError(
+            f"t has shape {tuple(t.shape)}; allowed is one number, one per item ({len(like)},), or "
+            f"{like.ndim} axes that broadcast against {tuple(like.shape)}"
+        )
+    return t if t.ndim in (0, like.ndim) else t.reshape(-1, *[1] * (like.ndim - 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearBeta(Schedule):
+    """Variance-preserving, beta linear in t (Ho et al. 2020; Song et al. 2021, eq. 33)."""
+
+    beta_min: float = option(0.1, "rate of noising at t = 0, per unit of t")
+    beta_max: float = option(20.0, "rate of noising at t = 1, per unit of t")
+    t_min: float = option(1e-3, "where samplers stop, in t")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_min < self.beta_max:
+            raise ValueError(
+                f"beta_min {self.beta_min} and beta_max {self.beta_max} are given; "
+                "allowed is 0 < beta_min < beta_max"
+            )
+        _check_end("t_min", self.t_min, 0.1)
+
+    def _curves(self, t: Tensor) -> Coefficients:
+        slope = self.beta_max - self.beta_min
+        log_alpha = -0.25 * t**2 * slope - 0.5 * t * self.beta_min
+        beta = self.beta_min + t * slope
+        alpha = log_alpha.exp()
+        sigma = (-torch.expm1(2 * log_alpha)).sqrt()
+        return Coefficients(alpha, sigma, -0.5 * beta * alpha, 0.5 * beta * alpha**2 / sigma)
+
+    def t_of_log_snr(self, log_snr: Tensor) -> Tensor:
+        slope = self.beta_max - self.beta_min
+        minus_log_alpha = 0.5 * torch.nn.functional.softplus(-log_snr.double())
+        root = (self.beta_min**2 + 4 * slope * minus_log_alpha).sqrt()
+        return 4 * minus_log_alpha / (root + self.beta_min)  # stable form of the quadratic's root
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cosine(Schedule):
+    """alpha = cos(pi t / 2), sigma = sin(pi t / 2) (after Nichol & Dhariwal, arXiv:2102.09672)."""
+
+    clip: float = option(0.0, "how much of the noisy end is left out, in t")
+
+    def __post_init__(self) -> None:
+        _check_end("clip", self.clip, 0.5)
+
+    @property
+    def t_max(self) -> float:  # type: ignore[override]
+        return 1.0 - self.clip
+
+    def _curves(self, t: Tensor) -> Coefficients:
+        angle = 0.5 * math.pi * t
+        # cos(pi/2) is 6e-17 in float64; exactly 0 keeps "pure noise" exact
+        alpha = torch.where(t == 1, torch.zeros_like(t), angle.cos())
+        sigma = angle.sin()
+        return Coefficients(alpha, sigma, -0.5 * math.pi * sigma, 0.5 * math.pi * alpha)
+
+    def t_of_log_snr(self, log_snr: Tensor) -> Tensor:
+        return torch.atan(torch.exp(-0.5 * log_snr.double())) * (2 / math.pi)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EDM(Schedule):
+    """Variance-exploding, alpha = 1; t is Karras' step spacing (arXiv:2206.00364, eq. 5)."""
+
+    sigma_min: float = option(0.002, "noise at t = 0, in units of the data")
+    sigma_max: float = option(80.0, "noise at t = 1, in units of the data")
+    rho: float = option(7.0, "how much of t is spent on small noise")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.sigma_min < self.sigma_max or self.rho <= 0:
+            raise ValueError(
+                f"sigma_min {self.sigma_min}, sigma_max {self.sigma_max} and rho {self.rho} are "
+                "given; allowed is 0 < sigma_min < sigma_max and rho > 0"
+            )
+
+    def _curves(self, t: Tensor) -> Coefficients:
+        low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
+        root = low + t * (high - low)
+        d_sigma = self.rho * root ** (self.rho - 1) * (high - low)
+        return Coefficients(
+            torch.ones_like(t), root**self.rho, torch.zeros_like(t), d_sigma.expand_as(t)
+        )
+
+    def t_of_log_snr(self, log_snr: Tensor) -> Tensor:
+        low, high = self.sigma_min ** (1 / self.rho), self.sigma_max ** (1 / self.rho)
+        return (torch.exp(-0.5 * log_snr.double() / self.rho) - low) / (high - low)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RectifiedFlow(Schedule):
+    """alpha = 1 - t, sigma = t: straight lines (Liu et al. 2022; Lipman et al. 2022)."""
+
+    clip: float = option(0.0, "how much of the noisy end is left out, in t")
+
+    def __post_init__(self) -> None:
+        _check_end("clip", self.clip, 0.5)
+
+    @property
+    def t_max(self) -> float:  # type: ignore[override]
+        return 1.0 - self.clip
+
+    def _curves(self, t: Tensor) -> Coefficients:
+        return Coefficients(1 - t, t, -torch.ones_like(t), torch.ones_like(t))
+
+    def t_of_log_snr(self, log_snr: Tensor) -> Tensor:
+        return torch.sigmoid(-0.5 * log_snr.double())
+
+
+def _check_end(name: str, value: float, most: float) -> None:
+    if not 0 <= value <= most:
+        raise ValueError(f"{name} is {value}; allowed is 0 to {most}")
+
+
+SCHEDULES: dict[str, type[Schedule]] = {
+    "linear-beta": LinearBeta,
+    "cosine": Cosine,
+    "edm": EDM,
+    "rectified-flow": RectifiedFlow,
+}

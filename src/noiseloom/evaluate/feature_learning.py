@@ -1,0 +1,164 @@
+"""Learning features: a classifier where there are labels, VICReg otherwise.
+
+Both see every image shifted, turned, scaled and sheared a little, anew each time, so that few epochs
+do and the features fit unseen images as well as seen ones: that gap would widen the floor.
+VICReg (Bardes et al., arXiv:2105.04906, eqs. 1-6) draws two views of an image together while it
+keeps the features' variance up and their covariance down; it needs no negatives and no large batch.
+The views keep every pixel's value, so the features stay sensitive to blur and noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from noiseloom.evaluate.features import (
+    DIMENSION,
+    Encoder,
+    Features,
+    ToModel,
+    chunks,
+    linear,
+    standardised,
+)
+
+BATCH = 128
+LEARNING_RATE = 3e-3
+WARM_UP = 0.15  # share of the steps in which the learning rate rises
+EXPANDED = 256  # width of VICReg's projection
+SCALE_SAMPLE = 5_000  # training images that mean and scale are measured on
+
+Progress = Callable[[float], None]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to learn: `images` counts every view of an image taken from the training split."""
+
+    images: int
+    seed: int
+
+    def steps(self, available: int) -> int:
+        """At least two epochs and at most forty, in batches."""
+        images = min(max(self.images, 2 * available), 40 * available)
+        return max(1, images // min(BATCH, available))
+
+
+def learn(
+    items: np.ndarray,
+    labels: np.ndarray | None,
+    to_model: ToModel,
+    budget: Budget,
+    progress: Progress = lambda done: None,
+) -> Features:
+    """Features of images `items` (N, H, W, C), from their labels where given.
+
+    The same seed gives the same features (with the same number of threads).
+    """
+    generator = torch.Generator().manual_seed(budget.seed)
+    _, height, width, channels = items.shape
+    encoder = Encoder(channels, max(height, width), generator)
+    classify: nn.Module | None = None
+    if labels is not None and len(np.unique(labels)) > 1:
+        classify = nn.Sequential(nn.ReLU(), linear(DIMENSION, int(labels.max()) + 1, generator))
+        loss, trained = _classifier_loss(encoder, classify, generator), [encoder, classify]
+    else:
+        projection = nn.Sequential(
+            nn.ReLU(),
+            linear(DIMENSION, EXPANDED, generator),
+            nn.ReLU(),
+            linear(EXPANDED, EXPANDED, generator),
+        )
+        loss, trained = _vicreg_loss(encoder, projection, generator), [encoder, projection]
+    _fit(items, labels, to_model, loss, nn.ModuleList(trained), budget, generator, progress)
+    encoder.requires_grad_(False).eval()
+    sample = items[np.linspace(0, len(items) - 1, min(len(items), SCALE_SAMPLE)).astype(int)]
+    with torch.no_grad():
+        raw = torch.cat([encoder(to_model(chunk)) for chunk in chunks(sample)])
+    return standardised(encoder, classify, raw)
+
+
+def _fit(
+    items: np.ndarray,
+    labels: np.ndarray | None,
+    to_model: ToModel,
+    loss: Loss,
+    module: nn.Module,
+    budget: Budget,
+    generator: torch.Generator,
+    progress: Progress,
+) -> None:
+    steps = budget.steps(len(items))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
+    order = torch.empty(0, dtype=torch.int64)
+    for step in range(steps):
+        if len(order) < min(BATCH, len(items)):
+            order = torch.randperm(len(items), generator=generator)
+        batch, order = np.sort(order[:BATCH].numpy()), order[BATCH:]
+        answers = torch.zeros(len(batch), dtype=torch.int64)
+        if labels is not None:
+            answers = torch.from_numpy(np.asarray(labels[batch], dtype=np.int64))
+        optimizer.param_groups[0]["lr"] = LEARNING_RATE * _plan(step, steps)
+        optimizer.zero_grad()
+        loss(to_model(items[batch]), answers).backward()
+        optimizer.step()
+        progress((step + 1) / steps)
+
+
+def _plan(step: int, steps: int) -> float:
+    """A linear rise, then half a cosine down to 0, as a share of the peak learning rate."""
+    done = (step + 1) / steps
+    if done < WARM_UP:
+        return done / WARM_UP
+    return 0.5 + 0.5 * math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))
+
+
+def _classifier_loss(encoder: nn.Module, classify: nn.Module, generator: torch.Generator) -> Loss:
+    def loss(images: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(classify(encoder(augment(images, generator))), labels)
+
+    return loss
+
+
+def _vicreg_loss(encoder: nn.Module, projection: nn.Module, generator: torch.Generator) -> Loss:
+    def loss(images: Tensor, labels: Tensor) -> Tensor:
+        views = torch.cat([augment(images, generator), augment(images, generator)])
+        one, other = projection(encoder(views)).chunk(2)
+        return vicreg(one, other)
+
+    return loss
+
+
+def vicreg(one: Tensor, other: Tensor) -> Tensor:
+    """Invariance, variance and covariance terms, weighted 25, 25, 1 (eq. 6), of (B, D) views."""
+    invariance = F.mse_loss(one, other)
+    variance = covariance = torch.zeros(())
+    for view in (one, other):
+        centred = view - view.mean(dim=0)
+        variance = variance + F.relu(1 - (centred.var(dim=0) + 1e-4).sqrt()).mean()
+        product = centred.T @ centred / max(1, len(view) - 1)
+        off_diagonal = product.square().sum() - product.diagonal().square().sum()
+        covariance = covariance + off_diagonal / view.shape[1]
+    return 25 * invariance + 25 * variance + covariance
+
+
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Each image shifted by up to 7.5 % of its side, turned by 0.25 rad, scaled and sheared by 15 %."""
+
+    def spread(most: float) -> Tensor:
+        return (torch.rand(len(images), generator=generator) * 2 - 1) * most
+
+    scale, angle, shear = 1 + spread(0.15), spread(0.25), spread(0.15)
+    across = torch.stack([angle.cos() * scale, shear - angle.sin() * scale, spread(0.15)], dim=1)
+    down = torch.stack([angle.sin() * scale, angle.cos() * scale, spread(0.15)], dim=1)
+    grid = F.affine_grid(
+        torch.stack([across, down], dim=1), list(images.shape), align_corners=False
+    )
+    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

@@ -1,0 +1,302 @@
+"""Pictures on disk: grids, scatter plots, PNG with the recipe inside, GIF, NPZ, folders of PNGs.
+
+Pictures are uint8 arrays shaped (N, H, W, C) with C of 1 (grey) or 3 (red, green, blue); points
+are float arrays shaped (N, 2). Small pictures are enlarged by repeating pixels, never by blurring.
+Everything is written beside its place and renamed, so a file is either whole or not there.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+from noiseloom.errors import InputError, MachineError
+
+GAP = 2  # pixels between the cells of a grid
+CELL = 56  # pixels a cell is brought near to where no scale is given
+CAPTION = 12  # height of a caption's letters in pixels
+BACKGROUND, INK, FRAME = (255, 255, 255), (40, 40, 40), (200, 200, 200)
+COLOURS = (  # one a class, repeating
+    (31, 119, 180),
+    (255, 127, 14),
+    (44, 160, 44),
+    (214, 39, 40),
+    (148, 103, 189),
+    (140, 86, 75),
+    (227, 119, 194),
+    (127, 127, 127),
+    (188, 189, 34),
+    (23, 190, 207),
+)
+
+Kind = Literal["png", "gif", "npz", "folder"]
+
+
+def grid(
+    images: np.ndarray,
+    columns: int | None = None,
+    scale: int | None = None,
+    captions: Sequence[str] | None = None,
+) -> Image.Image:
+    """Images (N, H, W, C) side by side in reading order, `columns` a row, each pixel `scale` wide.
+
+    Left out, the grid is about square and its cells about `CELL` pixels. `captions` go below.
+    """
+    count, height, width, channels = _checked(images).shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    scale = scale or max(1, round(CELL / max(height, width)))
+    below = CAPTION + 4 if captions else 0
+    cell_h, cell_w = height * scale + GAP + below, width * scale + GAP
+    mode, paper = ("L", BACKGROUND[0]) if channels == 1 else ("RGB", BACKGROUND)
+    sheet = Image.new(mode, (columns * cell_w + GAP, rows * cell_h + GAP), paper)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(CAPTION)
+    for index in range(count):
+        left, top = GAP + index % columns * cell_w, GAP + index // columns * cell_h
+        sheet.paste(enlarge(picture_of(images[index]), scale), (left, top))
+        if captions and index < len(captions):
+            ink = INK if channels == 3 else INK[0]
+            place = (left + width * scale / 2, top + height * scale + 2)
+            draw.text(place, captions[index], fill=ink, font=font, anchor="mt")
+    return sheet
+
+
+def _checked(images: np.ndarray) -> np.ndarray:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        raise ValueError(
+            f"pictures of shape {images.shape} and type {images.dtype} were given; allowed is "
+            "(N, H, W, 1 or 3) and uint8"
+        )
+    if not len(images):
+        raise ValueError("no picture was given; a grid needs at least one")
+    return images
+
+
+def picture_of(image: np.ndarray) -> Image.Image:
+    """One array (H, W, C) as a picture, pixel for pixel."""
+    array = np.ascontiguousarray(image)
+    return Image.fromarray(array[:, :, 0] if array.shape[2] == 1 else array)
+
+
+def enlarge(picture: Image.Image, scale: int) -> Image.Image:
+    """Every pixel repeated `scale` times along both axes."""
+    size = (picture.width * scale, picture.height * scale)
+    return picture.resize(size, Image.Resampling.NEAREST) if scale > 1 else picture
+
+
+def scatter(
+    points: np.ndarray,
+    labels: np.ndarray | None = None,
+    size: int = 480,
+    limit: float | None = None,
+) -> Image.Image:
+    """Points (N, 2) on a square of `size` pixels from -limit to limit, coloured by label.
+
+    Left out, `limit` takes in every finite point; points outside it are not drawn.
+    """
+    points = np.asarray(points, dtype=np.float64)
+    seen = np.isfinite(points).all(axis=1)
+    if limit is None:
+        limit = float(np.abs(points[seen]).max(initial=1e-3)) * 1.05
+    seen &= (np.abs(points) <= limit).all(axis=1)
+    picture = Image.new("RGB", (size, size), BACKGROUND)
+    draw = ImageDraw.Draw(picture)
+    font = ImageFont.load_default(CAPTION)
+    border, middle = size // 16, size / 2
+    reach = middle - border
+    draw.rectangle((border, border, size - border, size - border), outline=FRAME)
+    for value in (-1, 0, 1):  # three marks an axis: the square's edges and its middle
+        mark, text = middle + value * reach, f"{value * limit:.3g}"
+        draw.text((mark, size - border + 4), text, fill=INK, font=font, anchor="mt")
+        draw.text((border - 4, size - mark), text, fill=INK, font=font, anchor="rm")
+    radius = 2 if len(points) <= 2000 else 1
+    for index in np.flatnonzero(seen):
+        x, y = middle + points[index] / limit * reach * (1, -1)
+        colour = COLOURS[0] if labels is None else COLOURS[int(labels[index]) % len(COLOURS)]
+        draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
+    return picture
+
+
+@contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, renamed to it at the end; on an error nothing is left.
+
+    The parent folder is made. What the file system refuses is a MachineError naming `path`.
+    """
+    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}-{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        raise MachineError(f"Cannot write {path}: {error.strerror or error}.") from error
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def save_png(picture: Image.Image, path: Path, text: Mapping[str, str] | None = None) -> Path:
+    """Write a PNG carrying `text` (such as the recipe) as UTF-8 metadata."""
+    info = PngImagePlugin.PngInfo()
+    for key, value in (text or {}).items():
+        info.add_itxt(key, value)
+    with aside(path) as temporary:
+        picture.save(temporary, format="PNG", pnginfo=info)
+    return path
+
+
+def read_png_text(path: Path) -> dict[str, str]:
+    """The metadata `save_png` put into a PNG."""
+    with Image.open(path, formats=["PNG"]) as picture:
+        picture.load()  # text may stand after the pixels
+        return {key: str(value) for key, value in getattr(picture, "text", {}).items()}
+
+
+def save_gif(
+    frames: Sequence[Image.Image],
+    path: Path,
+    duration_ms: int = 120,
+    hold_ms: int | None = None,
+    text: str = "",
+) -> Path:
+    """Write a looping GIF; the last frame stays for `hold_ms`, `text` becomes its comment.
+
+    Grey frames are kept exactly. Coloured frames get the 256 colours that suit each best, without
+    dithering: exact as long as a frame has no more.
+    """
+    if not frames:
+        raise ValueError("no frame was given; a GIF needs at least one")
+    ready = [
+        frame if frame.mode == "L" else frame.convert("RGB").quantize(dither=Image.Dither.NONE)
+        for frame in frames
+    ]
+    durations = [duration_ms] * (len(ready) - 1) + [hold_ms or duration_ms]
+    with aside(path) as temporary:
+        ready[0].save(
+            temporary,
+            format="GIF",
+            save_all=True,
+            append_images=ready[1:],
+            duration=durations,
+            loop=0,
+            comment=text.encode(),
+            optimize=False,
+        )
+    return path
+
+
+def sample_kind(out: str | Path) -> Kind:
+    """What to write for `--out`: by suffix, or a folder where there is none or it ends in a slash.
+
+    Raises InputError before any work where the name cannot be written to.
+    """
+    path, suffix = Path(out), Path(out).suffix.lower()
+    if str(out).endswith(("/", os.sep)) or path.is_dir() or not suffix:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; a folder of PNGs needs another name.")
+        if path.is_dir() and any(path.iterdir()):
+            raise InputError(
+                f"The folder {path} already holds files. Name an empty or a new one for the PNGs."
+            )
+        return "folder"
+    kinds: dict[str, Kind] = {".png": "png", ".gif": "gif", ".npz": "npz"}
+    if suffix in kinds:
+        return kinds[suffix]
+    raise InputError(
+        f"{out} ends in '{suffix}'. Allowed: FILE.png (a grid), FILE.gif, FILE.npz (arrays), or "
+        "DIR/ (one PNG a sample)."
+    )
+
+
+def save_samples(
+    items: np.ndarray,
+    labels: np.ndarray | None,
+    out: str | Path,
+    *,
+    recipe_text: str = "",
+    class_names: Sequence[str] = (),
+    columns: int | None = None,
+    frames: Sequence[np.ndarray] | None = None,
+) -> Path:
+    """Write samples where and as `out` says: a grid, a GIF, arrays, or a folder of PNGs.
+
+    `frames` are the same items at each step, for a GIF; without them it shows one item a frame.
+    `.npz` holds `images` (uint8, N x H x W x C) or `points` (float32, N x 2), and `labels` (int64)
+    where there are any. The files of a folder are named `00000_label.png`.
+    """
+    kind, path = sample_kind(out), Path(out)
+    text = {"Software": "noiseloom", **({"recipe": recipe_text} if recipe_text else {})}
+    if kind == "npz":
+        return _save_npz(items, labels, path)
+    if kind == "folder":
+        return _save_folder(items, labels, path, class_names, text)
+    if kind == "png":
+        return save_png(_sheet(items, labels, columns), path, text)
+    if frames is None:
+        pictures = items.ndim == 4
+        frames = [items[i : i + 1] for i in range(len(items))] if pictures else [items]
+    limit = None if items.ndim == 4 else float(np.abs(items).max(initial=1e-3)) * 1.05
+    sheets = [_sheet(frame, labels, columns, limit) for frame in frames]
+    return save_gif(sheets, path, hold_ms=1500, text=recipe_text)
+
+
+def _sheet(
+    items: np.ndarray, labels: np.ndarray | None, columns: int | None, limit: float | None = None
+) -> Image.Image:
+    return grid(items, columns) if items.ndim == 4 else scatter(items, labels, limit=limit)
+
+
+def _save_npz(items: np.ndarray, labels: np.ndarray | None, path: Path) -> Path:
+    arrays = {"images": items} if items.ndim == 4 else {"points": items.astype(np.float32)}
+    if labels is not None:
+        arrays["labels"] = np.asarray(labels, dtype=np.int64)
+    with aside(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return path
+
+
+def _save_folder(
+    items: np.ndarray,
+    labels: np.ndarray | None,
+    path: Path,
+    class_names: Sequence[str],
+    text: Mapping[str, str],
+) -> Path:
+    if items.ndim != 4:
+        raise InputError(f"Points cannot be written as the folder {path}. Allowed: .png, .npz.")
+    if path.is_dir():
+        _write_pngs(items, labels, path, class_names, text)
+    else:
+        with aside(path) as temporary:
+            temporary.mkdir()
+            _write_pngs(items, labels, temporary, class_names, text)
+    return path
+
+
+def _write_pngs(
+    items: np.ndarray,
+    labels: np.ndarray | None,
+    folder: Path,
+    class_names: Sequence[str],
+    text: Mapping[str, str],
+) -> None:
+    for index in range(len(items)):
+        word = ""
+        if labels is not None:
+            label = int(labels[index])
+            word = f"_{class_names[label] if label < len(class_names) else label}"
+        name = f"{index:05d}{re.sub(r'[^A-Za-z0-9._-]', '-', word)}.png"
+        save_png(picture_of(items[index]), folder / name, text)

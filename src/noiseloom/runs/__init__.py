@@ -1,0 +1,6 @@
+"""Recipes and runs: the one place where data, network, task, training and evaluation meet."""
+
+from noiseloom.runs.recipe import Recipe, shipped_recipes
+from noiseloom.runs.run import Run
+
+__all__ = ["Recipe", "Run", "shipped_recipes"]

@@ -1,0 +1,96 @@
+"""Drawing samples from a task in batches, and choosing their labels."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from PIL.Image import Image
+
+from noiseloom.data.forms import Form
+from noiseloom.diffusion.samplers import Step
+from noiseloom.errors import InputError
+from noiseloom.menu import nearest
+from noiseloom.seeds import Random
+from noiseloom.tasks import Request, Task
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a run made: `items` as stored (images uint8 N, H, W, C), their labels, and the way there.
+
+    `frames` holds the items as they stood after each step, the last being `items`, if asked for.
+    """
+
+    items: np.ndarray
+    labels: np.ndarray | None
+    form: Form
+    frames: list[np.ndarray] | None = None
+
+    def picture(self, columns: int | None = None) -> Image:
+        """The samples on one sheet."""
+        return self.form.picture(self.items, self.labels, columns=columns)
+
+
+def draw(
+    task: Task,
+    request: Request,
+    labels: np.ndarray | None,
+    *,
+    num: int,
+    seed: int,
+    batch_size: int = 250,
+    keep_frames: bool = False,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> Samples:
+    """Sample pictures 0 … num - 1 in batches; `on_step(done, total)` counts pictures."""
+    if num < 1 or batch_size < 1:
+        raise InputError(f"{num} samples in batches of {batch_size} are asked for; allowed: 1 on")
+    parts: list[np.ndarray] = []
+    frames: list[list[np.ndarray]] = []
+    for first in range(0, num, batch_size):
+        items = range(first, min(num, first + batch_size))
+        part = None if labels is None else torch.from_numpy(labels[items.start : items.stop])
+        walk = task.sample(replace(request, labels=part), Random(seed, items))
+        step: Step | None = None
+        states = []
+        for step in walk:
+            if keep_frames:
+                states.append(task.form.to_items(step.x))
+        assert step is not None  # every plan has a step
+        parts.append(task.form.to_items(step.x0))
+        frames.append([*states[:-1], parts[-1]])
+        on_step(items.stop, num)
+    together = [np.concatenate(states) for states in zip(*frames, strict=True)]
+    return Samples(np.concatenate(parts), labels, task.form, together if keep_frames else None)
+
+
+def choose_labels(
+    class_names: Sequence[str], label: Sequence[str | int] | str | int | None, num: int
+) -> np.ndarray | None:
+    """`num` labels cycling through those asked for, or through all; None without classes.
+
+    A label is a class's name or its number. Raises InputError for one that does not exist.
+    """
+    if not class_names:
+        if label is not None:
+            raise InputError("This run was trained without labels; leave --label out")
+        return None
+    if label is None:
+        return np.arange(num, dtype=np.int64) % len(class_names)
+    asked = [label] if isinstance(label, str | int) else list(label)
+    numbers = [_class_number(class_names, str(one)) for one in asked]
+    return np.resize(np.array(numbers, dtype=np.int64), num)
+
+
+def _class_number(class_names: Sequence[str], asked: str) -> int:
+    if asked in class_names:
+        return list(class_names).index(asked)
+    if asked.isdigit() and int(asked) < len(class_names):
+        return int(asked)
+    guess = nearest(asked, list(class_names))
+    raise InputError(
+        f"There is no class '{asked}'. The run knows {', '.join(class_names)} "
+        f"(or their numbers, 0 to {len(class_names) - 1})."
+        + (f" Did you mean '{guess}'?" if guess else "")
+    )

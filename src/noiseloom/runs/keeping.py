@@ -1,0 +1,66 @@
+"""What a run keeps while it trains: checkpoints with their held-out loss, and sheets of samples."""
+
+import math
+from pathlib import Path
+
+import torch
+
+from noiseloom.data.dataset import Split
+from noiseloom.data.forms import Batch
+from noiseloom.runs.pictures import save_preview
+from noiseloom.seeds import Random
+from noiseloom.training.checkpoints import CheckpointFolder
+from noiseloom.training.loop import Training
+
+CHECKPOINTS_PER_RUN = 10
+PREVIEWS_PER_RUN = 4
+HELD_OUT_ITEMS = 256
+
+
+class Keeper:
+    """Saves and previews a training into a run's `folder`, when they are due."""
+
+    def __init__(self, folder: Path, training: Training, held_out: Split) -> None:
+        config, total = training.config, training.total_steps
+        self.folder = folder
+        self.training = training
+        self.held_out = held_out
+        self.checkpoints = CheckpointFolder(folder / "checkpoints")
+        self.save_every = config.checkpoint_every or math.ceil(total / CHECKPOINTS_PER_RUN)
+        self.sample_every = config.sample_every or math.ceil(total / PREVIEWS_PER_RUN)
+
+    @property
+    def save_is_due(self) -> bool:
+        """Whether the step just done ends with a checkpoint."""
+        step = self.training.step
+        return step % self.save_every == 0 or step == self.training.total_steps
+
+    @property
+    def preview_is_due(self) -> bool:
+        """Whether the step just done ends with a sheet of samples; the last sheet comes after."""
+        step = self.training.step
+        return step % self.sample_every == 0 and step < self.training.total_steps
+
+    def save(self) -> tuple[Path, float]:
+        """Write a checkpoint; its path and the held-out loss it records."""
+        loss = self.held_out_loss()
+        checkpoint = self.training.checkpoint(held_out_loss=loss)
+        return self.checkpoints.save(checkpoint, self.training.total_steps), loss
+
+    @torch.no_grad()
+    def held_out_loss(self) -> float:
+        """The averaged weights' loss on held-out items, with the same noise every time."""
+        training = self.training
+        items = self.held_out.items[:HELD_OUT_ITEMS]
+        labels = self.held_out.labels
+        batch = Batch(items, None if labels is None else labels[:HELD_OUT_ITEMS])
+        random = Random(training.config.seed, range(len(items))).under("held-out")
+        with training.average.applied_to(training.task.model):
+            total, count = training.task.loss(batch, random)["loss"]
+        return total.item() / count
+
+    def preview(self) -> None:
+        """A sheet of samples of the averaged weights."""
+        path = self.folder / "samples" / f"step-{self.training.step:08d}.png"
+        with self.training.average.applied_to(self.training.task.model):
+            save_preview(self.training.task, path, seed=self.training.config.seed)

@@ -1,0 +1,75 @@
+"""A recipe: one YAML file that says everything about a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Self
+
+from noiseloom.config import option, override, parse, read_yaml, to_mapping, write_yaml
+from noiseloom.errors import InputError
+from noiseloom.menu import nearest
+from noiseloom.training.loop import TrainingConfig
+
+EXCLUSIVE = [("training.steps", "training.max_minutes")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What to make (`task`), from what (`data`), with what (`network`), how, and how to judge it."""
+
+    name: str = option("recipe", "names the run's folder")
+    task: Any = option(help="what is wanted, by its Hugging Face name", menu="noiseloom.tasks")
+    data: Any = option(help="what is learned from", menu="noiseloom.data")
+    network: Any = option(help="what learns", menu="noiseloom.networks")
+    training: TrainingConfig = option(help="how long, how fast, how safely")
+    evaluation: Any = option(help="how the result is measured", menu="noiseloom.evaluate")
+
+    @classmethod
+    def load(cls, name_or_path: str | Path, overrides: Sequence[str] = ()) -> Self:
+        """A shipped recipe by name, or a YAML file by path, with `key=value` changes applied.
+
+        Giving `training.steps` unsets `training.max_minutes`, and the other way round. Raises
+        InputError that lists everything wrong at once, with file, line and nearest match.
+        """
+        path = find_recipe(name_or_path)
+        document = read_yaml(path)
+        if document.get("name") is None:
+            document = override(document, [f"name={path.stem}"])
+        return parse(cls, override(document, overrides, exclusive=EXCLUSIVE))
+
+    def to_yaml(self) -> str:
+        """The recipe with every value resolved, as a file that `load` reads back."""
+        return write_yaml(to_mapping(self))
+
+
+def find_recipe(name_or_path: str | Path) -> Path:
+    """The file of a shipped recipe or of a path; InputError with the nearest name for neither."""
+    shipped = _shipped()
+    if (name := str(name_or_path)) in shipped:
+        return shipped[name]
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        if not path.is_file():
+            raise InputError(f"There is no recipe file {path}.")
+        return path
+    guess = nearest(name, list(shipped))
+    raise InputError(
+        f"There is no recipe '{name}'. Shipped are {', '.join(shipped)}; a path must end in .yaml."
+        + (f" Did you mean '{guess}'?" if guess else "")
+    )
+
+
+def shipped_recipes() -> list[tuple[str, list[str]]]:
+    """The shipped recipes: name, and the comment lines that head the file."""
+    listed = []
+    for name, path in _shipped().items():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        head = lines[: next((i for i, line in enumerate(lines) if not line.startswith("#")), 0)]
+        listed.append((name, [line.removeprefix("#").strip() for line in head]))
+    return listed
+
+
+def _shipped() -> dict[str, Path]:
+    folder = Path(str(resources.files("noiseloom") / "recipes"))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}

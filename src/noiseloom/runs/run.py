@@ -1,0 +1,192 @@
+"""A run: a folder with the recipe as resolved, and all that came of it."""
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from noiseloom import media, seeds
+from noiseloom.data.dataset import Dataset
+from noiseloom.data.forms import Form, form_from
+from noiseloom.errors import DataError, InputError
+from noiseloom.runs.drawing import Samples, choose_labels, draw
+from noiseloom.runs.environment import choose_device, describe_environment
+from noiseloom.runs.recipe import Recipe
+from noiseloom.tasks import Request, Task
+from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
+from noiseloom.training.loop import Event, Note
+
+OnEvent = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """Nobody is watching."""
+
+
+class Run:
+    """A run's folder. Make one with `create`, come back to one with `open`."""
+
+    def __init__(self, folder: Path, recipe: Recipe) -> None:
+        self.folder = folder
+        self.recipe = recipe
+        self.checkpoints = CheckpointFolder(folder / "checkpoints")
+
+    @classmethod
+    def create(cls, recipe: Recipe, out: Path | None = None) -> Self:
+        """A new folder `out` (`runs/<recipe>-<n>` if None) holding the recipe, nothing else yet.
+
+        Raises InputError where `out` is not empty, MachineError where it cannot be written.
+        """
+        folder = out or next_folder(Path("runs"), recipe.name)
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise InputError(
+                f"{folder} already exists and is not empty; a run is never overwritten. Name "
+                f"another folder with --out, or go on with it: noiseloom resume {folder}"
+            )
+        with disk_errors("run's folder", folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / "recipe.yaml", recipe.to_yaml())
+            environment = json.dumps(describe_environment(recipe.training), indent=1)
+            write_text(folder / "environment.json", environment)
+        return cls(folder, recipe)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Self:
+        """The run in `folder`; InputError where there is none, naming the newest there are."""
+        folder = Path(folder)
+        if not (folder / "recipe.yaml").is_file():
+            raise InputError(f"{folder} is not a run: it has no recipe.yaml.{_newest(folder)}")
+        return cls(folder, Recipe.load(folder / "recipe.yaml"))
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The data, prepared; DataError where it is not what this run was trained on."""
+        dataset = self.recipe.data.open()
+        known = self.read_json("data_report.json")
+        if known and known["fingerprint"] != dataset.fingerprint:
+            raise DataError(
+                f"The data at {self.recipe.data.describe_source()} has changed since this run began. "
+                "Restore it, or train a new run on it"
+            )
+        return dataset
+
+    def read_json(self, name: str) -> dict[str, Any]:
+        """A JSON file of the run, {} where there is none."""
+        path = self.folder / name
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Replace a JSON file of the run in one instant."""
+        with disk_errors(name, self.folder):
+            write_text(self.folder / name, json.dumps(content, indent=1))
+
+    def build_task(self) -> Task:
+        """The task with a freshly initialised model, from what the run's folder says of its data."""
+        report = self.read_json("data_report.json")
+        if not report:
+            raise InputError(f"{self.folder} has not started training: noiseloom resume {self.folder}")
+        return build_task(self.recipe, form_from(report["form"]), report["data_std"])
+
+    def trained_task(self, *, raw: bool = False, on_event: OnEvent = ignore) -> tuple[Task, int]:
+        """The task with the newest checkpoint's averaged (`raw`: own) weights, and their step."""
+        checkpoint = self.newest_checkpoint(on_event)
+        if checkpoint is None:
+            raise InputError(
+                f"{self.folder} has no usable checkpoint yet: noiseloom resume {self.folder}"
+            )
+        task = self.build_task()
+        task.model.load_state_dict(checkpoint.groups["model" if raw else "average"])
+        return task, checkpoint.state["step"]
+
+    def newest_checkpoint(self, on_event: OnEvent = ignore) -> Checkpoint | None:
+        """The newest sound checkpoint; a damaged one is passed over and said."""
+        return self.checkpoints.load(warn=lambda text: on_event(Note(text)))
+
+    def train(self, *, evaluate: bool = True, on_event: OnEvent = ignore) -> dict[str, Any]:
+        """Train to the end, from the newest checkpoint if there is one, then evaluate and report.
+
+        Ctrl-C and SIGTERM end with a checkpoint and KeyboardInterrupt. Raises DataError, MachineError.
+        """
+        from noiseloom.runs.trainer import train  # it needs Run
+
+        return train(self, evaluate=evaluate, on_event=on_event)
+
+    resume = train
+
+    def sample(
+        self,
+        *,
+        num: int = 64,
+        steps: int | None = None,
+        sampler: str | None = None,
+        guidance: float | None = None,
+        label: Sequence[str | int] | str | int | None = None,
+        seed: int = 0,
+        batch_size: int = 250,
+        raw: bool = False,
+        keep_frames: bool = False,
+        on_step: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Samples:
+        """Draw `num` samples; None means as the recipe says, labels cycle evenly if not given.
+
+        Picture i depends on the seed and i alone, not on `num` or `batch_size`. `raw` takes the
+        weights themselves instead of their average. Raises InputError.
+        """
+        task, _ = self.trained_task(raw=raw)
+        device = choose_device(self.recipe.training.device)
+        task.model.to(device).eval()
+        labels = choose_labels(task.form.class_names, label, num)
+        request = Request(steps=steps, sampler=sampler, guidance=guidance)
+        return draw(
+            task,
+            request,
+            labels,
+            num=num,
+            seed=seed,
+            batch_size=batch_size,
+            keep_frames=keep_frames,
+            on_step=on_step,
+        )
+
+    def evaluate(self, *, num: int | None = None, **how: Any) -> dict[str, Any]:
+        """Measure samples against held-out data; writes evaluation.json and report.html."""
+        from noiseloom.runs.judging import evaluate
+
+        return evaluate(self, num=num, **how)
+
+    def save(self, samples: Samples, out: str | Path) -> Path:
+        """Write samples to FILE.png, FILE.gif, FILE.npz or DIR/, with the recipe inside PNGs."""
+        return media.save_samples(
+            samples.items,
+            samples.labels,
+            out,
+            recipe_text=self.recipe.to_yaml(),
+            class_names=samples.form.class_names,
+            frames=samples.frames,
+        )
+
+
+def build_task(recipe: Recipe, form: Form, data_std: float) -> Task:
+    """The recipe's task for items of `form`; InputError where network and data do not fit."""
+    try:
+        with seeds.fixed(recipe.training.seed, "weights"):
+            task: Task = recipe.task.build(recipe.network, form, data_std)
+    except ValueError as error:
+        raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
+    task.model.to(choose_device(recipe.training.device))
+    return task
+
+
+def next_folder(parent: Path, name: str) -> Path:
+    """`parent/name-<n>` with the first n above all there are."""
+    taken = [path.name.removeprefix(f"{name}-") for path in parent.glob(f"{name}-*")]
+    numbers = [int(number) for number in taken if number.isdigit()]
+    return parent / f"{name}-{max(numbers, default=0) + 1}"
+
+
+def _newest(folder: Path) -> str:
+    """A sentence naming the newest runs near `folder`."""
+    found = [path.parent for root in (folder, Path("runs")) for path in root.glob("*/recipe.yaml")]
+    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return f" The newest runs are {', '.join(map(str, found[:3]))}." if found else ""

@@ -1,0 +1,110 @@
+"""Stateless random numbers: (seed, purpose, step, item) names a stream, so nothing needs replaying.
+
+A counter-based generator (Philox-4x64, Salmon et al. 2011, "Parallel random numbers: as easy as
+1, 2, 3") is keyed by a hash of (seed, purpose, step); item `i` of the batch owns a fixed range of
+its counter. The numbers of an item are therefore the same whatever batch, rank or accumulation
+split it is drawn in. `torch.Generator` alone cannot do this: its Mersenne Twister keeps 32 bits of
+the seed, so a long run would meet the same noise again.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+WORDS_PER_COUNT = 4  # Philox yields four 64-bit words for each value of its counter
+
+
+def key(seed: int, purpose: str, step: int = 0) -> int:
+    """The 128-bit key of one stream."""
+    digest = hashlib.blake2b(f"{seed}/{purpose}/{step}".encode(), digest_size=16).digest()
+    return int.from_bytes(digest, "little")
+
+
+def generator(seed: int, purpose: str, step: int = 0) -> torch.Generator:
+    """A torch generator for what is drawn once (weights, the order of an epoch), on the CPU."""
+    return torch.Generator().manual_seed(key(seed, purpose, step) % 2**63)
+
+
+@contextmanager
+def fixed(seed: int, purpose: str) -> Iterator[None]:
+    """Within it torch's global generator is seeded; afterwards it is as it was before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(key(seed, purpose) % 2**63)
+        yield
+
+
+@dataclass(frozen=True)
+class Random:
+    """The random numbers of a batch: one independent stream for each item and purpose.
+
+    `items` are the items' numbers in the global batch (training) or the numbers of the pictures
+    (sampling). Asking twice for the same purpose and step gives the same numbers.
+    """
+
+    seed: int
+    items: Sequence[int]
+    step: int = 0
+    scope: str = ""
+
+    def under(self, scope: str) -> "Random":
+        """The same items with purposes of their own, so that parts of a network do not share."""
+        return replace(self, scope=f"{self.scope}{scope}/")
+
+    def at(self, step: int) -> "Random":
+        """The same items at another step (of training, or of a sampler)."""
+        return replace(self, step=step)
+
+    def uniform(self, purpose: str, shape: Sequence[int] = ()) -> Tensor:
+        """Uniform numbers in [0, 1) with 24 bits, shape (items, *shape), on the CPU."""
+        size = int(np.prod(shape, dtype=np.int64))
+        words = self._words(purpose, -(-size // 2))
+        halves = words.view(np.uint32)[:, :size] >> 8
+        numbers = torch.from_numpy(halves.astype(np.float32)) * 2.0**-24
+        return numbers.reshape(len(self.items), *shape)
+
+    def normal(self, purpose: str, shape: Sequence[int] = ()) -> Tensor:
+        """Standard normal numbers (Box-Muller, so at most 5.8 in size), (items, *shape), CPU."""
+        size = int(np.prod(shape, dtype=np.int64))
+        pairs = -(-size // 2)
+        uniform = self.uniform(purpose, (2, pairs))
+        radius = torch.sqrt(-2.0 * torch.log1p(-uniform[:, 0]))
+        angle = 2.0 * torch.pi * uniform[:, 1]
+        numbers = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)
+        return numbers[:, :size].reshape(len(self.items), *shape)
+
+    def normal_like(self, purpose: str, x: Tensor) -> Tensor:
+        """Standard normal numbers of `x`'s shape, device and dtype; `x` has the items first."""
+        return self.normal(purpose, x.shape[1:]).to(device=x.device, dtype=x.dtype)
+
+    def keep(self, purpose: str, probability: float, shape: Sequence[int] = ()) -> Tensor:
+        """Booleans that are true with `probability`, shape (items, *shape)."""
+        return self.uniform(purpose, shape) < probability
+
+    def _words(self, purpose: str, words: int) -> np.ndarray:
+        """64-bit words, (items, words): item i reads the counter from i * counts on."""
+        counts = -(-words // WORDS_PER_COUNT)
+        stream_key = key(self.seed, self.scope + purpose, self.step)
+        rows = []
+        for start, length in _runs(self.items):
+            philox = np.random.Philox(key=stream_key, counter=start * counts)
+            rows.append(philox.random_raw(length * counts * WORDS_PER_COUNT).reshape(length, -1))
+        return np.ascontiguousarray(np.concatenate(rows)[:, :words])
+
+
+def _runs(items: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Consecutive numbers as (first, how many), so that a batch costs one generator."""
+    if isinstance(items, range) and items.step == 1:
+        yield items.start, len(items)
+        return
+    start, length = items[0], 0
+    for item in items:
+        if item != start + length:
+            yield start, length
+            start, length = item, 0
+        length += 1
+    yield start, length

@@ -1,0 +1,48 @@
+"""Tasks: each file composes data, network, objective and sampler into what a user wants done.
+
+The word in a recipe is the Hugging Face task name. A task file holds its `Config`, whose `build`
+answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from noiseloom.data.forms import Batch, Form
+from noiseloom.diffusion.samplers import Step
+from noiseloom.seeds import Random
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of a sampler; None means as the recipe says. `labels` has one entry an item."""
+
+    labels: Tensor | None = None
+    steps: int | None = None
+    sampler: str | None = None
+    guidance: float | None = None
+
+
+class Task(Protocol):
+    """A model with its loss and its sampler; `model` holds all that is trained."""
+
+    model: nn.Module
+    form: Form
+
+    def losses(self, batch: Batch, random: Random) -> Tensor:
+        """The loss of each item, (B,)."""
+
+    def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
+        """Named (sum, count) pairs; the loop adds them up over micro-batches and ranks."""
+
+    def sample(self, request: Request, random: Random) -> Iterator[Step]:
+        """Walk from noise to data for `random`'s items; the last step's x0 is the sample."""
+
+    def noised(self, items: np.ndarray, t: float, random: Random) -> Tensor:
+        """Stored items after the forward process up to `t`, as the model sees them."""
+
+    def describe(self, request: Request) -> dict[str, Any]:
+        """How samples for `request` are drawn, in plain words and numbers, for protocols."""

@@ -1,0 +1,171 @@
+"""Generate images (or 2-D points, their smallest case), by class where the data has labels."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noiseloom.config import option
+from noiseloom.data.forms import Batch, Form
+from noiseloom.diffusion.denoiser import Denoise, Denoiser, Preconditioning
+from noiseloom.diffusion.guidance import ClassifierFree
+from noiseloom.diffusion.objectives import (
+    OBJECTIVES,
+    TIMES,
+    LogitNormal,
+    Objective,
+    Times,
+    VelocityLoss,
+)
+from noiseloom.diffusion.process import Target, add_noise, check_pairing
+from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_uniform
+from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
+from noiseloom.errors import InputError
+from noiseloom.menu import nearest
+from noiseloom.seeds import Random
+from noiseloom.tasks import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How samples are drawn unless the command says otherwise."""
+
+    name: str = option("heun", "which sampler: ddpm, ddim, euler or heun")
+    steps: int = option(10, "moves from noise to data (heun calls the network twice a move)")
+
+    def __post_init__(self) -> None:
+        if self.name not in SAMPLERS:
+            raise ValueError(unknown_sampler(self.name))
+        if self.steps < 1:
+            raise ValueError(f"steps is {self.steps}; a sampler needs at least 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Diffusion on images: schedule, target, objective, and how samples are drawn."""
+
+    schedule: Schedule = option(
+        help="alpha and sigma over t", choices=SCHEDULES, default_factory=RectifiedFlow
+    )
+    target: Target = option("x0", "what the network predicts")
+    preconditioning: Preconditioning = option(
+        "input", "input: unit-variance input; edm: also a skip round the network (target x0)"
+    )
+    objective: Objective = option(
+        help="what is minimised", choices=OBJECTIVES, default_factory=VelocityLoss
+    )
+    times: Times = option(
+        help="how often each t is trained on", choices=TIMES, default_factory=LogitNormal
+    )
+    label_dropout: float = option(0.1, "share of items trained without their label, for guidance")
+    sampler: Sampling = option(help="how samples are drawn", default_factory=Sampling)
+    guidance: ClassifierFree = option(
+        help="how strongly labels are followed", default_factory=ClassifierFree
+    )
+
+    def __post_init__(self) -> None:
+        check_pairing(self.target, self.schedule)
+        if self.preconditioning == "edm" and self.target != "x0":
+            raise ValueError("preconditioning 'edm' needs target x0")
+        if not 0 <= self.label_dropout < 1:
+            raise ValueError(f"label_dropout is {self.label_dropout}; allowed is 0 to below 1")
+
+    def build(self, network: Any, form: Form, data_std: float) -> "ImageGeneration":
+        """The task on items of `form`, with a network of the config `network`, freshly initialised.
+
+        `data_std` is the standard deviation of the data as the model sees it.
+        """
+        denoiser = Denoiser(
+            network.build(form.item_shape, len(form.class_names)),
+            self.schedule,
+            target=self.target,
+            preconditioning=self.preconditioning,
+            data_std=data_std,
+        )
+        return ImageGeneration(self, denoiser, form)
+
+
+class ImageGeneration:
+    """The loss of a denoiser on items of a form, and sampling from it."""
+
+    def __init__(self, config: Config, model: Denoiser, form: Form) -> None:
+        self.config = config
+        self.model = model
+        self.form = form
+        self.num_classes = len(form.class_names)
+
+    def losses(self, batch: Batch, random: Random) -> Tensor:
+        """The objective of each item, (B,); time, noise and label drop-out come from `random`."""
+        device = next(self.model.parameters()).device
+        schedule = self.config.schedule
+        x0 = self.form.to_model(batch.items).to(device)
+        noise = random.normal_like("noise", x0)
+        t = self.config.times.sample(schedule, random).to(device)
+        labels = None
+        if self.num_classes and batch.labels is not None:
+            dropped = random.keep("label-dropout", self.config.label_dropout)
+            labels = torch.from_numpy(batch.labels).masked_fill(dropped, self.num_classes)
+            labels = labels.to(device)
+        prediction = self.model(add_noise(schedule, x0, noise, t), t, labels, random)
+        return self.config.objective.losses(prediction, x0, noise, t, schedule)
+
+    def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
+        """The summed objective and the number of items."""
+        losses = self.losses(batch, random)
+        return {"loss": (losses.sum(), len(losses))}
+
+    def noised(self, items: np.ndarray, t: float, random: Random) -> Tensor:
+        """Stored items after the forward process up to `t` (held within the schedule's range)."""
+        schedule = self.config.schedule
+        x0 = self.form.to_model(items)
+        time = torch.tensor(t).clamp(schedule.t_min, schedule.t_max)
+        return add_noise(schedule, x0, random.normal_like("noise", x0), time)
+
+    def sample(self, request: Request, random: Random) -> Iterator[Step]:
+        """Walk from noise to data for `random`'s items."""
+        device, schedule = next(self.model.parameters()).device, self.config.schedule
+        sampler, guidance = self._choose(request)
+        plan = plan_uniform(schedule, sampler.steps)
+        start = float(schedule.sigma(plan[0]))
+        x = start * random.normal("start", self.form.item_shape).to(device)
+        denoise: Denoise = self.model
+        if request.labels is not None:
+            labels = request.labels.to(device)
+            denoise = guidance.wrap(self.model, labels, torch.full_like(labels, self.num_classes))
+        return SAMPLERS[sampler.name](denoise, x, plan, schedule, random)
+
+    def describe(self, request: Request) -> dict[str, Any]:
+        """Sampler, steps and guidance that `request` comes to."""
+        sampler, guidance = self._choose(request)
+        described = {"sampler": sampler.name, "steps": sampler.steps}
+        if self.num_classes:
+            described |= {"guidance": guidance.scale, "guidance_interval": guidance.interval}
+        return described
+
+    def _choose(self, request: Request) -> tuple[Sampling, ClassifierFree]:
+        """The request's wishes in place of the recipe's; InputError where they are impossible."""
+        changes: dict[str, Any] = {}
+        if request.sampler is not None:
+            changes["name"] = request.sampler
+        if request.steps is not None:
+            changes["steps"] = request.steps
+        try:
+            sampler = replace(self.config.sampler, **changes)
+            guidance = self.config.guidance
+            if request.guidance is not None:
+                if not self.num_classes and request.guidance != 1:
+                    raise ValueError("guidance needs labels, and this run was trained without")
+                guidance = replace(guidance, scale=request.guidance)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        return sampler, guidance
+
+
+def unknown_sampler(name: str) -> str:
+    """The sentence for a sampler that does not exist."""
+    guess = nearest(name, list(SAMPLERS))
+    hint = f" Did you mean '{guess}'?" if guess else ""
+    return f"there is no sampler '{name}'; allowed are {', '.join(SAMPLERS)}.{hint}"

@@ -1,0 +1,1 @@
+"""Training on torch alone: one loop for every task, and what makes it exact and safe."""

@@ -1,0 +1,253 @@
+"""The training loop: it knows a task's `loss`, and yields an event after every step.
+
+Whoever consumes the events saves, previews, measures and shows progress; the loop does none of it.
+Everything random in a step is drawn from (seed, step, item), so a loop that starts at step n does
+what an unbroken one does from step n on.
+"""
+
+import math
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from noiseloom.config import option
+from noiseloom.data.dataset import Split
+from noiseloom.data.forms import Batch
+from noiseloom.errors import MachineError
+from noiseloom.seeds import Random
+from noiseloom.training.averaging import Average, gamma_of
+from noiseloom.training.checkpoints import Checkpoint
+from noiseloom.training.optimizers import OPTIMIZERS, PLANS, AdamW, Muon, Plan, WarmDown
+from noiseloom.training.order import batch_indices
+from noiseloom.training.precision import Precision, autocast
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """How long, how fast and how safely a run trains."""
+
+    steps: int | None = option(None, "optimiser steps (this or max_minutes)")
+    max_minutes: float | None = option(
+        None, "time from the first to the last step, minutes, previews and checkpoints included"
+    )
+    batch_size: int = option(64, "items per optimiser step")
+    accumulate: int = option(1, "micro-batches per step: less memory, the same result")
+    optimizer: AdamW | Muon = option(
+        help="how weights move", choices=OPTIMIZERS, default_factory=Muon
+    )
+    plan: Plan = option(
+        help="the step size over the run", choices=PLANS, default_factory=WarmDown
+    )
+    clip: float | None = option(1.0, "largest gradient norm, null for none")
+    average: float = option(0.05, "width of the weight average, share of the run")
+    precision: Precision = option("auto", "auto measures what is faster on this processor")
+    device: Literal["auto", "cpu", "cuda"] = option("auto", "where to compute")
+    seed: int = option(0, "everything random in the run follows from it")
+    deterministic: bool = option(False, "bit-identical on a GPU too, slower")
+    checkpoint_every: int | None = option(None, "steps between checkpoints, null: a tenth of all")
+    sample_every: int | None = option(None, "steps between sample grids, null: a quarter of all")
+    log_every: int = option(10, "steps between lines of metrics.jsonl")
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.max_minutes is None):
+            raise ValueError(
+                f"steps is {self.steps} and max_minutes is {self.max_minutes}; set one of the two"
+            )
+        counts = {
+            "steps": self.steps,
+            "max_minutes": self.max_minutes,
+            "batch_size": self.batch_size,
+            "accumulate": self.accumulate,
+            "checkpoint_every": self.checkpoint_every,
+            "sample_every": self.sample_every,
+            "log_every": self.log_every,
+            "clip": self.clip,
+        }
+        for name, value in counts.items():
+            if value is not None and not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} is {value}; allowed is a number above 0")
+        if self.batch_size % self.accumulate:
+            raise ValueError(
+                f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}"
+            )
+        gamma_of(self.average)
+
+
+@dataclass(frozen=True)
+class Started:
+    """Training begins at `step` of `total_steps`."""
+
+    step: int
+    total_steps: int
+    parameters: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step is done: `step` steps in all, the mean loss of its batch, how it goes."""
+
+    step: int
+    total_steps: int
+    loss: float
+    learning_rate: float
+    gradient_norm: float
+    items_per_second: float
+    seconds_left: float
+    memory_bytes: int
+    last_save_step: int | None = None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A checkpoint of `step` lies at `path`."""
+
+    step: int
+    path: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """A sentence for the person watching."""
+
+    text: str
+
+
+Event = Started | Progress | Saved | Note
+
+
+class Learner(Protocol):
+    """All the loop knows of a task."""
+
+    model: nn.Module
+
+    def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
+        """Named (sum, count) pairs over a micro-batch; `loss` is what is minimised."""
+
+
+@dataclass
+class Training:
+    """The state of a run in memory: everything a checkpoint must hold."""
+
+    config: TrainingConfig
+    task: Learner
+    data: Split
+    precision: Literal["float32", "bfloat16"]
+    total_steps: int
+    step: int = 0
+    optimizer: Any = field(init=False)
+    average: Average = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.device = next(self.task.model.parameters()).device
+        self.optimizer = self.config.optimizer.build(self.task.model)
+        self.average = Average(self.task.model, self.config.average)
+
+    def checkpoint(self, **state: Any) -> Checkpoint:
+        """The state as a checkpoint; `state` is added to its JSON."""
+        groups = {
+            "model": dict(self.task.model.state_dict()),
+            "average": self.average.values,
+            "optimizer": self.optimizer.tensors(),
+        }
+        return Checkpoint(groups, {"step": self.step, "total_steps": self.total_steps, **state})
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        self.task.model.load_state_dict(checkpoint.groups["model"])
+        self.average.load(checkpoint.groups["average"])
+        self.optimizer.load(checkpoint.groups["optimizer"])
+        self.step = checkpoint.state["step"]
+
+    def run(self) -> Iterator[Progress]:
+        """Train until `total_steps`, yielding after each step.
+
+        Raises MachineError, with the weights as they were before, where a loss or gradient is not
+        finite.
+        """
+        seconds = Smoothed()
+        while self.step < self.total_steps:
+            start = time.perf_counter()
+            loss, norm = self.advance()
+            pace = seconds.add(time.perf_counter() - start)
+            yield Progress(
+                step=self.step,
+                total_steps=self.total_steps,
+                loss=loss,
+                learning_rate=self.config.plan.rate(self.step - 1, self.total_steps),
+                gradient_norm=norm,
+                items_per_second=self.config.batch_size / pace,
+                seconds_left=(self.total_steps - self.step) * pace,
+                memory_bytes=resident_bytes(),
+            )
+
+    def advance(self) -> tuple[float, float]:
+        """One optimiser step; the batch's mean loss and the gradient's norm."""
+        config, train = self.config, self.data
+        items = batch_indices(config.seed, self.step, config.batch_size, len(train.items))
+        micro = config.batch_size // config.accumulate
+        total, count = 0.0, 0
+        for start in range(0, config.batch_size, micro):
+            chosen = items[start : start + micro]
+            labels = None if train.labels is None else train.labels[chosen]
+            random = Random(config.seed, range(start, start + micro), self.step)
+            with autocast(self.precision, self.device):
+                part, part_count = self.task.loss(Batch(train.items[chosen], labels), random)["loss"]
+            part.backward()
+            total, count = total + part.item(), count + part_count
+        norm = self._scale_gradients(count)
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            raise MachineError(_not_finite(self.step, total / count, norm, items))
+        self.optimizer.step(config.plan.rate(self.step, self.total_steps))
+        self.step += 1
+        self.average.update(self.task.model, self.step)
+        return total / count, norm
+
+    @torch.no_grad()
+    def _scale_gradients(self, count: int) -> float:
+        """From the gradient of a sum to that of a mean, no longer than `clip`; its norm before."""
+        gradients = [p.grad for p in self.task.model.parameters() if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients).item() / count
+        clip = self.config.clip
+        shrink = min(1.0, clip / norm) if clip is not None and norm > 0 else 1.0
+        torch._foreach_mul_(gradients, shrink / count)
+        return norm
+
+
+class Smoothed:
+    """A running mean that forgets."""
+
+    def __init__(self, keep: float = 0.95) -> None:
+        self.keep, self.mean, self.weight = keep, 0.0, 0.0
+
+    def add(self, value: float) -> float:
+        """Take in a value; the mean so far."""
+        self.mean = self.keep * self.mean + (1 - self.keep) * value
+        self.weight = self.keep * self.weight + (1 - self.keep)
+        return self.mean / self.weight
+
+
+def resident_bytes() -> int:
+    """Memory of this process, bytes: now where the system tells, else the peak."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except OSError:
+        return 0
+
+
+def _not_finite(step: int, loss: float, norm: float, items: np.ndarray) -> str:
+    shown = ", ".join(str(item) for item in items[:16])
+    return (
+        f"At step {step} the loss is {loss} and the gradient's norm {norm}; training stops before "
+        f"they reach the weights. The batch held training items {shown}"
+        f"{', …' if len(items) > 16 else ''}. Look at these items, lower "
+        "training.optimizer.learning_rate, or set training.precision=float32; "
+        "then start again or resume from the last checkpoint"
+    )

@@ -1,0 +1,190 @@
+"""Optimisers as recipes name them, and the learning-rate plan.
+
+`muon` orthogonalises the update of the hidden matrices (Jordan et al. 2024, "Muon: an optimizer for
+hidden layers"; scale after Liu et al. 2025, arXiv:2502.16982) and gives the rest to AdamW.
+torch.optim.Muon computes in bfloat16 only, 400 times slower than float32 on processors without it,
+and one matrix at a time; this one works in the dtype it is given and batches matrices of one shape.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW as TorchAdamW
+
+from noiseloom.config import option
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdamW:
+    """AdamW (Loshchilov & Hutter 2019) on every parameter."""
+
+    learning_rate: float = option(1e-3, "step size at the plan's peak")
+    betas: tuple[float, float] = option((0.9, 0.99), "decay of the running mean and square")
+    weight_decay: float = option(0.0, "pull towards 0 per step, times the learning rate")
+
+    def build(self, model: nn.Module) -> "Optimizer":
+        return Optimizer(model, [_adamw(model.parameters(), self)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Muon:
+    """Muon on the hidden matrices (those in a network's `blocks`), AdamW on the rest."""
+
+    learning_rate: float = option(0.02, "Muon's step size at the plan's peak")
+    momentum: float = option(0.95, "decay of Muon's running mean of gradients")
+    weight_decay: float = option(0.0, "pull of the hidden matrices towards 0, times the rate")
+    rest: AdamW = option(help="AdamW for all other parameters", default_factory=AdamW)
+
+    def build(self, model: nn.Module) -> "Optimizer":
+        hidden = [p for name, p in model.named_parameters() if is_hidden_matrix(name, p)]
+        chosen = {id(p) for p in hidden}
+        others = [p for p in model.parameters() if id(p) not in chosen]
+        engines: list[torch.optim.Optimizer] = [_adamw(others, self.rest)]
+        if hidden:
+            engines.append(MuonEngine(hidden, self))
+        return Optimizer(model, engines)
+
+
+OPTIMIZERS: dict[str, type[AdamW] | type[Muon]] = {"adamw": AdamW, "muon": Muon}
+
+
+def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether a parameter maps hidden state to hidden state: a matrix inside `blocks`."""
+    return parameter.ndim == 2 and "blocks" in name.split(".")
+
+
+def _adamw(parameters: Iterable[nn.Parameter], config: AdamW) -> TorchAdamW:
+    return TorchAdamW(
+        parameters,
+        lr=config.learning_rate,
+        betas=config.betas,
+        weight_decay=config.weight_decay,
+        fused=True,
+    )
+
+
+class Optimizer:
+    """One or more torch optimisers stepped as one, with its state as named tensors."""
+
+    def __init__(self, model: nn.Module, engines: list[torch.optim.Optimizer]) -> None:
+        self.engines = engines
+        self.names = {id(p): name for name, p in model.named_parameters()}
+        self.peaks = [[group["lr"] for group in engine.param_groups] for engine in engines]
+
+    def step(self, rate: float) -> None:
+        """One update with every step size at `rate` times its peak; gradients are then freed."""
+        for engine, peaks in zip(self.engines, self.peaks, strict=True):
+            for group, peak in zip(engine.param_groups, peaks, strict=True):
+                group["lr"] = peak * rate
+            engine.step()
+            engine.zero_grad(set_to_none=True)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state as `parameter:field` -> tensor."""
+        return {
+            f"{self.names[id(parameter)]}:{field}": value
+            for engine in self.engines
+            for parameter, fields in engine.state.items()
+            for field, value in fields.items()
+        }
+
+    def load(self, tensors: dict[str, Tensor]) -> None:
+        """Take over a state that `tensors` gave."""
+        by_name: dict[str, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            name, field = key.rsplit(":", 1)
+            by_name.setdefault(name, {})[field] = value
+        for engine in self.engines:
+            for group in engine.param_groups:
+                for parameter in group["params"]:
+                    if fields := by_name.get(self.names[id(parameter)]):
+                        engine.state[parameter] = {
+                            field: value.to(parameter.device) if value.ndim else value.clone()
+                            for field, value in fields.items()
+                        }
+
+
+class MuonEngine(torch.optim.Optimizer):
+    """Momentum whose update is replaced by the nearest matrix with equal singular values."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], config: Muon) -> None:
+        self.config = config
+        super().__init__(parameters, {"lr": config.learning_rate})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    by_shape.setdefault(parameter.shape, []).append(parameter)
+            for parameters in by_shape.values():
+                self._update(parameters, group["lr"])
+
+    def _update(self, parameters: list[nn.Parameter], rate: float) -> None:
+        momentum, gradients = [], []
+        for parameter in parameters:
+            state = self.state[parameter]
+            if not state:
+                state["momentum"] = torch.zeros_like(parameter)
+            momentum.append(state["momentum"])
+            gradients.append(parameter.grad)
+        torch._foreach_lerp_(momentum, gradients, 1 - self.config.momentum)
+        # Nesterov: look one step ahead along the momentum
+        ahead = torch._foreach_lerp(gradients, momentum, self.config.momentum)
+        update = orthogonalise(torch.stack(ahead))
+        rows, columns = update.shape[-2:]
+        scale = -rate * math.sqrt(max(1.0, rows / columns))
+        torch._foreach_mul_(parameters, 1 - rate * self.config.weight_decay)
+        torch._foreach_add_(parameters, list(update.unbind(0)), alpha=scale)
+
+
+def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
+    """U Vᵀ of each matrix's U S Vᵀ, roughly (singular values 0.7 to 1.2), by Newton-Schulz steps.
+
+    Shape (matrices, rows, columns). The quintic's coefficients are Jordan's (2024).
+    """
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.mT if tall else x
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(ABC):
+    """A learning-rate plan: the factor on the peak step size at each step."""
+
+    @abstractmethod
+    def rate(self, step: int, total: int) -> float: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmDown(Plan):
+    """A short linear rise, a level, and a linear fall to 0 over the last part of the run."""
+
+    warmup: float = option(0.02, "share of the run in which the rate rises from 0")
+    fall: float = option(0.7, "share of the run, at its end, in which the rate falls to 0")
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.warmup and 0 <= self.fall and self.warmup + self.fall <= 1):
+            raise ValueError(
+                f"warmup {self.warmup} and fall {self.fall} are given; both are shares of the run "
+                "and together at most 1"
+            )
+
+    def rate(self, step: int, total: int) -> float:
+        done = (step + 1) / (total + 1)
+        rise = done / self.warmup if self.warmup else 1.0
+        down = (1 - done) / self.fall if self.fall else 1.0
+        return min(1.0, rise, down)
+
+
+PLANS: dict[str, type[Plan]] = {"warm-down": WarmDown}

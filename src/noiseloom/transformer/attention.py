@@ -1,0 +1,38 @@
+"""Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762, eq. 1).
+
+Shapes: B batch, L tokens, W width, H heads, D = W / H numbers per head.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from noiseloom.transformer.positions import rotate
+
+
+class Attention(nn.Module):
+    """softmax(QKᵀ/√D) V over all tokens, queries and keys normalised to unit mean square.
+
+    The normalisation (Henry et al. 2020, arXiv:2010.04245) bounds the logits, which allows the large
+    steps that matrix optimisers take. Raises ValueError where `heads` does not divide `width`.
+    """
+
+    def __init__(self, width: int, *, heads: int) -> None:
+        super().__init__()
+        if width % heads:
+            raise ValueError(f"width {width} is not divisible by {heads} heads")
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.query_norm = nn.RMSNorm(width // heads, eps=1e-6)
+        self.key_norm = nn.RMSNorm(width // heads, eps=1e-6)
+
+    def forward(self, x_BLW: Tensor, rotation: Tensor | None = None) -> Tensor:
+        """Mix the tokens; `rotation` holds their rotary positions."""
+        batch, tokens, width = x_BLW.shape
+        qkv = self.qkv(x_BLW).view(batch, tokens, 3, self.heads, width // self.heads)
+        q_BHLD, k_BHLD, v_BHLD = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        q_BHLD, k_BHLD = self.query_norm(q_BHLD), self.key_norm(k_BHLD)
+        if rotation is not None:
+            q_BHLD, k_BHLD = rotate(q_BHLD, rotation), rotate(k_BHLD, rotation)
+        mixed_BHLD = F.scaled_dot_product_attention(q_BHLD, k_BHLD, v_BHLD)
+        return self.out(mixed_BHLD.transpose(1, 2).reshape(batch, tokens, width))

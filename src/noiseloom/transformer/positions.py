@@ -1,0 +1,60 @@
+"""Positions of tokens: rotary over any number of axes, and sinusoidal features of a number.
+
+Shapes: B batch, L tokens, H heads, D numbers per head, A axes.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def sinusoidal(values: Tensor, width: int, *, longest: float = 10_000.0) -> Tensor:
+    """Cosines and sines of `values` at geometric frequencies (Vaswani et al. 2017, section 3.5).
+
+    Shape (*values, width); `width` must be even. Angles are `values` times frequencies that fall
+    from 1 to 1/longest.
+    """
+    half = width // 2
+    exponents = torch.arange(half, device=values.device, dtype=torch.float32) / max(half - 1, 1)
+    angles = values.float()[..., None] * torch.exp(-math.log(longest) * exponents)
+    return torch.cat([angles.cos(), angles.sin()], dim=-1)
+
+
+def grid(sizes: Sequence[int]) -> Tensor:
+    """The coordinates of a grid's cells in row-major order, float32, (L, A)."""
+    axes = [torch.arange(size, dtype=torch.float32) for size in sizes]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, len(sizes))
+
+
+def rotary(positions_LA: Tensor, head_width: int, *, longest: float = 100.0) -> Tensor:
+    """The cosines and sines that `rotate` uses, (2, L, D/2) (Su et al. 2021, arXiv:2104.09864).
+
+    The head's D/2 pairs of numbers are shared out evenly among the axes; wavelengths on an axis run
+    geometrically from 2 pi to 2 pi `longest` positions. Raises ValueError where D/2 < axes.
+    """
+    tokens, axes = positions_LA.shape
+    pairs = head_width // 2
+    if head_width % 2 or pairs < axes:
+        raise ValueError(
+            f"a head of width {head_width} cannot hold rotary positions on {axes} axes; allowed is "
+            f"an even width of at least {2 * axes}"
+        )
+    angles = []
+    for axis, part in enumerate(_shares(pairs, axes)):
+        exponents = torch.arange(part, dtype=torch.float32) / max(part - 1, 1)
+        angles.append(positions_LA[:, axis : axis + 1] * longest**-exponents)
+    angles_LP = torch.cat(angles, dim=1)
+    return torch.stack([angles_LP.cos(), angles_LP.sin()])
+
+
+def rotate(x_BHLD: Tensor, rotation: Tensor) -> Tensor:
+    """Turn the pairs (first half, second half) of every head by their token's angles."""
+    cos, sin = rotation.to(x_BHLD.dtype)
+    first, second = x_BHLD.chunk(2, dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+
+
+def _shares(whole: int, parts: int) -> list[int]:
+    return [whole // parts + (part < whole % parts) for part in range(parts)]

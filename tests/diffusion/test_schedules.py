@@ -1,0 +1,96 @@
+import math
+
+import pytest
+import torch
+
+from noiseloom.diffusion.schedules import (
+    EDM,
+    SCHEDULES,
+    Cosine,
+    LinearBeta,
+    RectifiedFlow,
+    Schedule,
+    expand,
+)
+
+ALL = [cls() for cls in SCHEDULES.values()]
+
+
+def inside(schedule: Schedule) -> torch.Tensor:
+    return torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("schedule", ALL, ids=list(SCHEDULES))
+def test_derivatives_are_those_of_the_curves(schedule: Schedule) -> None:
+    t = inside(schedule).requires_grad_()
+    at = schedule.at(t)
+    for curve, derivative in ((at.alpha, at.d_alpha), (at.sigma, at.d_sigma)):
+        if curve.requires_grad:
+            (slope,) = torch.autograd.grad(curve.sum(), t)
+            torch.testing.assert_close(derivative, slope, rtol=1e-9, atol=1e-12)
+        else:
+            assert (derivative == 0).all()
+
+
+@pytest.mark.parametrize("schedule", ALL, ids=list(SCHEDULES))
+def test_log_snr_falls_and_inverts(schedule: Schedule) -> None:
+    t = inside(schedule)
+    log_snr = schedule.log_snr(t)
+    assert (log_snr.diff() < 0).all()
+    torch.testing.assert_close(schedule.t_of_log_snr(log_snr), t, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("schedule", [LinearBeta(), Cosine()])
+def test_variance_is_preserved(schedule: Schedule) -> None:
+    at = schedule.at(inside(schedule))
+    torch.testing.assert_close(at.alpha**2 + at.sigma**2, torch.ones(99, dtype=torch.float64))
+
+
+def test_known_values() -> None:
+    one = torch.tensor(1.0, dtype=torch.float64)
+    assert float(RectifiedFlow().alpha(one)) == 0.0
+    assert float(Cosine().alpha(one)) == 0.0
+    assert float(EDM().sigma(one)) == pytest.approx(80.0)
+    assert float(EDM().sigma(0 * one)) == pytest.approx(0.002)
+    # integral of beta over [0, 1] is (0.1 + 20) / 2 (Song et al. 2021, appendix C)
+    assert float(LinearBeta().alpha(one)) == pytest.approx(math.exp(-0.25 * 20.1))
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_only_a_range_to_minus_infinity_is_pure_noise(name: str) -> None:
+    assert SCHEDULES[name]().reaches_pure_noise == (name in ("cosine", "rectified-flow"))
+
+
+def test_a_clipped_range_is_not_pure_noise() -> None:
+    for schedule in (Cosine(clip=1e-3), RectifiedFlow(clip=1e-3)):
+        assert schedule.t_max == 1 - 1e-3
+        assert not schedule.reaches_pure_noise
+
+
+def test_float32_times_are_computed_in_float64() -> None:
+    t = torch.tensor(1e-6)
+    exact = math.sqrt(-math.expm1(-0.5 * 1e-12 * 19.9 - 1e-6 * 0.1))
+    assert float(LinearBeta().sigma(t)) == pytest.approx(exact, rel=1e-6)
+
+
+def test_times_of_every_shape_broadcast() -> None:
+    x = torch.zeros(2, 3, 4, 4)
+    assert expand(torch.tensor(0.5), x).shape == ()
+    assert expand(torch.zeros(2), x).shape == (2, 1, 1, 1)
+    assert expand(torch.zeros(2, 1, 4, 4), x).shape == (2, 1, 4, 4)
+    with pytest.raises(ValueError, match="t has shape"):
+        expand(torch.zeros(2, 3), x)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: LinearBeta(beta_min=3.0, beta_max=2.0),
+        lambda: EDM(sigma_min=0.0),
+        lambda: Cosine(clip=0.9),
+        lambda: RectifiedFlow(clip=-0.1),
+    ],
+)
+def test_impossible_settings_are_refused(wrong) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match="allowed is"):
+        wrong()
