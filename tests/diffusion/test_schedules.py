@@ -26,7 +26,7 @@ def test_derivatives_are_those_of_the_curves(schedule: Schedule) -> None:
     at = schedule.at(t)
     for curve, derivative in ((at.alpha, at.d_alpha), (at.sigma, at.d_sigma)):
         if curve.requires_grad:
-            (slope,) = torch.autograd.grad(curve.sum(), t)
+            (slope,) = torch.autograd.grad(curve.sum(), t, retain_graph=True)
             torch.testing.assert_close(derivative, slope, rtol=1e-9, atol=1e-12)
         else:
             assert (derivative == 0).all()

@@ -91,6 +91,8 @@ def _usage(error: typer.TyperException) -> str:
     if "." in option:
         text = f"{option} is no option; a recipe's keys are given without dashes:"
         text += f" {option.lstrip('-')}=VALUE"
+    elif option and (close := getattr(error, "possibilities", None)):
+        text = f"There is no option {option}. Did you mean {' or '.join(close)}?"
     path = context.command_path if context else "noiseloom"
     return f"{_ended(text)} See: {path} --help"
 

@@ -19,7 +19,7 @@ from noiseloom.training.loop import Event, Note, Progress, Saved, Smoothed, Star
 
 SECONDS_BETWEEN_LINES = 10.0
 
-Count = Callable[[int, int], None]
+Count = Callable[[str, int, int], None]
 
 
 @contextmanager
@@ -30,16 +30,16 @@ def watch(stream: TextIO | None = None) -> Iterator[Callable[[Event], None]]:
 
 
 @contextmanager
-def counting(what: str, stream: TextIO | None = None) -> Iterator[Count]:
-    """Follow other long work: gives a function of (done, total)."""
+def counting(stream: TextIO | None = None) -> Iterator[Count]:
+    """Follow other long work: gives a function of (what is done, how many, of how many)."""
     with _display(stream or sys.stderr) as display:
-        began = time.monotonic()
+        began: dict[str, float] = {}
 
-        def count(done: int, total: int) -> None:
-            seconds = time.monotonic() - began
-            left = seconds / done * (total - done) if done else 0.0
-            text = f"{what} {done:,}/{total:,} · {clock(left)} left"
-            display.show(done, total, text if done < total else f"{what} {total:,}/{total:,}")
+        def count(what: str, done: int, total: int) -> None:
+            now = time.monotonic()
+            seconds = now - began.setdefault(what, now)
+            left = f" · {clock(seconds / done * (total - done))} left" if 0 < done < total else ""
+            display.show(done, total, f"{what} {done:,}/{total:,}{left}")
 
         yield count
 

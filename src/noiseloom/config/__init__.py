@@ -11,11 +11,13 @@ A field with a menu or choices holds one of several configs. In a recipe it is w
 leaves out keeps the value it would have if the whole section were left out.
 
 `document` is a recipe as written, `overrides` the command line's changes to it, `schema` what may
-be written, `reader` the way from the one to the other, `wording` how types are said.
+be written, `reader` the way from the one to the other,
+`commented` the way back with explanations, `wording` how types are said.
 """
 
 from __future__ import annotations
 
+from noiseloom.config.commented import write_commented
 from noiseloom.config.document import Document, from_mapping, read_text, read_yaml, write_yaml
 from noiseloom.config.overrides import override
 from noiseloom.config.reader import parse
@@ -35,5 +37,6 @@ __all__ = [
     "read_text",
     "read_yaml",
     "to_mapping",
+    "write_commented",
     "write_yaml",
 ]

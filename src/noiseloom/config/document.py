@@ -226,3 +226,11 @@ _Writer.yaml_implicit_resolvers = {
 def write_yaml(mapping: Mapping[str, Any]) -> str:
     """Plain values as YAML that `read_text` gives back unchanged; keys keep their order."""
     return yaml.dump(dict(mapping), Dumper=_Writer, sort_keys=False, allow_unicode=True, width=100)
+
+
+def write_value(value: Any) -> str:
+    """One plain value as YAML on one line."""
+    text = yaml.dump(
+        [value], Dumper=_Writer, default_flow_style=True, allow_unicode=True, width=10**9
+    )
+    return text.strip()[1:-1]

@@ -112,13 +112,17 @@ def _plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a help page: `default` is as a recipe writes it, or None with `required`."""
+    """One key of a recipe. `default` is as a recipe writes it, or None with `required`.
+
+    A choice's default is its word, and its `type` the words there are.
+    """
 
     key: str
     type: str
     default: Any
     help: str
     required: bool = False
+    is_choice: bool = False
 
 
 def describe(config: Any) -> list[Entry]:
@@ -141,7 +145,7 @@ def _entries(config: Any, path: str) -> list[Entry]:
         section = section_class(hint)
         if arms:
             shown = arms.word(value) if is_dataclass(value) else None
-            entries.append(Entry(key, " | ".join(arms.words), shown, help, required))
+            entries.append(Entry(key, " | ".join(arms.words), shown, help, required, True))
             if instance is not None and is_dataclass(value):
                 entries += _entries(value, key)
         elif section is not None and value is not None:

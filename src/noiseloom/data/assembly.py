@@ -24,7 +24,7 @@ from noiseloom.data.content import Progress
 from noiseloom.errors import DataError, MachineError
 
 REPRESENTED = 10
-CHUNK_BYTES = 8 * 2**20
+CHUNK_BYTES = 4 * 2**20
 
 
 def hash_of(content: bytes) -> int:

@@ -92,6 +92,9 @@ def _orientation(image: Image.Image) -> int:
 
 def fit_pixels(pixels: np.ndarray, size: int | None, channels: int) -> np.ndarray:
     """Rules 3 and 5 for an image already in memory, uint8 (H, W, 1 or 3)."""
+    fits = size is None or pixels.shape[:2] == (size, size)
+    if fits and pixels.shape[2] == channels:
+        return pixels
     picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     if size is not None:
         picture = _resized(_square(picture), size)

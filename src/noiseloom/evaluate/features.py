@@ -36,12 +36,12 @@ class Encoder(nn.Module):
     def __init__(self, channels: int, size: int, generator: torch.Generator) -> None:
         super().__init__()
         halvings = max(0, round(math.log2(size / 4)))
-        later = [2 if halvings >= 3 else 1, 2 if halvings >= 2 else 1]
-        entry = 2 ** max(0, halvings - sum(stride == 2 for stride in later))
+        later = [2 if halvings >= 2 else 1, 2 if halvings >= 1 else 1]
+        entry = 2 ** max(0, halvings - 2)
         first, second, third = self.WIDTHS
         self.convolutions = nn.ModuleList(
             [
-                _convolution(channels, first, entry + 3, entry, generator),
+                _convolution(channels, first, max(entry, 2) + 3, entry, generator),
                 _convolution(first, second, 3, later[0], generator),
                 _convolution(second, third, 3, later[1], generator),
             ]

@@ -180,7 +180,8 @@ class Training:
                 step=self.step,
                 total_steps=self.total_steps,
                 loss=loss,
-                learning_rate=self.config.plan.rate(self.step - 1, self.total_steps),
+                learning_rate=self.config.optimizer.learning_rate
+                * self.config.plan.rate(self.step - 1, self.total_steps),
                 gradient_norm=norm,
                 items_per_second=self.config.batch_size / pace,
                 seconds_left=(self.total_steps - self.step) * pace,

@@ -27,8 +27,11 @@ def check(
 
     Counts items and classes, and names each file that cannot be used, with the reason.
     """
+    from noiseloom.cli.progress import counting
     from noiseloom.data.check import check as check_data
     from noiseloom.runs import Recipe
 
-    report = check_data(Recipe.load(recipe, overrides or []).data)
+    data = Recipe.load(recipe, overrides or []).data
+    with counting() as count:
+        report = check_data(data, count)
     answer(str(report), report, as_json)

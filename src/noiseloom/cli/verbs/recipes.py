@@ -9,6 +9,8 @@ import typer
 from noiseloom.cli.options import AsJson, Debug
 from noiseloom.cli.output import answer
 
+_FILL_IN = "FOLDER"  # stands for what a shipped recipe cannot know: where your data lies
+
 
 def verb(
     name: Annotated[
@@ -48,11 +50,18 @@ def _list(as_json: bool) -> None:
 
 
 def _print(name: str, as_json: bool) -> None:
-    from noiseloom.config import to_mapping
-    from noiseloom.runs import Recipe
+    from noiseloom.config import ConfigError, to_mapping, write_commented
+    from noiseloom.runs import Recipe, shipped_recipes
 
-    recipe = Recipe.load(name)
-    answer(recipe.to_yaml().rstrip(), to_mapping(recipe), as_json)
+    try:
+        recipe = Recipe.load(name)
+    except ConfigError as error:
+        missing = [problem.key for problem in error.problems if "is missing" in problem.fault]
+        if len(missing) < len(error.problems):
+            raise
+        recipe = Recipe.load(name, [f"{key}={_FILL_IN}" for key in missing])
+    head = "".join(f"# {line}\n" for line in dict(shipped_recipes()).get(name, []))
+    answer(f"{head}{write_commented(recipe)}".rstrip(), to_mapping(recipe), as_json)
 
 
 def _suggest(path: str | None, as_json: bool) -> None:

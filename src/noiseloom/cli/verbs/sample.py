@@ -44,7 +44,7 @@ def verb(
     opened = Run.open(run)
     target = out or str(opened.folder / "samples" / f"seed-{seed}.png")
     kind = sample_kind(target)
-    with counting("Sampling") as on_step:
+    with counting() as count:
         samples = opened.sample(
             num=num,
             steps=steps,
@@ -55,7 +55,7 @@ def verb(
             batch_size=batch_size,
             raw=raw,
             keep_frames=kind == "gif",
-            on_step=on_step,
+            on_step=lambda done, total: count("Sampling", done, total),
         )
     path = opened.save(samples, target)
     answer(str(path), {"run": str(opened.folder), "out": str(path), "num": num}, as_json)

@@ -1,0 +1,74 @@
+"""What every network must do, whichever are added."""
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from noiseloom.menu import member, words
+from noiseloom.seeds import Random, fixed
+
+PACKAGE = "noiseloom.networks"
+SHAPES = [(1, 8, 8), (3, 8, 16), (2,)]
+
+
+def cases() -> list[tuple[str, tuple[int, ...], int]]:
+    return [(word, shape, n) for word in words(PACKAGE) for shape in SHAPES for n in (0, 3)]
+
+
+def build(word: str, shape: tuple[int, ...], num_classes: int) -> torch.nn.Module:
+    try:
+        with fixed(0, "weights"):
+            network = member(PACKAGE, word).Config().build(shape, num_classes)
+    except ValueError as refusal:
+        assert "Use network" in str(refusal)
+        pytest.skip(f"{word} refuses items of shape {shape}")
+    with torch.no_grad():  # networks start at output 0: move away from it
+        for index, parameter in enumerate(network.parameters()):
+            parameter.add_(Random(index, [0]).normal("nudge", parameter.shape)[0], alpha=0.05)
+    return network
+
+
+@pytest.mark.parametrize(("word", "shape", "num_classes"), cases())
+def test_shape_gradient_and_determinism(word: str, shape: tuple[int, ...], num_classes: int) -> None:
+    network = build(word, shape, num_classes)
+    x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
+    t = torch.tensor([0.1, 0.4, 0.6, 0.9])
+    labels = torch.tensor([0, 1, 2, 3]) if num_classes else None
+    output = network(x, t, labels, None)
+    assert output.shape == x.shape
+    assert output.equal(network(x, t, labels, None))
+    output.square().sum().backward()
+    dead = [
+        name
+        for name, parameter in network.named_parameters()
+        if parameter.grad is None or not parameter.grad.abs().max() > 0
+    ]
+    assert not dead
+    # items do not see one another
+    torch.testing.assert_close(
+        network(x[1:2], t[1:2], None if labels is None else labels[1:2], None), output[1:2]
+    )
+
+
+@pytest.mark.parametrize(("word", "shape", "num_classes"), cases())
+def test_no_label_is_the_label_after_the_last(
+    word: str, shape: tuple[int, ...], num_classes: int
+) -> None:
+    if not num_classes:
+        pytest.skip("no labels")
+    network = build(word, shape, num_classes)
+    x, t = torch.randn(2, *shape), torch.tensor([0.3, 0.7])
+    none = torch.full((2,), num_classes)
+    torch.testing.assert_close(network(x, t, None, None), network(x, t, none, None))
+    assert not torch.allclose(network(x, t, none, None), network(x, t, none - 1, None))
+
+
+@pytest.mark.parametrize(("word", "shape", "num_classes"), cases())
+def test_saves_and_loads(word: str, shape: tuple[int, ...], num_classes: int, tmp_path) -> None:
+    first = build(word, shape, num_classes)
+    save_file(first.state_dict(), tmp_path / "weights.safetensors")
+    with fixed(1, "weights"):
+        second = member(PACKAGE, word).Config().build(shape, num_classes)
+    second.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    x, t = torch.randn(2, *shape), torch.tensor([0.3, 0.7])
+    assert first(x, t, None, None).equal(second(x, t, None, None))

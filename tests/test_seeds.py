@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+
+from noiseloom.seeds import Random, fixed, generator
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 5, 5), (2, 9)])
+def test_an_item_has_its_numbers_in_every_batch(shape: tuple[int, ...]) -> None:
+    whole = Random(7, range(10), 3)
+    for items in (range(4, 9), [2, 3, 9], [5]):
+        part = Random(7, items, 3)
+        assert part.normal("a", shape).equal(whole.normal("a", shape)[list(items)])
+        assert part.uniform("a", shape).equal(whole.uniform("a", shape)[list(items)])
+
+
+def test_seed_purpose_step_scope_and_item_all_matter() -> None:
+    base = Random(0, range(2))
+    draws = [
+        base.normal("a", (4,)),
+        base.normal("b", (4,)),
+        base.at(1).normal("a", (4,)),
+        base.under("block0").normal("a", (4,)),
+        Random(1, range(2)).normal("a", (4,)),
+    ]
+    rows = torch.cat(draws)
+    assert len(rows.unique(dim=0)) == len(rows)
+    assert base.normal("a", (4,)).equal(draws[0])
+
+
+def test_seeds_beyond_32_bits_are_told_apart() -> None:
+    # torch.Generator on the CPU would give both the same numbers
+    assert not Random(5, [0]).uniform("a", (4,)).equal(Random(5 + 2**32, [0]).uniform("a", (4,)))
+
+
+def test_distributions() -> None:
+    random = Random(0, range(1000))
+    normal = random.normal("n", (200,))
+    assert float(normal.mean()) == pytest.approx(0, abs=0.01)
+    assert float(normal.std()) == pytest.approx(1, abs=0.01)
+    kurtosis = float(normal.pow(4).mean())
+    assert kurtosis == pytest.approx(3, abs=0.1)
+    uniform = random.uniform("u", (200,))
+    assert 0 <= float(uniform.min()) and float(uniform.max()) < 1
+    counts = np.histogram(uniform.numpy(), bins=10, range=(0, 1))[0]
+    assert abs(counts / 20000 - 1).max() < 0.03
+    # neighbours in an item and in a batch are independent
+    for a, b in ((normal[:, :-1], normal[:, 1:]), (normal[:-1], normal[1:])):
+        assert abs(float((a * b).mean())) < 0.01
+    assert float(random.keep("k", 0.3, (100,)).float().mean()) == pytest.approx(0.3, abs=0.01)
+
+
+def test_known_numbers_never_change() -> None:
+    """They define the streams: a run recorded today must resume with any later version."""
+    drawn = Random(0, [0, 1]).uniform("golden", (2,))
+    torch.testing.assert_close(drawn, torch.tensor(GOLDEN), rtol=0, atol=1e-7)
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    with fixed(0, "weights"):
+        first = torch.randn(3)
+    Random(0, range(3)).normal("a", (3,))
+    generator(0, "order", 1)
+    assert torch.get_rng_state().equal(before)
+    with fixed(0, "weights"):
+        assert torch.randn(3).equal(first)
+
+
+GOLDEN = [[0.81412876, 0.81555969], [0.22992456, 0.2526269]]

@@ -1,0 +1,116 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from noiseloom.data.dataset import Split
+from noiseloom.data.forms import Batch
+from noiseloom.errors import MachineError
+from noiseloom.seeds import Random
+from noiseloom.training.loop import Training, TrainingConfig
+from noiseloom.training.optimizers import AdamW
+from noiseloom.training.order import batch_indices
+
+
+class Regression:
+    """A task: learn y = items @ w from noisy inputs, so that order and noise both matter."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        self.model = nn.Linear(3, 1)
+
+    def loss(self, batch: Batch, random: Random) -> dict[str, tuple[torch.Tensor, int]]:
+        x = torch.from_numpy(batch.items) + 0.1 * random.normal("noise", (3,))
+        error = self.model(x)[:, 0] - torch.from_numpy(batch.items).sum(1)
+        return {"loss": (error.square().sum(), len(error))}
+
+
+ITEMS = np.random.default_rng(0).normal(size=(37, 3)).astype(np.float32)
+
+
+def make(steps: int = 30, items: np.ndarray = ITEMS, **changes) -> Training:  # type: ignore[no-untyped-def]
+    config = TrainingConfig(steps=steps, **{"batch_size": 8, "optimizer": AdamW(), **changes})
+    return Training(config, Regression(), Split(items), "float32", steps)
+
+
+def test_every_epoch_sees_every_item_once_in_a_new_order() -> None:
+    seen = np.concatenate([batch_indices(0, step, 8, 37) for step in range(37 * 2 // 8 + 1)])
+    first, second = seen[:37], seen[37:74]
+    assert sorted(first) == sorted(second) == list(range(37))
+    assert list(first) != list(second)
+    assert not np.array_equal(first, batch_indices(1, 0, 37, 37))
+    assert len(batch_indices(0, 0, 100, 37)) == 100  # a batch larger than the data
+
+
+def test_the_loss_falls() -> None:
+    losses = [progress.loss for progress in make(200, optimizer=AdamW(learning_rate=0.05)).run()]
+    assert np.mean(losses[-10:]) < 0.1 * np.mean(losses[:10])
+
+
+@pytest.mark.parametrize("accumulate", [2, 4, 8])
+def test_micro_batches_are_one_batch(accumulate: int) -> None:
+    whole, parts = make(), make(accumulate=accumulate)
+    for one, other in zip(whole.run(), parts.run(), strict=True):
+        assert other.loss == pytest.approx(one.loss, rel=1e-5)
+    torch.testing.assert_close(whole.task.model.weight, parts.task.model.weight)
+
+
+def test_going_on_from_a_checkpoint_is_exact() -> None:
+    whole, first = make(), make()
+    for progress in first.run():
+        if progress.step == 13:
+            break
+    checkpoint = first.checkpoint()
+    resumed = make()
+    resumed.restore(checkpoint)
+    list(whole.run())
+    list(resumed.run())
+    assert resumed.step == whole.step == 30
+    one, other = whole.checkpoint(), resumed.checkpoint()
+    for group, tensors in one.groups.items():
+        assert tensors.keys() == other.groups[group].keys()
+        for name, value in tensors.items():
+            assert value.equal(other.groups[group][name]), (group, name)
+
+
+def test_gradients_are_clipped_to_their_norm() -> None:
+    training = make(1, clip=1e-3, optimizer=AdamW(learning_rate=0.0))
+    batch = Batch(ITEMS[batch_indices(0, 0, 8, 37)], None)
+    loss, count = training.task.loss(batch, Random(0, range(8)))["loss"]
+    (loss / count).backward()
+    true_norm = math.sqrt(sum(float(p.grad.square().sum()) for p in training.task.model.parameters()))
+    training.task.model.zero_grad()
+    (progress,) = training.run()
+    assert progress.gradient_norm == pytest.approx(true_norm, rel=1e-5)
+
+
+def test_a_loss_that_is_not_finite_names_its_batch_and_touches_nothing() -> None:
+    items = ITEMS.copy()
+    items[11] = np.nan
+    training = make(items=items)
+    before: dict[str, torch.Tensor] = {}
+    with pytest.raises(MachineError, match=r"training items .*\b11\b") as caught:
+        for _ in training.run():
+            before = {k: v.clone() for k, v in training.task.model.state_dict().items()}
+    assert "the loss is nan" in str(caught.value)
+    for name, value in training.task.model.state_dict().items():
+        assert not before or value.equal(before[name])
+        assert value.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"steps": None}, "set one of the two"),
+        ({"max_minutes": 1.0}, "set one of the two"),
+        ({"accumulate": 3}, "does not divide batch_size"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"clip": math.inf}, "clip is inf"),
+        ({"average": 0.5}, "allowed is above 0, up to 0.28"),
+    ],
+)
+def test_impossible_settings_are_refused(changes, said: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(ValueError, match=said):
+        TrainingConfig(**{"steps": 10, "batch_size": 8, **changes})

@@ -1,0 +1,120 @@
+import math
+
+import pytest
+import torch
+
+from noiseloom.seeds import Random
+from noiseloom.transformer.attention import Attention
+from noiseloom.transformer.blocks import Block, FeedForward, drop
+from noiseloom.transformer.positions import grid, rotary, rotate, sinusoidal
+
+
+def readable(attention: Attention, x: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
+    """softmax(QKᵀ/√D) V, token by token and head by head."""
+    _, tokens, width = x.shape
+    size = width // attention.heads
+    q, k, v = (x @ attention.qkv.weight.T).split(width, dim=-1)
+    out = torch.zeros_like(x)
+    for b in range(len(x)):
+        for h in range(attention.heads):
+            part = slice(h * size, (h + 1) * size)
+            rows = []
+            for item, norm in ((q, attention.query_norm), (k, attention.key_norm)):
+                head = item[b, :, part]
+                head = head / (head.square().mean(-1, keepdim=True) + 1e-6).sqrt() * norm.weight
+                turned = torch.zeros_like(head)
+                for t in range(tokens):
+                    for p in range(size // 2):
+                        c, s = rotation[0, t, p], rotation[1, t, p]
+                        a, z = head[t, p], head[t, p + size // 2]
+                        turned[t, p], turned[t, p + size // 2] = a * c - z * s, a * s + z * c
+                rows.append(turned)
+            weights = torch.softmax(rows[0] @ rows[1].T / math.sqrt(size), dim=-1)
+            out[b, :, part] = weights @ v[b, :, part]
+    return out @ attention.out.weight.T
+
+
+@torch.no_grad()
+def test_fused_attention_is_the_readable_one() -> None:
+    torch.manual_seed(0)
+    attention = Attention(16, heads=2).double()
+    attention.query_norm.weight.uniform_(0.5, 1.5)
+    attention.key_norm.weight.uniform_(0.5, 1.5)
+    x = torch.randn(2, 6, 16, dtype=torch.float64)
+    rotation = rotary(grid((2, 3)), 8).double()
+    torch.testing.assert_close(attention(x, rotation), readable(attention, x, rotation))
+
+
+def test_rotary_scores_depend_on_the_distance_alone() -> None:
+    positions = torch.tensor([[0.0, 0], [2, 1], [5, 3], [7, 4]])
+    rotation = rotary(positions, 12)
+    q, k = torch.randn(2, 1, 1, 1, 12, generator=torch.Generator().manual_seed(0)).expand(
+        2, 1, 1, 4, 12
+    )
+    scores = (rotate(q, rotation) @ rotate(k, rotation).mT)[0, 0]
+    torch.testing.assert_close(scores[0, 1], scores[2, 3])  # both are (2, 1) apart
+    assert not torch.isclose(scores[0, 1], scores[1, 0])
+
+
+def test_rotation_keeps_lengths() -> None:
+    x = torch.randn(2, 3, 9, 8, generator=torch.Generator().manual_seed(0))
+    turned = rotate(x, rotary(grid((3, 3)), 8))
+    torch.testing.assert_close(turned.norm(dim=-1), x.norm(dim=-1))
+    torch.testing.assert_close(turned[:, :, 0], x[:, :, 0])  # position 0 is not turned
+
+
+def test_rotary_refuses_what_does_not_fit() -> None:
+    with pytest.raises(ValueError, match="allowed is an even width of at least 6"):
+        rotary(torch.zeros(4, 3), 4)
+
+
+def test_sinusoidal_features_are_distinct() -> None:
+    features = sinusoidal(torch.linspace(0, 1000, 101), 64)
+    distances = torch.cdist(features, features) + 9 * torch.eye(101)
+    assert features.shape == (101, 64)
+    assert float(distances.min()) > 0.5
+
+
+@torch.no_grad()
+def test_attention_without_positions_is_blind_to_order() -> None:
+    torch.manual_seed(0)
+    attention, x = Attention(8, heads=2), torch.randn(1, 5, 8)
+    order = torch.tensor([3, 1, 4, 0, 2])
+    torch.testing.assert_close(attention(x)[:, order], attention(x[:, order]))
+
+
+def test_a_block_starts_as_the_identity() -> None:
+    block = Block(16, heads=2, hidden=32, activation="gelu", condition_width=8)
+    x, condition = torch.randn(2, 5, 16), torch.randn(2, 1, 8)
+    assert block(x, condition).equal(x)
+
+
+def test_one_condition_for_all_tokens_equals_one_for_each() -> None:
+    torch.manual_seed(0)
+    block = Block(16, heads=2, hidden=32, activation="relu2", condition_width=8)
+    torch.nn.init.normal_(block.modulation.linear.weight)
+    x, condition = torch.randn(2, 5, 16), torch.randn(2, 1, 8)
+    torch.testing.assert_close(block(x, condition), block(x, condition.expand(2, 5, 8)))
+
+
+def test_squared_relu() -> None:
+    feed = FeedForward(2, hidden=2, activation="relu2")
+    with torch.no_grad():
+        feed.up.weight.copy_(torch.eye(2))
+        feed.down.weight.copy_(torch.eye(2))
+    assert feed(torch.tensor([[-3.0, 3.0]])).tolist() == [[0.0, 9.0]]
+
+
+def test_dropout_is_repeated_by_its_random_and_keeps_the_mean() -> None:
+    x, random = torch.ones(50, 400), Random(0, range(50))
+    dropped = drop(x, 0.25, random, "a")
+    assert dropped.equal(drop(x, 0.25, random, "a"))
+    assert not dropped.equal(drop(x, 0.25, random.at(1), "a"))
+    assert dropped.unique().tolist() == pytest.approx([0.0, 4 / 3])
+    assert float(dropped.mean()) == pytest.approx(1, abs=0.02)
+    assert drop(x, 0.25, None, "a") is x
+
+
+def test_heads_must_divide_the_width() -> None:
+    with pytest.raises(ValueError, match="not divisible by 3 heads"):
+        Attention(16, heads=3)
