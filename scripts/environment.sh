@@ -73,7 +73,7 @@ PYTHON
 install_torch() {
     say "Installing torch $torch_version: $(torch_download)."
     # Alone and pinned, since a range would give the newest CUDA build to some indexes.
-    "$python" -m pip install "torch==$torch_version" || explain_pip_failure "torch $torch_version"
+    "$python" -m pip install -c "$root/constraints.txt" "torch==$torch_version" || explain_pip_failure "torch $torch_version"
 }
 
 # What the index would give, in words. Reads metadata only.
@@ -102,7 +102,7 @@ install_the_rest() {
     local constraints
     constraints=$(mktemp)
     # A torch that fits stays, even if it is not the very version pinned.
-    grep -v '^torch==' "$root/constraints.txt" >"$constraints"
+    sed '/^torch==/d' "$root/constraints.txt" >"$constraints"
     "$python" -m pip install --quiet -c "$constraints" -e "$root[dev]" || {
         rm -f "$constraints"
         explain_pip_failure "Noiseloom's packages"

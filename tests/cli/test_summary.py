@@ -9,15 +9,29 @@ from noiseloom.cli.summary import figures, next_steps
 
 def test_figures_stand_beside_their_floors() -> None:
     evaluation = {
-        "metrics": {"frechet_distance": 14.23456, "recall": 0.9, "label_agreement": None},
-        "floor": {"frechet_distance": 10.7},
+        "metrics": {"frechet_distance": 14.23456, "recall": 0.9},
+        "floor": {"frechet_distance": 10.7, "recall": 0.95},
+        "intervals": {"frechet_distance": [13, 15.5]},
+        "protocol": {"num": 1000, "weights": "ema", "seed": 0, "data": "ab12"},
     }
     assert figures(evaluation).splitlines() == [
-        "                    samples  real data",
-        "  frechet distance    14.23       10.7",
-        "  recall                0.9          –",
+        "Measured (num 1000, weights ema, seed 0):",
+        "                    samples        95 %  real data",
+        "  frechet distance    14.23  13 to 15.5       10.7",
+        "  recall                0.9                   0.95",
     ]
     assert figures({}) == ""
+
+
+def test_alarms_are_said() -> None:
+    checks = {
+        "informative": False,
+        "not_registered": ["blur", "dropped_class"],
+        "memorisation": {"alarm": True},
+    }
+    said = figures({"metrics": {"recall": 1.0}, "floor": {"recall": 1.0}, "checks": checks})
+    assert "! The features do not register blur, dropped class" in said
+    assert "! Samples lie closer to training images" in said
 
 
 def test_next_steps_name_what_is_there(tmp_path: Path) -> None:

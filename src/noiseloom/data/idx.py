@@ -121,7 +121,7 @@ def pixel_chunks(file: IdxFile) -> Iterator[np.ndarray]:
                 )
             pixels = np.rint(chunk * scale).astype(np.uint8)
         done += len(chunk)
-        yield pixels.reshape(*_image_shape(file, len(chunk)))
+        yield pixels.reshape(len(chunk), *image_shape(file))
 
 
 def _float_scale(file: IdxFile) -> float:
@@ -138,14 +138,15 @@ def _float_scale(file: IdxFile) -> float:
     return 255.0 if largest <= 1 else 1.0
 
 
-def _image_shape(file: IdxFile, count: int) -> tuple[int, int, int, int]:
+def image_shape(file: IdxFile) -> tuple[int, int, int]:
+    """(height, width, channels) of a file of images; DataError where it holds something else."""
     channels = file.shape[3] if len(file.shape) == 4 else 1
     if len(file.shape) not in (3, 4) or channels not in (1, 3) or 0 in file.shape[1:]:
         raise DataError(
             f"{file.path} has the shape {file.shape}; images are (number, height, width), or with "
             "1 or 3 channels at the end."
         )
-    return (count, file.shape[1], file.shape[2], channels)
+    return (file.shape[1], file.shape[2], channels)
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,9 @@ def _warnings(
     said = []
     if skipped["count"]:
         said.append(f"{skipped['count']:,} files cannot be used: {in_words(skipped)}.")
+    if details.get("lost_classes"):
+        lost = ", ".join(details["lost_classes"][:5])
+        said.append(f"Classes without a usable image are left out: {lost}.")
     single = [name for name, n in details["classes"].items() if sum(n.values()) == 1]
     if single:
         said.append(

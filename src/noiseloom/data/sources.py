@@ -22,7 +22,7 @@ from noiseloom.data.assembly import Assembly, hash_of
 from noiseloom.data.content import Progress, file_digest
 from noiseloom.data.decode import BadImageError, Header, fit_pixels, quiet, read_header, read_image
 from noiseloom.data.folder import ImageFile, Listing
-from noiseloom.data.idx import IdxFile, IdxSet, pixel_chunks, read_labels
+from noiseloom.data.idx import IdxFile, IdxSet, image_shape, pixel_chunks, read_labels
 from noiseloom.data.skipped import Skipped, in_words
 from noiseloom.errors import DataError, MachineError
 
@@ -99,6 +99,13 @@ class FolderSource:
                 held_out = None if self.listing.split else wanted.held_out
                 made = assembly.finish(self.listing.class_names, held_out, progress)
         modes = Counter(header.mode for header in headers)
+        present = {made["only_class"], *made["class_names"]}
+        made["lost_classes"] = [name for name in self.listing.class_names if name not in present]
+        if wanted.classes and made["lost_classes"]:
+            raise DataError(
+                f"data.classes names '{made['lost_classes'][0]}', which has no usable image in "
+                f"{self.listing.root}. Skipped: {in_words(bad.merged({}))}."
+            )
         return {**made, **_found(sizes, modes, wanted.size), "skipped": bad.merged({})}
 
     def _headers(
@@ -215,8 +222,9 @@ class IdxSource:
         kept = self._kept(names, wanted.classes)
         sizes: Counter[tuple[int, int]] = Counter()
         for file in images.values():
-            sizes[file.shape[2], file.shape[1]] += len(file)
-        grey = all(len(file.shape) == 3 or file.shape[3] == 1 for file in images.values())
+            height, width, _ = image_shape(file)
+            sizes[width, height] += len(file)
+        grey = all(image_shape(file)[2] == 1 for file in images.values())
         channels = wanted.channels or (1 if grey else 3)
         shape = (*_common_size(wanted.size, sizes, images["train"].path.parent), channels)
         total = sum(map(len, images.values()))

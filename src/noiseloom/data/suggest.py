@@ -23,7 +23,7 @@ import numpy as np
 
 from noiseloom.data.content import Progress
 from noiseloom.data.decode import BadImageError, Header, quiet, read_header
-from noiseloom.data.idx import IdxFile
+from noiseloom.data.idx import IdxFile, image_shape
 from noiseloom.data.images import find_source
 from noiseloom.data.skipped import Skipped, in_words
 from noiseloom.data.sources import FolderSource, IdxSource, Source, Wanted, nothing_left
@@ -151,8 +151,8 @@ def look_at(path: str) -> Look:
 def _look_idx(source: IdxSource) -> Look:
     files = {role: IdxFile(path) for role, path in source.files.items() if "images" in role}
     train = files["train images"]
-    shape = train.shape if len(train.shape) >= 3 else (*train.shape, 1, 1)[:3]
-    header = Header(shape[2], shape[1], len(shape) == 3 or shape[3] == 1, "IDX")
+    height, width, channels = image_shape(train)
+    header = Header(width, height, channels == 1, "IDX")
     classes: dict[str, int] = {}
     if "train labels" in source.files:
         labels = IdxFile(source.files["train labels"])

@@ -30,6 +30,7 @@ from noiseloom.evaluate.features import (
 
 BATCH = 128
 LEARNING_RATE = 3e-3
+MOST_EPOCHS = 40
 WARM_UP = 0.15  # share of the steps in which the learning rate rises
 EXPANDED = 256  # width of VICReg's projection
 SCALE_SAMPLE = 5_000  # training images that mean and scale are measured on
@@ -40,14 +41,14 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to learn: `images` counts every view of an image taken from the training split."""
+    """How long to learn: `images` counts every view of a training image."""
 
     images: int
     seed: int
 
-    def steps(self, available: int) -> int:
-        """At least two epochs and at most forty, in batches."""
-        images = min(max(self.images, 2 * available), 40 * available)
+    def steps(self, available: int, views: int) -> int:
+        """At least two epochs and at most `MOST_EPOCHS`, in batches of `views` of each image."""
+        images = min(max(self.images // views, 2 * available), MOST_EPOCHS * available)
         return max(1, images // min(BATCH, available))
 
 
@@ -77,7 +78,8 @@ def learn(
             linear(EXPANDED, EXPANDED, generator),
         )
         loss, trained = _vicreg_loss(encoder, projection, generator), [encoder, projection]
-    _fit(items, labels, to_model, loss, nn.ModuleList(trained), budget, generator, progress)
+    steps = budget.steps(len(items), views=2 if classify is None else 1)
+    _fit(items, labels, to_model, loss, nn.ModuleList(trained), steps, generator, progress)
     encoder.requires_grad_(False).eval()
     sample = items[np.linspace(0, len(items) - 1, min(len(items), SCALE_SAMPLE)).astype(int)]
     with torch.no_grad():
@@ -91,11 +93,10 @@ def _fit(
     to_model: ToModel,
     loss: Loss,
     module: nn.Module,
-    budget: Budget,
+    steps: int,
     generator: torch.Generator,
     progress: Progress,
 ) -> None:
-    steps = budget.steps(len(items))
     optimizer = torch.optim.AdamW(module.parameters(), lr=LEARNING_RATE, weight_decay=0.02)
     order = torch.empty(0, dtype=torch.int64)
     for step in range(steps):

@@ -1,0 +1,53 @@
+"""What every shipped recipe must do, whichever are added."""
+
+from pathlib import Path
+
+import pytest
+
+from noiseloom.config import from_mapping, parse, to_mapping
+from noiseloom.errors import InputError
+from noiseloom.runs import Recipe, Run, shipped_recipes
+from noiseloom.training.loop import Started
+
+NAMES = [name for name, _ in shipped_recipes()]
+
+
+def load(name: str, digit_files: Path, *overrides: str) -> Recipe:
+    try:
+        return Recipe.load(name, overrides)
+    except InputError as error:
+        assert "path" in str(error)  # the only thing a shipped recipe may leave open
+        return Recipe.load(name, [f"data.path={digit_files}", *overrides])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_validates_and_comes_back_from_its_own_yaml(
+    name: str, digit_files: Path, tmp_path: Path
+) -> None:
+    recipe = load(name, digit_files)
+    assert recipe.name == name
+    assert parse(Recipe, from_mapping(to_mapping(recipe))) == recipe
+    (tmp_path / "again.yaml").write_text(recipe.to_yaml())
+    assert Recipe.load(tmp_path / "again.yaml") == recipe
+
+
+@pytest.mark.parametrize(("name", "head"), shipped_recipes())
+def test_is_headed_by_command_machine_time_and_figure(name: str, head: list[str]) -> None:
+    text = "\n".join(head)
+    assert f"noiseloom train {name}" in text
+    for word in ("cores", "min", "expect"):
+        assert word in text.lower(), f"{name}.yaml does not say {word}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_runs_two_steps_and_samples(name: str, digit_files: Path, tmp_path: Path) -> None:
+    recipe = load(name, digit_files, "training.steps=2", "training.batch_size=4")
+    seen = []
+    run = Run.create(recipe, tmp_path / "run")
+    summary = run.train(evaluate=False, on_event=seen.append)
+    assert summary["steps"] == 2
+    assert any(isinstance(event, Started) for event in seen)
+    samples = run.sample(num=3, steps=2)
+    assert len(samples.items) == 3
+    for file in ("recipe.yaml", "metrics.jsonl", "samples/final.png", "samples/denoising.gif"):
+        assert (run.folder / file).is_file(), file
