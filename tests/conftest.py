@@ -1,4 +1,4 @@
-"""What every test shares: a cache of its own for the whole session, and the real data if it is here."""
+"""What every test shares: a cache for the session alone, and the real data where it is here."""
 
 import struct
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def digit_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in MNIST's form, made of scikit-learn's digits: 240 to train on, 120 as reference."""
+    """A folder in MNIST's form of scikit-learn's digits: 240 to train on, 120 as reference."""
     folder = tmp_path_factory.mktemp("digit-files")
     digits = load_digits()
     pixels = np.rint(digits.images * (255 / 16)).astype(np.uint8)

@@ -10,7 +10,27 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-_HOMES: dict[str, str] = {}
+_HOMES: dict[str, str] = {
+    "Recipe": "noiseloom.runs",
+    "Run": "noiseloom.runs",
+    "Samples": "noiseloom.runs",
+    "shipped_recipes": "noiseloom.runs",
+    "Denoiser": "noiseloom.diffusion.denoiser",
+    "Prediction": "noiseloom.diffusion.denoiser",
+    "Schedule": "noiseloom.diffusion.schedules",
+    "SCHEDULES": "noiseloom.diffusion.schedules",
+    "OBJECTIVES": "noiseloom.diffusion.objectives",
+    "TIMES": "noiseloom.diffusion.objectives",
+    "SAMPLERS": "noiseloom.diffusion.samplers",
+    "Step": "noiseloom.diffusion.samplers",
+    "plan_uniform": "noiseloom.diffusion.samplers",
+    "add_noise": "noiseloom.diffusion.process",
+    "ClassifierFree": "noiseloom.diffusion.guidance",
+    "Random": "noiseloom.seeds",
+    "InputError": "noiseloom.errors",
+    "DataError": "noiseloom.errors",
+    "MachineError": "noiseloom.errors",
+}
 """Public name -> the module it lives in."""
 
 __all__ = ["__version__", *_HOMES]

@@ -13,7 +13,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -142,10 +142,11 @@ def aside(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise MachineError(f"Cannot write {path}: {error.strerror or error}.") from error
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            if temporary.is_dir():
+                shutil.rmtree(temporary)
+            else:
+                temporary.unlink(missing_ok=True)
 
 
 def save_png(picture: Image.Image, path: Path, text: Mapping[str, str] | None = None) -> Path:

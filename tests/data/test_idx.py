@@ -102,7 +102,7 @@ def test_classes_size_and_channels(mnist_like: Path) -> None:
     assert dataset.class_names == ("1", "3")
     assert dataset.item_shape == (3, 4, 4)
     assert len(dataset.train) == 20
-    with pytest.raises(DataError, match="'7', of which there is no image. There are: 0, 1, 2, 3"):
+    with pytest.raises(DataError, match=r"'7', of which there is no image. There are: 0, 1, 2, 3"):
         images.Config(path=str(mnist_like), classes=("7",)).open()
     assert images.Config(path=str(mnist_like), labels="none").open().class_names == ()
 
@@ -131,7 +131,7 @@ def test_numbers_that_are_not_finite_name_their_image(
     values = PIXELS.astype(np.float32)
     values[17, 2, 2] = value
     write_idx(tmp_path / "train-images", values)
-    with pytest.raises(DataError, match="Image 17 .*not finite"):
+    with pytest.raises(DataError, match=r"Image 17 .*not finite"):
         images.Config(path=str(tmp_path)).open()
 
 
@@ -183,7 +183,7 @@ def test_empty_gzip(tmp_path: Path) -> None:
 
 def test_counts_that_disagree(mnist_like: Path, write_idx: WriteIdx) -> None:
     write_idx(mnist_like / "train-labels-idx1-ubyte.gz", LABELS[:39])
-    with pytest.raises(DataError, match="40 images, .* has 39 labels"):
+    with pytest.raises(DataError, match=r"40 images, .* has 39 labels"):
         images.Config(path=str(mnist_like)).open()
 
 

@@ -172,7 +172,7 @@ def test_one_image_cannot_be_divided(tmp_path: Path, write_images: WriteImages) 
 
 
 def test_missing_path_and_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="There is nothing at .*none"):
+    with pytest.raises(InputError, match=r"There is nothing at .*none"):
         images.Config(path=str(tmp_path / "none")).open()
     (tmp_path / "a.zip").write_bytes(b"x")
     with pytest.raises(InputError, match=r"a\.zip is a file\..*unpack"):

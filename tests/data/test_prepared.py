@@ -150,10 +150,10 @@ def test_two_processes_race(config: images.Config, write_images: WriteImages) ->
     write_images(Path(config.path), 300, (16, 16, 3), seed=5)
     command = [sys.executable, "-c", OPEN, config.path, str(config.cache)]
     racers = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(3)
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)
     ]
     answers = [racer.communicate(timeout=120) for racer in racers]
-    assert [racer.returncode for racer in racers] == [0, 0, 0], answers
+    assert [racer.returncode for racer in racers] == [0, 0], answers
     assert len({out for out, _ in answers}) == 1
     left = sorted(path.name for path in Path(str(config.cache)).iterdir())
     assert len(left) == 2, left  # the data and "sources": nothing half built
