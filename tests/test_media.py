@@ -101,8 +101,9 @@ def test_colour_gif_is_exact_up_to_256_colours_and_close_beyond(tmp_path: Path) 
     many = np.stack([red, green, 255 - red], axis=2)
     path = media.save_gif([media.picture_of(many)], tmp_path / "many.gif")
     with Image.open(path) as gif:
-        error = np.abs(np.asarray(gif.convert("RGB")).astype(int) - many)
-    assert error.mean() < 8
+        read = np.asarray(gif.convert("RGB")).astype(int)
+    seen = (read - many).reshape(24, 4, 24, 4, 3).mean(axis=(1, 3))
+    assert np.abs(seen).mean() < 3  # dithering keeps what the eye sees, the local mean
 
 
 def test_gif_of_nothing() -> None:

@@ -41,7 +41,7 @@ def test_distributions() -> None:
     kurtosis = float(normal.pow(4).mean())
     assert kurtosis == pytest.approx(3, abs=0.1)
     uniform = random.uniform("u", (200,))
-    assert 0 <= float(uniform.min()) and float(uniform.max()) < 1
+    assert float(uniform.min()) >= 0 and float(uniform.max()) < 1
     counts = np.histogram(uniform.numpy(), bins=10, range=(0, 1))[0]
     assert abs(counts / 20000 - 1).max() < 0.03
     # neighbours in an item and in a batch are independent

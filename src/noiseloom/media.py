@@ -113,13 +113,13 @@ def scatter(
     picture = Image.new("RGB", (size, size), BACKGROUND)
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(CAPTION)
-    border, middle = size // 16, size / 2
+    border, middle = size // 12, size / 2
     reach = middle - border
     draw.rectangle((border, border, size - border, size - border), outline=FRAME)
-    for value in (-1, 0, 1):  # three marks an axis: the square's edges and its middle
-        mark, text = middle + value * reach, f"{value * limit:.3g}"
-        draw.text((mark, size - border + 4), text, fill=INK, font=font, anchor="mt")
-        draw.text((border - 4, size - mark), text, fill=INK, font=font, anchor="rm")
+    for value, across, up in ((-1, "l", "b"), (0, "m", "m"), (1, "r", "t")):  # edges and middle
+        mark, text = middle + value * reach, f"{value * limit:.2g}"
+        draw.text((mark, size - border + 4), text, fill=INK, font=font, anchor=f"{across}t")
+        draw.text((border - 4, size - mark), text, fill=INK, font=font, anchor=f"r{up}")
     radius = 2 if len(points) <= 2000 else 1
     for index in np.flatnonzero(seen):
         x, y = middle + points[index] / limit * reach * (1, -1)
@@ -175,15 +175,12 @@ def save_gif(
 ) -> Path:
     """Write a looping GIF; the last frame stays for `hold_ms`, `text` becomes its comment.
 
-    Grey frames are kept exactly. Coloured frames get the 256 colours that suit each best, without
-    dithering: exact as long as a frame has no more.
+    Grey frames are kept exactly, and so are coloured ones of up to 256 colours; one of more gets
+    the 256 that suit it best, dithered.
     """
     if not frames:
         raise ValueError("no frame was given; a GIF needs at least one")
-    ready = [
-        frame if frame.mode == "L" else frame.convert("RGB").quantize(dither=Image.Dither.NONE)
-        for frame in frames
-    ]
+    ready = [frame if frame.mode == "L" else _paletted(frame.convert("RGB")) for frame in frames]
     durations = [duration_ms] * (len(ready) - 1) + [hold_ms or duration_ms]
     with aside(path) as temporary:
         ready[0].save(
@@ -197,6 +194,13 @@ def save_gif(
             optimize=False,
         )
     return path
+
+
+def _paletted(frame: Image.Image) -> Image.Image:
+    palette = frame.quantize(256)
+    if frame.getcolors(256) is not None:
+        return palette
+    return frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
 
 
 def sample_kind(out: str | Path) -> Kind:

@@ -150,3 +150,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
 def test_names_that_are_not_unicode(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.png")).touch()
     assert listed(tmp_path).skipped.files == [{"file": "caf\\udce9.png", "reason": "empty"}]
+    for name in (b"caf\xe9", b"tea"):
+        touch(tmp_path, f"{os.fsdecode(name)}/1.png")
+    (tmp_path / os.fsdecode(b"caf\xe9.png")).unlink()
+    assert listed(tmp_path).class_names == ("caf\\udce9", "tea")

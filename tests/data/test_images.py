@@ -179,6 +179,11 @@ def test_missing_path_and_file(tmp_path: Path) -> None:
         images.Config(path=str(tmp_path / "a.zip")).open()
 
 
+def test_path_that_cannot_be_looked_at() -> None:
+    with pytest.raises(InputError, match="cannot be looked into: File name too long"):
+        images.Config(path="x" * 300).open()
+
+
 def test_class_with_one_image_is_warned_of(tmp_path: Path, write_images: WriteImages) -> None:
     write_images(tmp_path / "many", 20)
     write_images(tmp_path / "single", 1, seed=1)

@@ -92,6 +92,8 @@ def test_no_grad_does_not_leak_into_the_consumer() -> None:
     data = Gaussian(0.3, 0.5, RectifiedFlow())
     plan = plan_uniform(data.schedule, 3)
     for name in SAMPLERS:
-        for step in SAMPLERS[name](data.denoise, torch.randn(2, 2), plan, data.schedule, Random(0, range(2))):
+        for step in SAMPLERS[name](
+            data.denoise, torch.randn(2, 2), plan, data.schedule, Random(0, range(2))
+        ):
             assert torch.is_grad_enabled()
             assert not step.x0.requires_grad

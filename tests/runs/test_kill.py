@@ -1,6 +1,7 @@
-"""The kill campaign: `kill -9` at ten random instants, some inside a save, then byte-identical files.
+"""The kill campaign: `kill -9` at ten random instants, some inside a save, then byte-identical
+files.
 
-    scripts/test -m slow tests/runs/test_kill.py
+scripts/test -m slow tests/runs/test_kill.py
 """
 
 import random

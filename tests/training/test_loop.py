@@ -80,7 +80,9 @@ def test_gradients_are_clipped_to_their_norm() -> None:
     batch = Batch(ITEMS[batch_indices(0, 0, 8, 37)], None)
     loss, count = training.task.loss(batch, Random(0, range(8)))["loss"]
     (loss / count).backward()
-    true_norm = math.sqrt(sum(float(p.grad.square().sum()) for p in training.task.model.parameters()))
+    true_norm = math.sqrt(
+        sum(float(p.grad.square().sum()) for p in training.task.model.parameters())
+    )
     training.task.model.zero_grad()
     (progress,) = training.run()
     assert progress.gradient_norm == pytest.approx(true_norm, rel=1e-5)

@@ -82,7 +82,7 @@ def list_folder(root: Path, *, labels: bool, classes: tuple[str, ...] | None) ->
             label = label_of[top] if label_of and labels else -1
             listing.files.append(ImageFile(name, label, bool(reference)))
     if labels:
-        listing.class_names = tuple(wanted)
+        listing.class_names = tuple(map(printable, wanted))
     return listing
 
 

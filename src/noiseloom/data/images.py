@@ -129,6 +129,13 @@ class Config:
 def find_source(given: str, wanted: Wanted) -> Source:
     """What lies at a path; InputError where nothing does, or something that is no data set."""
     path = Path(given).expanduser()
+    try:
+        return _find_source(given, path, wanted)
+    except OSError as error:
+        raise InputError(f"{given} cannot be looked into: {error.strerror or error}.") from None
+
+
+def _find_source(given: str, path: Path, wanted: Wanted) -> Source:
     if path.is_dir() or (not path.exists() and path.parent.is_dir()):
         found = find_idx(path)
         if found:
@@ -151,9 +158,6 @@ def report_of(config: Config, source: Source, prepared: Prepared) -> dict[str, A
     skipped = source.skipped.merged(details["skipped"])
     counts = details["counts"]
     used = counts["train"] + counts["reference"]
-    own_split = source.kind.endswith("parts") or any(
-        "t10k" in name for name, _ in source.paths()[:4]
-    )
     return {
         "source": config.path,
         "kind": source.kind,
@@ -173,7 +177,7 @@ def report_of(config: Config, source: Source, prepared: Prepared) -> dict[str, A
         "enlarged": details["enlarged"],
         "duplicates": details["duplicates"],
         "reference": "the data's own test part"
-        if own_split
+        if source.split
         else f"held out by content hash, a share of {config.held_out:g}",
         "item_shape": list(prepared.train.items.shape[1:]),
         "fingerprint": prepared.fingerprint,

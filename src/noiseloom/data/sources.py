@@ -48,6 +48,10 @@ class Source(Protocol):
     def kind(self) -> str: ...
 
     @property
+    def split(self) -> bool:
+        """Whether it has a reference part of its own."""
+
+    @property
     def notes(self) -> list[str]: ...
 
     @property
@@ -68,7 +72,7 @@ class FolderSource:
 
     def __init__(self, listing: Listing) -> None:
         self.listing = listing
-        self.kind, self.notes = listing.kind, listing.notes
+        self.kind, self.split, self.notes = listing.kind, listing.split, listing.notes
         self.skipped, self.ignored = listing.skipped, listing.ignored
 
     def paths(self) -> list[tuple[str, Path]]:
@@ -207,6 +211,7 @@ class IdxSource:
     def __init__(self, found: IdxSet) -> None:
         self.files = found.files
         self.kind = "IDX files with labels" if "train labels" in found.files else "IDX files"
+        self.split = "t10k images" in found.files
         self.notes, self.skipped = list(found.notes), Skipped()
         self.ignored: Counter[str] = Counter()
 

@@ -1,7 +1,7 @@
 """A network with its preconditioning, and the one answer it gives: a `Prediction`.
 
-Preconditioning follows Karras et al. 2022 (arXiv:2206.00364, section 5), with the formulas carried over
-to any alpha:
+Preconditioning follows Karras et al. 2022 (arXiv:2206.00364, section 5), with the formulas carried
+over to any alpha:
     c_in   = 1 / sqrt(alpha² s² + sigma²)             the network's input has unit variance
     c_skip = alpha s² / (alpha² s² + sigma²)          s = the data's standard deviation
     c_out  = s sigma / sqrt(alpha² s² + sigma²)       so F = 0 is exact for data ~ N(0, s²)

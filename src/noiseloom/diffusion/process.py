@@ -1,7 +1,7 @@
 """The forward process, and how x0, noise, velocity, v and score turn into one another.
 
-With xt = alpha x0 + sigma noise, each target together with xt fixes (x0, noise); from that pair every
-other quantity follows:
+With xt = alpha x0 + sigma noise, each target together with xt fixes (x0, noise); from that pair
+every other quantity follows:
     velocity = alpha' x0 + sigma' noise
     v        = alpha noise - sigma x0                  (Salimans & Ho, arXiv:2202.00512)
     score    = -noise / sigma                          (= (alpha x0 - xt) / sigma²)
@@ -69,7 +69,7 @@ def check_pairing(target: Target, schedule: Schedule) -> None:
     """Raise ValueError where `target` says nothing of x0 at the noisy end of `schedule`."""
     if target in ("noise", "score") and schedule.reaches_pure_noise:
         raise ValueError(
-            f"target '{target}' cannot be used with a schedule that reaches pure noise (alpha = 0): "
-            "x0 cannot be recovered there. Use target x0, velocity or v, or clip the schedule "
+            f"target '{target}' does not fit a schedule that reaches pure noise (alpha = 0), where "
+            "x0 cannot be recovered from it. Use target x0, velocity or v, or clip the schedule "
             "(`schedule: {name: rectified-flow, clip: 0.001}`)"
         )

@@ -1,11 +1,12 @@
 """Samplers: generator functions that walk from noise to data, one `Step` at a time.
 
-`plan` holds the times, float64, falling from t_max to t_min; the clean data is the last step's `x0`.
-The primitive move keeps (x0, noise) and changes the time: x_s = alpha_s x0 + sigma_s noise, which is
-finite for every schedule. Local variables are the only state: previews, progress and cancelling are
-for whoever consumes the generator.
+`plan` holds the times, float64, falling from t_max to t_min; the clean data is the last step's
+`x0`. The primitive move keeps (x0, noise) and changes the time: x_s = alpha_s x0 + sigma_s noise,
+which is finite for every schedule. Local variables are the only state: previews, progress and
+cancelling are for whoever consumes the generator.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ def heun(
 
 
 def _pairs(plan: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    return zip(plan[:-1], plan[1:], strict=True)
+    return itertools.pairwise(plan)
 
 
 def _ask(denoise: Denoise, x: Tensor, t: Tensor) -> Prediction:

@@ -1,8 +1,9 @@
 """Noise schedules: alpha and sigma over t, their derivatives, log-SNR and its inverse.
 
 A schedule is a frozen dataclass; its fields are its settings in a recipe. Everything is computed in
-float64 and returned in the dtype of `t`. Samplers walk from `t_max` to `t_min`. A range that reaches
-log-SNR = -infinity (alpha = 0) cannot be learned by predicting the noise: `x0` is lost in it.
+float64 and returned in the dtype of `t`. Samplers walk from `t_max` to `t_min`. A range that
+reaches log-SNR = -infinity (alpha = 0) cannot be learned by predicting the noise: `x0` is lost in
+it.
 """
 
 import math

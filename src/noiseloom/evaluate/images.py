@@ -58,7 +58,8 @@ class Config:
         10_000, "held-out images compared with, if there are more"
     )
     feature_images: Annotated[int, Ge(1)] = option(
-        60_000, "training images seen while features are learned, at least two and at most 40 epochs"
+        60_000,
+        "training images seen while features are learned, at least two and at most 40 epochs",
     )
     feature_seed: int = option(0, "seed the features are learned with")
 

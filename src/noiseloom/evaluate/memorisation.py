@@ -91,7 +91,8 @@ def ratio_interval(
 ) -> Interval:
     """Bootstrap interval for the ratio, both sides resampled."""
     means = [
-        bootstrap_counts(len(side.distance), replicates, generator) @ side.distance
+        bootstrap_counts(len(side.distance), replicates, generator)
+        @ side.distance
         / len(side.distance)
         for side in (samples, held_out)
     ]

@@ -18,8 +18,8 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.evaluate import feature_learning, memorisation, store
 from noiseloom.evaluate.agreement import as_tensor
 from noiseloom.evaluate.coverage import radii
-from noiseloom.evaluate.features import DIMENSION, Encoder, Features, linear
 from noiseloom.evaluate.feature_learning import Budget
+from noiseloom.evaluate.features import DIMENSION, Encoder, Features, linear
 from noiseloom.evaluate.kernel import KernelDistance
 from noiseloom.evaluate.memorisation import Nearest
 

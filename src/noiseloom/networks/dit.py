@@ -1,7 +1,7 @@
 """The diffusion transformer on image patches (Peebles & Xie 2022, arXiv:2212.09748).
 
-In pixels, with large patches and x0 as the target, after Li & He 2025 (arXiv:2511.13720). An image is
-one frame.
+In pixels, with large patches and x0 as the target, after Li & He 2025 (arXiv:2511.13720). An image
+is one frame.
 Shapes: B batch, C channels, (I, J) the grid of patches, P patch side, L = I·J tokens, W width.
 """
 

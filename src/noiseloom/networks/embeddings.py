@@ -26,7 +26,7 @@ class TimeAndLabel(nn.Module):
     def forward(self, t: Tensor, labels: Tensor | None) -> Tensor:
         """`t` is (B,) or (B, L); `labels` (B,) or None."""
         features = sinusoidal(t * TIME_SCALE, TIME_FREQUENCIES)
-        embedded = self.time(features.to(self.time[0].weight.dtype))
+        embedded = self.time(features)
         if self.label is None:
             return embedded
         if labels is None:

@@ -17,7 +17,7 @@ from noiseloom.tasks import Request, Task
 
 @dataclass(frozen=True)
 class Samples:
-    """What a run made: `items` as stored (images uint8 N, H, W, C), their labels, and the way there.
+    """What a run made: `items` as stored (images uint8 N, H, W, C) and their labels.
 
     `frames` holds the items as they stood after each step, the last being `items`, if asked for.
     """

@@ -18,9 +18,7 @@ def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
             "training.device is cuda, but torch finds no CUDA GPU here; "
             "use training.device=auto or cpu"
         )
-    return torch.device(
-        "cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu"
-    )
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def describe_environment(config: TrainingConfig) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 from noiseloom.evaluate.report import write_report
-from noiseloom.runs.drawing import choose_labels, draw
+from noiseloom.runs.drawing import draw
 from noiseloom.runs.environment import choose_device
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Request
@@ -27,7 +27,7 @@ def evaluate(
     config = run.recipe.evaluation
     num = num or config.num
     request = Request(steps=steps, sampler=sampler, guidance=guidance)
-    labels = choose_labels(task.form.class_names, None, num)
+    labels = config.labels(run.dataset, num)
     began = time.perf_counter()
     samples = draw(task, request, labels, num=num, seed=seed)
     protocol = {

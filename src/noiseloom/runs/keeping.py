@@ -9,6 +9,7 @@ from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch
 from noiseloom.runs.pictures import save_preview
 from noiseloom.seeds import Random
+from noiseloom.tasks import Task
 from noiseloom.training.checkpoints import CheckpointFolder
 from noiseloom.training.loop import Training
 
@@ -20,10 +21,11 @@ HELD_OUT_ITEMS = 256
 class Keeper:
     """Saves and previews a training into a run's `folder`, when they are due."""
 
-    def __init__(self, folder: Path, training: Training, held_out: Split) -> None:
+    def __init__(self, folder: Path, training: Training, task: Task, held_out: Split) -> None:
         config, total = training.config, training.total_steps
         self.folder = folder
         self.training = training
+        self.task = task
         self.held_out = held_out
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.save_every = config.checkpoint_every or math.ceil(total / CHECKPOINTS_PER_RUN)
@@ -63,4 +65,4 @@ class Keeper:
         """A sheet of samples of the averaged weights."""
         path = self.folder / "samples" / f"step-{self.training.step:08d}.png"
         with self.training.average.applied_to(self.training.task.model):
-            save_preview(self.training.task, path, seed=self.training.config.seed)
+            save_preview(self.task, path, seed=self.training.config.seed)

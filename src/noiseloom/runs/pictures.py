@@ -50,7 +50,7 @@ def save_preview(task: Task, path: Path, *, seed: int) -> None:
 def save_final_pictures(
     folder: Path, task: Task, dataset: Dataset, *, seed: int, recipe_text: str
 ) -> None:
-    """`folder`'s final.png, denoising.gif, denoising.png and forward.png, of the weights as they are."""
+    """final.png, denoising.gif, denoising.png and forward.png, of the weights as they are."""
     samples = sample_rows(task, 6, seed=seed, keep_frames=True)
     labels, form = samples.labels, task.form
     assert samples.frames is not None

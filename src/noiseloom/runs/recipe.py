@@ -16,7 +16,7 @@ EXCLUSIVE = [("training.steps", "training.max_minutes")]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What to make (`task`), from what (`data`), with what (`network`), how, and how to judge it."""
+    """What to make (`task`) from what (`data`) with what (`network`), how, and how to judge it."""
 
     name: str = option("recipe", "names the run's folder")
     task: Any = option(help="what is wanted, by its Hugging Face name", menu="noiseloom.tasks")

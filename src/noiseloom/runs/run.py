@@ -66,7 +66,7 @@ class Run:
         known = self.read_json("data_report.json")
         if known and known["fingerprint"] != dataset.fingerprint:
             raise DataError(
-                f"The data at {self.recipe.data.describe_source()} has changed since this run began. "
+                f"The data ({self.recipe.data.describe_source()}) has changed since this run began. "
                 "Restore it, or train a new run on it"
             )
         return dataset
@@ -82,10 +82,12 @@ class Run:
             write_text(self.folder / name, json.dumps(content, indent=1))
 
     def build_task(self) -> Task:
-        """The task with a freshly initialised model, from what the run's folder says of its data."""
+        """The task, freshly initialised, from what the run's folder says of its data."""
         report = self.read_json("data_report.json")
         if not report:
-            raise InputError(f"{self.folder} has not started training: noiseloom resume {self.folder}")
+            raise InputError(
+                f"{self.folder} has not started training: noiseloom resume {self.folder}"
+            )
         return build_task(self.recipe, form_from(report["form"]), report["data_std"])
 
     def trained_task(self, *, raw: bool = False, on_event: OnEvent = ignore) -> tuple[Task, int]:
@@ -106,7 +108,8 @@ class Run:
     def train(self, *, evaluate: bool = True, on_event: OnEvent = ignore) -> dict[str, Any]:
         """Train to the end, from the newest checkpoint if there is one, then evaluate and report.
 
-        Ctrl-C and SIGTERM end with a checkpoint and KeyboardInterrupt. Raises DataError, MachineError.
+        Ctrl-C and SIGTERM end with a checkpoint and KeyboardInterrupt. Raises DataError,
+        MachineError.
         """
         from noiseloom.runs.trainer import train  # it needs Run
 

@@ -12,6 +12,7 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.runs.environment import choose_device, describe_environment, differences
 from noiseloom.runs.keeping import CHECKPOINTS_PER_RUN, PREVIEWS_PER_RUN, Keeper
 from noiseloom.runs.run import OnEvent, Run, build_task
+from noiseloom.tasks import Task
 from noiseloom.training.loop import Note, Training
 from noiseloom.training.precision import settle
 
@@ -34,7 +35,9 @@ def settle_once(run: Run, dataset: Dataset, data_std: float, on_event: OnEvent) 
     environment = run.read_json("environment.json")
     if "settled" in environment:
         if changed := differences(environment, describe_environment(config)):
-            on_event(Note(f"This run began elsewhere ({'; '.join(changed)}); last bits may differ."))
+            on_event(
+                Note(f"This run began elsewhere ({'; '.join(changed)}); last bits may differ.")
+            )
         return Settled(**environment["settled"])
     began = time.perf_counter()
     precision = settle(config.precision, choose_device(config.device))
@@ -45,22 +48,22 @@ def settle_once(run: Run, dataset: Dataset, data_std: float, on_event: OnEvent) 
         on_event(Note("Measuring how many steps fit into the time."))
         task = build_task(run.recipe, dataset.form, data_std)
         trial = Training(config, task, dataset.train, precision, total_steps=1_000_000)
-        settled = _measure(run, trial, dataset, began)
+        settled = _measure(run, trial, task, dataset, began)
     run.write_json("environment.json", {**environment, "settled": asdict(settled)})
     return settled
 
 
-def _measure(run: Run, trial: Training, dataset: Dataset, began: float) -> Settled:
+def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: float) -> Settled:
     """Time steps, checkpoints and previews on a training that is then thrown away."""
     config = trial.config
     assert config.max_minutes is not None
     budget = 60 * config.max_minutes
-    times = []
+    times: list[float] = []
     while len(times) < 5 or sum(times) < MEASURE_SHARE * budget:
         times.append(_seconds(trial.advance))
     step = statistics.median(times[2:])
     with tempfile.TemporaryDirectory(dir=run.folder) as folder:
-        keeper = Keeper(Path(folder), trial, dataset.reference)
+        keeper = Keeper(Path(folder), trial, task, dataset.reference)
         save, preview = _seconds(keeper.save), _seconds(keeper.preview)
     left = MARGIN * budget - (time.perf_counter() - began)
     for cost, every, number in (

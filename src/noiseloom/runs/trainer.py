@@ -18,6 +18,7 @@ from noiseloom.runs.keeping import Keeper
 from noiseloom.runs.pictures import save_final_pictures
 from noiseloom.runs.run import OnEvent, Run, build_task
 from noiseloom.runs.settling import settle_once
+from noiseloom.tasks import Task
 from noiseloom.training.loop import Note, Saved, Started, Training
 from noiseloom.training.tracking import Metrics
 
@@ -33,7 +34,7 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
             run.recipe.training, task, dataset.train, settled.precision, settled.total_steps
         )
         began = time.perf_counter()
-        follow(run, training, dataset, on_event)
+        follow(run, training, task, dataset, on_event)
         seconds = time.perf_counter() - began
         with training.average.applied_to(task.model):
             save_final_pictures(
@@ -82,7 +83,7 @@ def describe_data(run: Run, dataset: Dataset) -> float:
     return std
 
 
-def follow(run: Run, training: Training, dataset: Dataset, on_event: OnEvent) -> None:
+def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event: OnEvent) -> None:
     """Go on from the newest checkpoint to the end: metrics, checkpoints, previews, interrupts."""
     if (checkpoint := run.newest_checkpoint(on_event)) is not None:
         training.restore(checkpoint)
@@ -90,7 +91,7 @@ def follow(run: Run, training: Training, dataset: Dataset, on_event: OnEvent) ->
     on_event(Started(training.step, training.total_steps, parameters, training.precision))
     if training.step == training.total_steps:
         return
-    keeper = Keeper(run.folder, training, dataset.reference)
+    keeper = Keeper(run.folder, training, task, dataset.reference)
     last_save = training.step or None
     log = run.folder / "metrics.jsonl"
     with (

@@ -1,7 +1,8 @@
 """Averages of the weights over training: the power-function EMA of Karras et al. 2023.
 
-(arXiv:2312.02696, section 3.1.) Its memory is a share of the run so far, not a number of steps, so the
-weights of the start are forgotten whatever the length: at step n the decay is (1 - 1/n)^(gamma + 1).
+(arXiv:2312.02696, section 3.1.) Its memory is a share of the run so far, not a number of steps, so
+the weights of the start are forgotten whatever the length: at step n the decay is (1 - 1/n)^(gamma
++ 1).
 """
 
 from collections.abc import Iterator

@@ -1,11 +1,11 @@
 """Checkpoints that survive: written aside, synced, sealed by a hash manifest, then renamed.
 
-    checkpoints/step-00000500/   model, average and optimizer .safetensors, state.json, manifest.json
-    checkpoints/latest           the name of the newest one
+    checkpoints/step-00000500/   model, average and optimizer .safetensors, state.json,
+    manifest.json checkpoints/latest           the name of the newest one
 
 A folder without a manifest that fits its files is damaged: the one before it is used, and said. An
-older checkpoint is removed only after the newer one has been read back. Kept are the last three, the
-best, and the last in each tenth of the run.
+older checkpoint is removed only after the newer one has been read back. Kept are the last three,
+the best, and the last in each tenth of the run.
 """
 
 import errno

@@ -41,9 +41,7 @@ class TrainingConfig:
     optimizer: AdamW | Muon = option(
         help="how weights move", choices=OPTIMIZERS, default_factory=Muon
     )
-    plan: Plan = option(
-        help="the step size over the run", choices=PLANS, default_factory=WarmDown
-    )
+    plan: Plan = option(help="the step size over the run", choices=PLANS, default_factory=WarmDown)
     clip: float | None = option(1.0, "largest gradient norm, null for none")
     average: float = option(0.05, "width of the weight average, share of the run")
     precision: Precision = option("auto", "auto measures what is faster on this processor")
@@ -199,7 +197,9 @@ class Training:
             labels = None if train.labels is None else train.labels[chosen]
             random = Random(config.seed, range(start, start + micro), self.step)
             with autocast(self.precision, self.device):
-                part, part_count = self.task.loss(Batch(train.items[chosen], labels), random)["loss"]
+                part, part_count = self.task.loss(Batch(train.items[chosen], labels), random)[
+                    "loss"
+                ]
             part.backward()
             total, count = total + part.item(), count + part_count
         norm = self._scale_gradients(count)

@@ -126,12 +126,14 @@ class MuonEngine(torch.optim.Optimizer):
                 self._update(parameters, group["lr"])
 
     def _update(self, parameters: list[nn.Parameter], rate: float) -> None:
-        momentum, gradients = [], []
+        momentum: list[Tensor] = []
+        gradients: list[Tensor] = []
         for parameter in parameters:
             state = self.state[parameter]
             if not state:
                 state["momentum"] = torch.zeros_like(parameter)
             momentum.append(state["momentum"])
+            assert parameter.grad is not None
             gradients.append(parameter.grad)
         torch._foreach_lerp_(momentum, gradients, 1 - self.config.momentum)
         # Nesterov: look one step ahead along the momentum
@@ -139,8 +141,9 @@ class MuonEngine(torch.optim.Optimizer):
         update = orthogonalise(torch.stack(ahead))
         rows, columns = update.shape[-2:]
         scale = -rate * math.sqrt(max(1.0, rows / columns))
-        torch._foreach_mul_(parameters, 1 - rate * self.config.weight_decay)
-        torch._foreach_add_(parameters, list(update.unbind(0)), alpha=scale)
+        weights: list[Tensor] = list(parameters)
+        torch._foreach_mul_(weights, 1 - rate * self.config.weight_decay)
+        torch._foreach_add_(weights, list(update.unbind(0)), alpha=scale)
 
 
 def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
@@ -174,7 +177,7 @@ class WarmDown(Plan):
     fall: float = option(0.7, "share of the run, at its end, in which the rate falls to 0")
 
     def __post_init__(self) -> None:
-        if not (0 <= self.warmup and 0 <= self.fall and self.warmup + self.fall <= 1):
+        if not (self.warmup >= 0 and self.fall >= 0 and self.warmup + self.fall <= 1):
             raise ValueError(
                 f"warmup {self.warmup} and fall {self.fall} are given; both are shares of the run "
                 "and together at most 1"

@@ -12,8 +12,9 @@ from noiseloom.transformer.positions import rotate
 class Attention(nn.Module):
     """softmax(QKᵀ/√D) V over all tokens, queries and keys normalised to unit mean square.
 
-    The normalisation (Henry et al. 2020, arXiv:2010.04245) bounds the logits, which allows the large
-    steps that matrix optimisers take. Raises ValueError where `heads` does not divide `width`.
+    The normalisation (Henry et al. 2020, arXiv:2010.04245) bounds the logits, which allows the
+    large steps that matrix optimisers take. Raises ValueError where `heads` does not divide
+    `width`.
     """
 
     def __init__(self, width: int, *, heads: int) -> None:

@@ -34,7 +34,7 @@ def rotary(positions_LA: Tensor, head_width: int, *, longest: float = 100.0) -> 
     The head's D/2 pairs of numbers are shared out evenly among the axes; wavelengths on an axis run
     geometrically from 2 pi to 2 pi `longest` positions. Raises ValueError where D/2 < axes.
     """
-    tokens, axes = positions_LA.shape
+    axes = positions_LA.shape[1]
     pairs = head_width // 2
     if head_width % 2 or pairs < axes:
         raise ValueError(
