@@ -20,15 +20,35 @@ class Tiny(nn.Module):
         return x.square().sum()
 
 
-@pytest.mark.parametrize("shape", [(1, 16, 16), (3, 8, 32), (2, 32, 8)])
+def plain_newton_schulz(x: torch.Tensor, steps: int) -> torch.Tensor:
+    """Jordan's iteration on the matrix itself."""
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x.mT @ x
+        x = x @ (3.4445 * torch.eye(len(gram)) - 4.7750 * gram + 2.0315 * gram @ gram)
+    return x
+
+
+@pytest.mark.parametrize("steps", [1, 3, 5])
+def test_the_gram_form_is_the_iteration_itself(steps: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(16, 16), (32, 8), (8, 32), (24, 16)]
+    matrices = [torch.randn(*shape, generator=generator) for shape in shapes]
+    for matrix, result in zip(matrices, orthogonalise(matrices, steps), strict=True):
+        wide = matrix.shape[0] < matrix.shape[1]
+        expected = plain_newton_schulz(matrix.mT if wide else matrix, steps)
+        torch.testing.assert_close(result, expected.mT if wide else expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (8, 32), (32, 8)])
 def test_orthogonalised_matrices_keep_their_directions(shape: tuple[int, ...]) -> None:
-    matrices = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
-    u, _, vt = torch.linalg.svd(matrices, full_matrices=False)
-    result = orthogonalise(matrices, steps=5)
+    matrix = torch.randn(*shape, generator=torch.Generator().manual_seed(0))
+    u, _, vt = torch.linalg.svd(matrix, full_matrices=False)
+    (result,) = orthogonalise([matrix], steps=5)
     values = (u.mT @ result @ vt.mT).diagonal(dim1=-2, dim2=-1)
     assert float(values.min()) > 0.3 and float(values.max()) < 1.3
     off = u.mT @ result @ vt.mT - torch.diag_embed(values)
-    assert float(off.abs().max()) < 1e-4
+    assert float(off.abs().max()) < 1e-3
 
 
 def test_batched_muon_is_muon_one_by_one() -> None:
@@ -42,7 +62,7 @@ def test_batched_muon_is_muon_one_by_one() -> None:
         model(torch.randn(2, 3)).backward()
         gradient = matrix.grad.clone()
         momentum = 0.9 * momentum + 0.1 * gradient
-        update = orthogonalise((0.1 * gradient + 0.9 * momentum)[None])[0]
+        (update,) = orthogonalise([0.1 * gradient + 0.9 * momentum], config.newton_schulz)
         rate = 0.1 * (0.5 + 0.1 * step)
         expected = expected * (1 - rate * 0.01) - rate * update
         optimizer.step(0.5 + 0.1 * step)

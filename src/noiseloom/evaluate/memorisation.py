@@ -12,8 +12,9 @@ the data is there). A sample is a near-copy when that is far below what held-out
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ from noiseloom.evaluate.resampling import Interval, bootstrap_counts, shifted_in
 LONGEST_SIDE = 32
 NEIGHBOURS = 20  # nearest training images that make a sample's neighbourhood
 QUERIES = 500  # images compared at once
-ALARM_RATIO = 0.9
+ALARM_RATIO = 0.9  # the ratio is clearly below this where training images were copied
+PAIRS = 8  # samples shown beside the training image nearest to them
 
 
 @dataclass(frozen=True)
@@ -113,3 +115,28 @@ def too_many_copies(samples: Nearest, held_out: Nearest) -> bool:
 
 def _threshold(held_out: Nearest) -> float:
     return 0.5 * float(torch.quantile(held_out.standing_out, 0.01))
+
+
+def describe(samples: Nearest, held_out: Nearest, ratio_interval: Interval) -> dict[str, Any]:
+    """Whether to raise the alarm, and the samples that stand out most with their training images."""
+    order = samples.standing_out.argsort()[:PAIRS]
+    return {
+        "alarm": ratio_interval[1] < ALARM_RATIO or too_many_copies(samples, held_out),
+        "near_copies": len(near_copies(samples, held_out)),
+        "nearest_pairs": [
+            {
+                "sample": index,
+                "training_image": int(samples.index[index]),
+                "distance": round(float(samples.distance[index]), 4),
+                "standing_out": round(float(samples.standing_out[index]), 4),
+            }
+            for index in order.tolist()
+        ],
+    }
+
+
+def pairs_picture(noticed: Mapping[str, Any], items: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """The samples `describe` named, (2 P, H, W, C): P samples, then each one's training image."""
+    pairs = noticed["nearest_pairs"]
+    samples = [items[pair["sample"]] for pair in pairs]
+    return np.stack(samples + [train[pair["training_image"]] for pair in pairs])

@@ -7,7 +7,6 @@ draws are taken; held-out images are the reference's, for the distance to traini
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +19,11 @@ from noiseloom.evaluate.agreement import as_tensor
 from noiseloom.evaluate.coverage import radii
 from noiseloom.evaluate.feature_learning import Budget
 from noiseloom.evaluate.features import DIMENSION, Encoder, Features, linear
-from noiseloom.evaluate.kernel import KernelDistance
+from noiseloom.evaluate.kernel import KernelDistance, cubic
 from noiseloom.evaluate.memorisation import Nearest
+from noiseloom.evaluate.progress import Progress
 
 HELD_OUT = 4_000  # held-out images compared with the training images, where num is not more
-
-Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def measure_real(dataset: Dataset, settings: Settings, num: int, progress: Progr
         reach=kept["reach"],
         pool=kept["pool"],
         pool_index=torch.from_numpy(pool_index),
-        kernel=KernelDistance(kept["reference"].double(), float(kept["kernel_own"])),
+        kernel=KernelDistance(cubic, kept["reference"].double(), float(kept["kernel_own"])),
         pool_closeness=kept["pool_closeness"],
         held_out=Nearest(**store.recall(dataset.cache, "held-out-distances", searched, search)),
     )

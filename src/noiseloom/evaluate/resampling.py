@@ -8,6 +8,7 @@ bias: their mean is put on the estimate (Efron & Tibshirani 1993, ch. 10).
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -58,7 +59,7 @@ def draws(pool: int, n: int, count: int, generator: torch.Generator) -> list[Ten
     return [torch.randperm(pool, generator=generator)[:n] for _ in range(count)]
 
 
-def spread(values: list[float]) -> Interval | None:
+def spread(values: Sequence[float]) -> Interval | None:
     """The range the central `LEVEL` of draws falls in, taken as normal; None for too few draws."""
     if len(values) < MANY_ENOUGH:
         return None

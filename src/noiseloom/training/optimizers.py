@@ -3,7 +3,8 @@
 `muon` orthogonalises the update of the hidden matrices (Jordan et al. 2024, "Muon: an optimizer for
 hidden layers"; scale after Liu et al. 2025, arXiv:2502.16982) and gives the rest to AdamW.
 torch.optim.Muon computes in bfloat16 only, 400 times slower than float32 on processors without it,
-and one matrix at a time; this one works in the dtype it is given and batches matrices of one shape.
+and one matrix at a time; this one works in the dtype it is given, on the small side of the matrices
+and on all of them at once, which takes half the arithmetic.
 """
 
 import math
@@ -37,7 +38,12 @@ class Muon:
     learning_rate: float = option(0.02, "Muon's step size at the plan's peak")
     momentum: float = option(0.95, "decay of Muon's running mean of gradients")
     weight_decay: float = option(0.0, "pull of the hidden matrices towards 0, times the rate")
+    newton_schulz: int = option(5, "steps towards an orthogonal update; 3 is rougher and cheaper")
     rest: AdamW = option(help="AdamW for all other parameters", default_factory=AdamW)
+
+    def __post_init__(self) -> None:
+        if self.newton_schulz < 1:
+            raise ValueError(f"newton_schulz is {self.newton_schulz}; at least 1 step is needed")
 
     def build(self, model: nn.Module) -> "Optimizer":
         hidden = [p for name, p in model.named_parameters() if is_hidden_matrix(name, p)]
@@ -117,48 +123,59 @@ class MuonEngine(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """One update of every matrix that has a gradient."""
+        config = self.config
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[nn.Parameter]] = {}
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    by_shape.setdefault(parameter.shape, []).append(parameter)
-            for parameters in by_shape.values():
-                self._update(parameters, group["lr"])
-
-    def _update(self, parameters: list[nn.Parameter], rate: float) -> None:
-        momentum: list[Tensor] = []
-        gradients: list[Tensor] = []
-        for parameter in parameters:
-            state = self.state[parameter]
-            if not state:
-                state["momentum"] = torch.zeros_like(parameter)
-            momentum.append(state["momentum"])
-            assert parameter.grad is not None
-            gradients.append(parameter.grad)
-        torch._foreach_lerp_(momentum, gradients, 1 - self.config.momentum)
-        # Nesterov: look one step ahead along the momentum
-        ahead = torch._foreach_lerp(gradients, momentum, self.config.momentum)
-        update = orthogonalise(torch.stack(ahead))
-        rows, columns = update.shape[-2:]
-        scale = -rate * math.sqrt(max(1.0, rows / columns))
-        weights: list[Tensor] = list(parameters)
-        torch._foreach_mul_(weights, 1 - rate * self.config.weight_decay)
-        torch._foreach_add_(weights, list(update.unbind(0)), alpha=scale)
+            matrices = [p for p in group["params"] if p.grad is not None]
+            gradients = [p.grad for p in matrices]
+            momentum = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in matrices]
+            torch._foreach_lerp_(momentum, gradients, 1 - config.momentum)
+            # Nesterov: look one step ahead along the momentum
+            ahead = torch._foreach_lerp(gradients, momentum, config.momentum)
+            torch._foreach_mul_(matrices, 1 - group["lr"] * config.weight_decay)
+            updates = orthogonalise(list(ahead), config.newton_schulz)
+            for matrix, update in zip(matrices, updates, strict=True):
+                rows, columns = matrix.shape
+                matrix.add_(update, alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))
 
 
-def orthogonalise(matrices: Tensor, steps: int = 5) -> Tensor:
-    """U Vᵀ of each matrix's U S Vᵀ, roughly (singular values 0.7 to 1.2), by Newton-Schulz steps.
+def orthogonalise(matrices: list[Tensor], steps: int) -> list[Tensor]:
+    """U Vᵀ of each matrix's U S Vᵀ, roughly, by `steps` quintic Newton-Schulz steps.
 
-    Shape (matrices, rows, columns). The quintic's coefficients are Jordan's (2024).
+    The coefficients are Jordan's (2024). A step x -> x p(xᵀx) multiplies by polynomials of one Gram
+    matrix, which commute; so they are multiplied up on the small side, all matrices of one small
+    side in one batch, and applied to x once. At five steps singular values come within 0.7 to 1.2.
     """
+    by_side: dict[int, list[int]] = {}
+    for index, matrix in enumerate(matrices):
+        by_side.setdefault(min(matrix.shape), []).append(index)
+    answers = list(matrices)
+    for indices in by_side.values():
+        tall = [_tall(matrices[index]) for index in indices]
+        tall = [x / (x.norm() + 1e-7) for x in tall]
+        factors = _newton_schulz(torch.stack([x.mT @ x for x in tall]), steps)
+        for index, x, factor in zip(indices, tall, factors, strict=True):
+            answer = x @ factor
+            answers[index] = answer if answer.shape == matrices[index].shape else answer.mT
+    return answers
+
+
+def _tall(matrix: Tensor) -> Tensor:
+    return matrix if matrix.shape[0] >= matrix.shape[1] else matrix.mT
+
+
+def _newton_schulz(gram: Tensor, steps: int) -> Tensor:
+    """The product of the polynomials, (matrices, side, side), of Gram matrices of that shape."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    tall = matrices.shape[-2] > matrices.shape[-1]
-    x = matrices.mT if tall else matrices
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.mT
-        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.mT if tall else x
+    product: Tensor | None = None
+    for step in range(steps):
+        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal(dim1=-2, dim2=-1).add_(a)
+        product = factor if product is None else product @ factor
+        if step < steps - 1:
+            gram = factor @ gram @ factor
+    assert product is not None
+    return product
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,11 @@
+"""How an evaluation says how far it has come: `progress(what is being done, share done)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+Progress = Callable[[str, float], None]
+
+
+def ignore(stage: str, done: float) -> None:
+    """Nobody is watching."""

@@ -1,0 +1,39 @@
+"""How many samples are compared, and which labels are asked of them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from noiseloom.data.dataset import Dataset
+from noiseloom.errors import DataError, InputError
+
+LEAST = 10  # samples, training items and held-out items below which no figure means anything
+
+
+def comparable_count(dataset: Dataset, given: int) -> int:
+    """How many of `given` samples are compared: as many as there is training data for the floor.
+
+    Raises DataError where there is too little data, InputError for too few samples.
+    """
+    if min(len(dataset.train), len(dataset.reference)) < LEAST:
+        raise DataError(
+            f"There are {len(dataset.train)} training and {len(dataset.reference)} held-out items; "
+            f"an evaluation needs {LEAST} of each. Add data, or train with --no-evaluate."
+        )
+    if given < LEAST:
+        raise InputError(f"{given} samples were given; an evaluation needs at least {LEAST}.")
+    return min(given, len(dataset.train))
+
+
+def labels_like_reference(dataset: Dataset, num: int) -> np.ndarray | None:
+    """Labels for `num` samples in the reference's proportions, shuffled; None without labels.
+
+    Samples are measured against the reference: asking for every class equally often where the data
+    does not hold them so would charge the model for the difference.
+    """
+    if dataset.reference.labels is None:
+        return None
+    counts = np.bincount(dataset.reference.labels, minlength=len(dataset.class_names))
+    edges = np.cumsum(counts) / counts.sum()
+    labels = np.searchsorted(edges, (np.arange(num) + 0.5) / num).astype(np.int64)
+    return np.random.Generator(np.random.Philox(key=0)).permutation(labels)
