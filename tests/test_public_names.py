@@ -24,7 +24,7 @@ NAMES = {
     "TIMES",
     "__version__",
     "add_noise",
-    "plan_uniform",
+    "plan_times",
     "shipped_recipes",
 }
 

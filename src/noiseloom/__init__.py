@@ -23,7 +23,7 @@ _HOMES: dict[str, str] = {
     "TIMES": "noiseloom.diffusion.objectives",
     "SAMPLERS": "noiseloom.diffusion.samplers",
     "Step": "noiseloom.diffusion.samplers",
-    "plan_uniform": "noiseloom.diffusion.samplers",
+    "plan_times": "noiseloom.diffusion.samplers",
     "add_noise": "noiseloom.diffusion.process",
     "ClassifierFree": "noiseloom.diffusion.guidance",
     "Random": "noiseloom.seeds",

@@ -43,12 +43,14 @@ class Random:
     """The random numbers of a batch: one independent stream for each item and purpose.
 
     `items` are the items' numbers in the global batch (training) or the numbers of the pictures
-    (sampling). Asking twice for the same purpose and step gives the same numbers.
+    (sampling), `total` the size of the global batch. Asking twice for the same purpose and step
+    gives the same numbers.
     """
 
     seed: int
     items: Sequence[int]
     step: int = 0
+    total: int = 1
     scope: str = ""
 
     def under(self, scope: str) -> "Random":
@@ -66,6 +68,11 @@ class Random:
         halves = words.view(np.uint32)[:, :size] >> 8
         numbers = torch.from_numpy(halves.astype(np.float32)) * 2.0**-24
         return numbers.reshape(len(self.items), *shape)
+
+    def stratified(self, purpose: str) -> Tensor:
+        """Uniform numbers, one in each `total`-th part of [0, 1), shape (items,), on the CPU."""
+        places = torch.tensor([item % self.total for item in self.items])
+        return (places + self.uniform(purpose)) / self.total
 
     def normal(self, purpose: str, shape: Sequence[int] = ()) -> Tensor:
         """Standard normal numbers (Box-Muller, so at most 5.8 in size), (items, *shape), CPU."""

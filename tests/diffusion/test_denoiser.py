@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from noiseloom.diffusion.denoiser import Denoiser
+from noiseloom.diffusion.denoiser import Denoiser, Statistics
 from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.objectives import TIMES, LogitNormal, Simple, VelocityLoss
 from noiseloom.diffusion.process import add_noise
@@ -12,11 +12,15 @@ from noiseloom.seeds import Random
 from .gaussian import Gaussian
 
 
+def known(std: float = 0.5, mean: float = 0.0) -> Statistics:
+    return Statistics(torch.tensor(mean, dtype=torch.float64), std)
+
+
 class Zero(nn.Module):
     """F = 0, and a record of what it was given."""
 
-    def forward(self, x, t, condition=None, random=None):  # type: ignore[no-untyped-def]
-        self.seen = x
+    def forward(self, x, level, condition=None, random=None):  # type: ignore[no-untyped-def]
+        self.seen, self.level = x, level
         return torch.zeros_like(x)
 
 
@@ -25,7 +29,7 @@ class ByLabel(nn.Module):
 
     calls = 0
 
-    def forward(self, x, t, condition=None, random=None):  # type: ignore[no-untyped-def]
+    def forward(self, x, level, condition=None, random=None):  # type: ignore[no-untyped-def]
         self.calls += len(x)
         return condition.to(x)[:, None].expand_as(x)
 
@@ -33,16 +37,18 @@ class ByLabel(nn.Module):
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_edm_preconditioning_of_zero_is_exact_for_a_gaussian(name: str) -> None:
     schedule = SCHEDULES[name]()
-    denoiser = Denoiser(Zero(), schedule, target="x0", preconditioning="edm", data_std=0.7)
+    denoiser = Denoiser(
+        Zero(), schedule, target="x0", preconditioning="edm", statistics=known(0.7, 0.3)
+    )
     t = torch.linspace(0.05, 0.95, 20, dtype=torch.float64)
     xt = torch.randn(20, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    exact = Gaussian(0.0, 0.7, schedule).denoise(xt, t).x0
+    exact = Gaussian(0.3, 0.7, schedule).denoise(xt, t).x0
     torch.testing.assert_close(denoiser(xt, t).x0, exact)
 
 
 def test_edm_weighted_loss_is_one_at_every_sigma() -> None:
     schedule, s, num = EDM(), 0.5, 20000
-    denoiser = Denoiser(Zero(), schedule, target="x0", preconditioning="edm", data_std=s)
+    denoiser = Denoiser(Zero(), schedule, target="x0", preconditioning="edm", statistics=known(s))
     generator = torch.Generator().manual_seed(0)
     for t in (0.1, 0.5, 0.9):
         x0 = s * torch.randn(num, 1, generator=generator, dtype=torch.float64)
@@ -56,7 +62,7 @@ def test_edm_weighted_loss_is_one_at_every_sigma() -> None:
 
 def test_the_network_sees_unit_variance() -> None:
     network = Zero()
-    denoiser = Denoiser(network, EDM(), target="x0", data_std=0.5)
+    denoiser = Denoiser(network, EDM(), target="x0", statistics=known())
     t = torch.full((4000,), 0.9)
     x0 = 0.5 * torch.randn(4000, 1, generator=torch.Generator().manual_seed(0))
     noise = torch.randn(4000, 1, generator=torch.Generator().manual_seed(1))
@@ -66,7 +72,7 @@ def test_the_network_sees_unit_variance() -> None:
 
 def test_edm_preconditioning_needs_x0() -> None:
     with pytest.raises(ValueError, match="use target x0"):
-        Denoiser(Zero(), EDM(), target="v", preconditioning="edm")
+        Denoiser(Zero(), EDM(), target="v", preconditioning="edm", statistics=known())
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -75,7 +81,7 @@ def test_velocity_loss_of_x0_is_the_error_of_the_velocity(name: str) -> None:
     generator = torch.Generator().manual_seed(0)
     x0, noise, guess = torch.randn(3, 10, 4, generator=generator, dtype=torch.float64)
     t = torch.linspace(0.3, 0.9, 10, dtype=torch.float64)
-    denoiser = Denoiser(Constant(guess), schedule, target="x0")
+    denoiser = Denoiser(Constant(guess), schedule, target="x0", statistics=known())
     prediction = denoiser(add_noise(schedule, x0, noise, t), t)
     at = schedule.at(t, like=x0)
     truth = at.d_alpha * x0 + at.d_sigma * noise
@@ -89,14 +95,16 @@ class Constant(nn.Module):
         super().__init__()
         self.answer = answer
 
-    def forward(self, x, t, condition=None, random=None):  # type: ignore[no-untyped-def]
+    def forward(self, x, level, condition=None, random=None):  # type: ignore[no-untyped-def]
         return self.answer
 
 
 def test_the_velocity_weight_is_bounded_near_the_data() -> None:
     x0 = torch.zeros(1, 1)
     t = torch.tensor([1e-4])
-    denoiser = Denoiser(Constant(torch.ones(1, 1)), RectifiedFlow(), target="x0")
+    denoiser = Denoiser(
+        Constant(torch.ones(1, 1)), RectifiedFlow(), target="x0", statistics=known()
+    )
     prediction = denoiser(x0, t)
     loss = VelocityLoss(t_floor=0.05).losses(prediction, x0, x0, t, RectifiedFlow())
     assert float(loss) == pytest.approx(1 / 0.05**2)
@@ -119,7 +127,7 @@ def test_logit_normal_has_its_mean_and_spread() -> None:
 
 def test_guidance_follows_the_convention_where_one_is_off() -> None:
     network = ByLabel()
-    denoiser = Denoiser(network, RectifiedFlow(), target="x0")
+    denoiser = Denoiser(network, RectifiedFlow(), target="x0", statistics=known())
     x, condition, none = torch.zeros(2, 1), torch.tensor([3, 5]), torch.tensor([1, 1])
     t = torch.full((2,), 0.5)
     guided = ClassifierFree(scale=2.0).wrap(denoiser, condition, none)(x, t)
@@ -132,10 +140,21 @@ def test_guidance_follows_the_convention_where_one_is_off() -> None:
 
 def test_guidance_costs_nothing_outside_its_interval() -> None:
     network = ByLabel()
-    denoiser = Denoiser(network, RectifiedFlow(), target="x0")
+    denoiser = Denoiser(network, RectifiedFlow(), target="x0", statistics=known())
     guide = ClassifierFree(scale=3.0, interval=(0.2, 0.6)).wrap(
         denoiser, torch.tensor([3]), torch.tensor([1])
     )
     assert float(guide(torch.zeros(1, 1), torch.tensor([0.9])).x0) == 3
     assert network.calls == 1
     assert float(guide(torch.zeros(1, 1), torch.tensor([0.5])).x0) == 7
+
+
+def test_the_network_is_told_karras_noise_level() -> None:
+    network = Zero()
+    denoiser = Denoiser(network, EDM(), target="x0", statistics=known())
+    t = torch.linspace(0.3, 0.9, 5, dtype=torch.float64)
+    denoiser(torch.zeros(5, 1, dtype=torch.float64), t)
+    torch.testing.assert_close(network.level, EDM().sigma(t).log() / 4)
+    flow = Denoiser(network, RectifiedFlow(), target="x0", statistics=known())
+    flow(torch.zeros(2, 1), torch.tensor([0.0, 1.0]))
+    assert network.level.tolist() == [-14 / 8, 14 / 8]

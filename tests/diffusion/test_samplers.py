@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from noiseloom.diffusion.samplers import SAMPLERS, plan_uniform
+from noiseloom.diffusion.samplers import SAMPLERS, plan_times
 from noiseloom.diffusion.schedules import EDM, SCHEDULES, Cosine, RectifiedFlow, Schedule
 from noiseloom.seeds import Random
 
@@ -14,7 +14,7 @@ STOCHASTIC = {"ddpm"}
 
 
 def last_x0(name: str, data: Gaussian, x: torch.Tensor, num_steps: int) -> torch.Tensor:
-    plan = plan_uniform(data.schedule, num_steps)
+    plan = plan_times(data.schedule, num_steps)
     random = Random(0, range(len(x)))
     *_, last = SAMPLERS[name](data.denoise, x, plan, data.schedule, random)
     return last.x0
@@ -81,16 +81,18 @@ def test_euler_is_ddim_on_straight_paths() -> None:
 def test_times_fall_from_one_end_to_the_other() -> None:
     for name, cls in SCHEDULES.items():
         schedule = cls()
-        plan = plan_uniform(schedule, 5)
+        plan = plan_times(schedule, 5)
         assert plan[0] == schedule.t_max and plan[-1] == schedule.t_min, name
         assert (plan.diff() < 0).all() and len(plan) == 6
+    shifted = plan_times(RectifiedFlow(), 2, shift=3.0)
+    assert shifted.tolist() == [1.0, 0.75, 0.0]
     with pytest.raises(ValueError, match="at least 1"):
-        plan_uniform(RectifiedFlow(), 0)
+        plan_times(RectifiedFlow(), 0)
 
 
 def test_no_grad_does_not_leak_into_the_consumer() -> None:
     data = Gaussian(0.3, 0.5, RectifiedFlow())
-    plan = plan_uniform(data.schedule, 3)
+    plan = plan_times(data.schedule, 3)
     for name in SAMPLERS:
         for step in SAMPLERS[name](
             data.denoise, torch.randn(2, 2), plan, data.schedule, Random(0, range(2))

@@ -5,8 +5,8 @@ import torch
 
 from noiseloom.seeds import Random
 from noiseloom.transformer.attention import Attention
-from noiseloom.transformer.blocks import Block, FeedForward, drop
-from noiseloom.transformer.positions import grid, rotary, rotate, sinusoidal
+from noiseloom.transformer.blocks import Block, FeedForward, Modulation, drop
+from noiseloom.transformer.positions import frequencies, grid, rotary, rotate, waves
 
 
 def readable(attention: Attention, x: torch.Tensor, rotation: torch.Tensor) -> torch.Tensor:
@@ -38,6 +38,7 @@ def readable(attention: Attention, x: torch.Tensor, rotation: torch.Tensor) -> t
 def test_fused_attention_is_the_readable_one() -> None:
     torch.manual_seed(0)
     attention = Attention(16, heads=2).double()
+    torch.nn.init.normal_(attention.out.weight)
     attention.query_norm.weight.uniform_(0.5, 1.5)
     attention.key_norm.weight.uniform_(0.5, 1.5)
     x = torch.randn(2, 6, 16, dtype=torch.float64)
@@ -68,8 +69,8 @@ def test_rotary_refuses_what_does_not_fit() -> None:
         rotary(torch.zeros(4, 3), 4)
 
 
-def test_sinusoidal_features_are_distinct() -> None:
-    features = sinusoidal(torch.linspace(0, 1000, 101), 64)
+def test_waves_tell_noise_levels_apart() -> None:
+    features = waves(torch.linspace(-1.75, 1.75, 101), frequencies(0.5, 60.0, 32))
     distances = torch.cdist(features, features) + 9 * torch.eye(101)
     assert features.shape == (101, 64)
     assert float(distances.min()) > 0.5
@@ -79,22 +80,32 @@ def test_sinusoidal_features_are_distinct() -> None:
 def test_attention_without_positions_is_blind_to_order() -> None:
     torch.manual_seed(0)
     attention, x = Attention(8, heads=2), torch.randn(1, 5, 8)
+    torch.nn.init.normal_(attention.out.weight)
     order = torch.tensor([3, 1, 4, 0, 2])
     torch.testing.assert_close(attention(x)[:, order], attention(x[:, order]))
 
 
 def test_a_block_starts_as_the_identity() -> None:
-    block = Block(16, heads=2, hidden=32, activation="gelu", condition_width=8)
-    x, condition = torch.randn(2, 5, 16), torch.randn(2, 1, 8)
-    assert block(x, condition).equal(x)
+    block = Block(16, heads=2, hidden=32, activation="gelu")
+    x, modulation = torch.randn(2, 5, 16), torch.randn(2, 1, 6, 16)
+    assert block(x, modulation).equal(x)
+
+
+def test_modulation_starts_neutral() -> None:
+    torch.manual_seed(0)
+    modulation = Modulation(16, condition_width=8, branches=2)(torch.randn(3, 1, 8))
+    assert modulation.shape == (3, 1, 6, 16)
+    rows = (modulation + Block(16, heads=2, hidden=8, activation="gelu").table)[0, 0, :, 0]
+    assert rows.tolist() == [1, 0, 1, 1, 0, 1]  # scale, shift, gate of each branch
 
 
 def test_one_condition_for_all_tokens_equals_one_for_each() -> None:
     torch.manual_seed(0)
-    block = Block(16, heads=2, hidden=32, activation="relu2", condition_width=8)
-    torch.nn.init.normal_(block.modulation.linear.weight)
-    x, condition = torch.randn(2, 5, 16), torch.randn(2, 1, 8)
-    torch.testing.assert_close(block(x, condition), block(x, condition.expand(2, 5, 8)))
+    block = Block(16, heads=2, hidden=32, activation="relu2")
+    for layer in (block.attention.out, block.feed_forward.down):
+        torch.nn.init.normal_(layer.weight)
+    x, modulation = torch.randn(2, 5, 16), torch.randn(2, 1, 6, 16)
+    torch.testing.assert_close(block(x, modulation), block(x, modulation.expand(2, 5, 6, 16)))
 
 
 def test_squared_relu() -> None:

@@ -1,10 +1,11 @@
 """A network with its preconditioning, and the one answer it gives: a `Prediction`.
 
-Preconditioning follows Karras et al. 2022 (arXiv:2206.00364, section 5), with the formulas carried
-over to any alpha:
-    c_in   = 1 / sqrt(alpha² s² + sigma²)             the network's input has unit variance
-    c_skip = alpha s² / (alpha² s² + sigma²)          s = the data's standard deviation
-    c_out  = s sigma / sqrt(alpha² s² + sigma²)       so F = 0 is exact for data ~ N(0, s²)
+Preconditioning follows Karras et al. 2022 (arXiv:2206.00364, section 5), carried over to any alpha
+and to data of mean m and standard deviation s:
+    c_in   = 1 / sqrt(alpha² s² + sigma²)             of xt - alpha m: the input has unit variance
+    c_skip = alpha s² / (alpha² s² + sigma²)
+    c_out  = s sigma / sqrt(alpha² s² + sigma²)       so F = 0 is exact for data ~ N(m, s²)
+The network is told the noise level -log-SNR / 8, which is Karras' c_noise = ln(sigma) / 4.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from noiseloom.diffusion.process import READ, SOLVE, Target, check_pairing
@@ -19,6 +21,8 @@ from noiseloom.diffusion.schedules import Coefficients, Schedule
 from noiseloom.seeds import Random
 
 Preconditioning = Literal["input", "edm"]
+
+MOST_LOG_SNR = 14.0  # of either sign that a network is told: beyond it nothing changes
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,22 @@ Denoise = Callable[[Tensor, Tensor], Prediction]
 """What samplers call: (xt, t) -> Prediction, with condition and guidance already inside."""
 
 
+@dataclass(frozen=True)
+class Statistics:
+    """What preconditioning knows of the data: the mean of an item, and the spread about it."""
+
+    mean: Tensor
+    std: float
+
+
 class Denoiser(nn.Module):
-    """`network(x, t, condition, random)` made into a denoiser for one schedule and one target.
+    """`network(x, level, condition, random)` made into a denoiser for one schedule and one target.
 
     Raises ValueError where the target cannot be learned on the schedule.
     """
+
+    data_mean: Tensor
+    data_std: Tensor
 
     def __init__(
         self,
@@ -86,7 +101,7 @@ class Denoiser(nn.Module):
         *,
         target: Target,
         preconditioning: Preconditioning = "input",
-        data_std: float = 0.5,
+        statistics: Statistics,
     ) -> None:
         super().__init__()
         check_pairing(target, schedule)
@@ -99,17 +114,21 @@ class Denoiser(nn.Module):
         self.schedule = schedule
         self.target: Target = target
         self.preconditioning = preconditioning
-        self.data_std = data_std
+        self.register_buffer("data_mean", statistics.mean)
+        self.register_buffer("data_std", torch.tensor(statistics.std))
 
     def forward(
         self, xt: Tensor, t: Tensor, condition: Any = None, random: Random | None = None
     ) -> Prediction:
         """Denoise `xt` at `t` (one per item, or xt's axes). With `random`, drop-out is on."""
         at = self.schedule.at(t, like=xt)
-        power = at.alpha**2 * self.data_std**2 + at.sigma**2
-        output = self.network(xt * power.rsqrt(), t, condition, random).to(xt.dtype)
+        s = self.data_std.to(xt.dtype)
+        variance = at.alpha**2 * s**2 + at.sigma**2
+        centred = xt - at.alpha * self.data_mean
+        level = -self.schedule.log_snr(t).clamp(-MOST_LOG_SNR, MOST_LOG_SNR) / 8
+        output = self.network(centred * variance.rsqrt(), level, condition, random).to(xt.dtype)
         if self.preconditioning == "edm":
-            c_skip = at.alpha * self.data_std**2 / power
-            c_out = self.data_std * at.sigma * power.rsqrt()
-            output = c_skip * xt + c_out * output
+            c_skip = at.alpha * s**2 / variance
+            c_out = s * at.sigma * variance.rsqrt()
+            output = self.data_mean + c_skip * centred + c_out * output
         return Prediction(output, self.target, xt, at)

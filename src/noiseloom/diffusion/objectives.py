@@ -70,8 +70,12 @@ class Times(ABC):
         """The time below which a share `u` of all times lies; float64 in, float64 out."""
 
     def sample(self, schedule: Schedule, random: Random) -> Tensor:
-        """One time for each of `random`'s items, float32, within the schedule's range."""
-        u = random.uniform("times").double() + 2.0**-25  # never exactly 0
+        """One time for each of `random`'s items, float32, within the schedule's range.
+
+        The times of a batch are stratified (Kingma et al. 2021, arXiv:2107.00630, I.1): that
+        every part of the range is met makes the batch's loss less noisy.
+        """
+        u = random.stratified("times").double() + 2.0**-40  # never exactly 0
         times = self.quantile(u, schedule).clamp(schedule.t_min, schedule.t_max)
         return times.float()
 

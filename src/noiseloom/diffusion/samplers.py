@@ -32,11 +32,17 @@ class Step:
 Sampler = Callable[[Denoise, Tensor, Tensor, Schedule, Random], Iterator[Step]]
 
 
-def plan_uniform(schedule: Schedule, num_steps: int) -> Tensor:
-    """`num_steps + 1` times from t_max to t_min, equally spaced; ValueError below one step."""
+def plan_times(schedule: Schedule, num_steps: int, *, shift: float = 1.0) -> Tensor:
+    """`num_steps + 1` times from t_max to t_min, equally spaced unless shifted.
+
+    `shift` s moves u to s u / (1 + (s - 1) u): above 1 more times are noisy (Esser et al. 2024,
+    arXiv:2403.03206, eq. 23). Raises ValueError below one step.
+    """
     if num_steps < 1:
         raise ValueError(f"{num_steps} steps are asked for; a sampler needs at least 1")
-    return torch.linspace(schedule.t_max, schedule.t_min, num_steps + 1, dtype=torch.float64)
+    u = torch.linspace(1, 0, num_steps + 1, dtype=torch.float64)
+    u = shift * u / (1 + (shift - 1) * u)
+    return schedule.t_min + u * (schedule.t_max - schedule.t_min)
 
 
 def ddim(

@@ -31,6 +31,7 @@ from noiseloom.evaluate.features import (
 BATCH = 128
 LEARNING_RATE = 3e-3
 MOST_EPOCHS = 40
+SMALL = 48  # pixels of the longest side above which fewer images are looked at
 WARM_UP = 0.15  # share of the steps in which the learning rate rises
 EXPANDED = 256  # width of VICReg's projection
 SCALE_SAMPLE = 5_000  # training images that mean and scale are measured on
@@ -46,10 +47,13 @@ class Budget:
     images: int
     seed: int
 
-    def steps(self, available: int, views: int) -> int:
-        """At least two epochs and at most `MOST_EPOCHS`, in batches of `views` of each image."""
-        images = min(max(self.images // views, 2 * available), MOST_EPOCHS * available)
-        return max(1, images // min(BATCH, available))
+    def steps(self, available: int, size: int, views: int) -> int:
+        """Batches of `views` of each image: fewer where images are large, at most 40 epochs.
+
+        Where there are many images, at least two epochs of small ones.
+        """
+        images = max(self.images, 2 * available) * min(1.0, SMALL / size) / views
+        return max(1, int(min(images, MOST_EPOCHS * available)) // min(BATCH, available))
 
 
 def learn(
@@ -78,7 +82,7 @@ def learn(
             linear(EXPANDED, EXPANDED, generator),
         )
         loss, trained = _vicreg_loss(encoder, projection, generator), [encoder, projection]
-    steps = budget.steps(len(items), views=2 if classify is None else 1)
+    steps = budget.steps(len(items), max(height, width), views=2 if classify is None else 1)
     _fit(items, labels, to_model, loss, nn.ModuleList(trained), steps, generator, progress)
     encoder.requires_grad_(False).eval()
     sample = items[np.linspace(0, len(items) - 1, min(len(items), SCALE_SAMPLE)).astype(int)]

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
-from noiseloom.networks.embeddings import TimeAndLabel
+from noiseloom.networks.embeddings import LevelAndLabel
 from noiseloom.seeds import Random
-from noiseloom.transformer.blocks import Activation, Block, modulated_norm
+from noiseloom.transformer.blocks import Activation, Block, Modulation, modulated_norm
 from noiseloom.transformer.positions import grid, rotary
 
 
@@ -22,12 +23,14 @@ from noiseloom.transformer.positions import grid, rotary
 class Config:
     """A diffusion transformer on image patches."""
 
-    patch: int = option(4, "side of a patch, pixels")
+    patch: int = option(4, "side of a patch, pixels: larger is faster and coarser")
+    border: int = option(0, "pixels of its neighbours that a token sees on every side")
+    blend: int = option(0, "pixels by which output patches reach into their neighbours, averaged")
     width: int = option(128, "numbers per token")
     depth: int = option(4, "transformer blocks")
     heads: int = option(4, "attention heads; width / heads must be even")
     feed_forward: float = option(4.0, "hidden width of the feed-forward, times width")
-    activation: Activation = option("gelu", "between the two maps of the feed-forward")
+    activation: Activation = option("relu2", "between the two maps of the feed-forward")
     dropout: float = option(0.0, "share of each branch's output dropped in training")
 
     def __post_init__(self) -> None:
@@ -40,6 +43,11 @@ class Config:
             raise ValueError(
                 f"a head of width {self.width // self.heads} (width / heads) is given; two-axis "
                 "rotary positions allow an even number of at least 4"
+            )
+        if not (0 <= self.border <= self.patch and 0 <= self.blend <= self.patch):
+            raise ValueError(
+                f"border {self.border} and blend {self.blend} are given; allowed is 0 to the patch "
+                f"side, {self.patch}"
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
@@ -66,57 +74,81 @@ class DiT(nn.Module):
     """Patches to tokens, `depth` modulated blocks, tokens to patches; starts at output 0."""
 
     rotation: Tensor
+    cover: Tensor
 
     def __init__(self, config: Config, item_shape: Sequence[int], num_classes: int) -> None:
         super().__init__()
-        channels, height, width = item_shape
-        self.patch = config.patch
-        size = channels * config.patch**2
-        self.condition = TimeAndLabel(config.width, num_classes)
-        self.enter = nn.Linear(size, config.width)
+        channels, *sides = item_shape
+        self.enter_patches = Patches(config.patch, config.border, sides)
+        self.leave_patches = Patches(config.patch, config.blend, sides)
+        self.condition = LevelAndLabel(config.width, num_classes)
+        self.modulation = Modulation(config.width, condition_width=config.width, branches=2)
+        self.enter = nn.Linear(channels * self.enter_patches.side**2, config.width)
+        self.position = nn.Parameter(0.1 * torch.randn(self.enter_patches.tokens, config.width))
         self.blocks = nn.ModuleList(
             Block(
                 config.width,
                 heads=config.heads,
                 hidden=round(config.feed_forward * config.width),
                 activation=config.activation,
-                condition_width=config.width,
                 dropout=config.dropout,
             )
             for _ in range(config.depth)
         )
         self.final = nn.Linear(config.width, 2 * config.width)
-        self.leave = nn.Linear(config.width, size)
+        self.leave = nn.Linear(config.width, channels * self.leave_patches.side**2)
         for layer in (self.final, self.leave):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        cells = grid((height // config.patch, width // config.patch))
-        rotation = rotary(cells, config.width // config.heads)
+        rotation = rotary(grid(self.enter_patches.grid), config.width // config.heads)
         self.register_buffer("rotation", rotation, persistent=False)
+        ones = torch.ones(1, self.leave_patches.tokens, self.leave_patches.side**2)
+        self.register_buffer("cover", self.leave_patches.together(ones), persistent=False)
 
     def forward(
-        self, x: Tensor, t: Tensor, condition: Tensor | None = None, random: Random | None = None
+        self,
+        x: Tensor,
+        level: Tensor,
+        condition: Tensor | None = None,
+        random: Random | None = None,
     ) -> Tensor:
-        """`x` (B, C, height, width); `t` (B,), or (B, 1, height, width) constant in each patch."""
-        times = t if t.ndim == 1 else self.to_patches(t.expand(-1, 1, *x.shape[2:])).mean(-1)
-        vector = self.condition(times, condition)
-        vector = vector[:, None] if t.ndim == 1 else vector
-        tokens = self.enter(self.to_patches(x))
+        """`x` (B, C, height, width); `level` (B,), or (B, 1, height, width) constant in a patch."""
+        if level.ndim > 1:
+            level = self.enter_patches.middles(level.expand(-1, 1, *x.shape[2:]))
+        vector = self.condition(level, condition)
+        vector = vector[:, None] if vector.ndim == 2 else vector
+        modulation = self.modulation(vector)
+        tokens = self.enter(self.enter_patches.apart(x)) + self.position
         for index, block in enumerate(self.blocks):
-            tokens = block(tokens, vector, self.rotation, random and random.under(f"block{index}"))
-        shift, scale = self.final(nn.functional.silu(vector)).chunk(2, dim=-1)
-        return self.to_image(self.leave(modulated_norm(tokens, shift, scale)), x.shape)
+            scope = random and random.under(f"block{index}")
+            tokens = block(tokens, modulation, self.rotation, scope)
+        scale, shift = self.final(F.silu(vector)).chunk(2, dim=-1)
+        patches = self.leave(modulated_norm(tokens, 1 + scale, shift))
+        return self.leave_patches.together(patches) / self.cover
 
-    def to_patches(self, x_BCHW: Tensor) -> Tensor:
-        """(B, L, C·P·P), patches in row-major order."""
-        batch, channels, height, width = x_BCHW.shape
-        p = self.patch
-        cells = x_BCHW.reshape(batch, channels, height // p, p, width // p, p)
-        return cells.permute(0, 2, 4, 1, 3, 5).reshape(batch, -1, channels * p * p)
 
-    def to_image(self, patches: Tensor, shape: torch.Size) -> Tensor:
-        """The inverse of `to_patches`, for images of `shape`."""
-        batch, channels, height, width = shape
-        p = self.patch
-        cells = patches.view(batch, height // p, width // p, channels, p, p)
-        return cells.permute(0, 3, 1, 4, 2, 5).reshape(shape)
+class Patches:
+    """Cuts images (B, C, height, width) into patches that reach `border` into their neighbours.
+
+    A patch is a row of C x side x side numbers, side = patch + 2 border; beyond the image it is 0.
+    """
+
+    def __init__(self, patch: int, border: int, image: Sequence[int]) -> None:
+        self.patch, self.border, self.image = patch, border, tuple(image)
+        self.side = patch + 2 * border
+        self.grid = [length // patch for length in image]
+        self.tokens = self.grid[0] * self.grid[1]
+
+    def apart(self, x_BCHW: Tensor) -> Tensor:
+        """(B, L, C x side x side), patches in row-major order."""
+        cut = F.unfold(x_BCHW, self.side, padding=self.border, stride=self.patch)
+        return cut.transpose(1, 2)
+
+    def together(self, patches: Tensor) -> Tensor:
+        """The sum of the patches where they lie, (B, C, height, width)."""
+        lying = patches.transpose(1, 2)
+        return F.fold(lying, self.image, self.side, padding=self.border, stride=self.patch)
+
+    def middles(self, x_B1HW: Tensor) -> Tensor:
+        """The mean over each patch without its border, (B, L)."""
+        return F.avg_pool2d(x_B1HW, self.patch).flatten(1)

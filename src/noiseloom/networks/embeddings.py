@@ -1,35 +1,38 @@
-"""What every denoising network knows besides its input: the time and the label, as one vector."""
+"""What every denoising network knows besides its input: noise level and label, as one vector."""
 
+import torch
 from torch import Tensor, nn
 
-from noiseloom.transformer.positions import sinusoidal
+from noiseloom.transformer.positions import frequencies, waves
 
-TIME_FREQUENCIES = 128
-TIME_SCALE = 1000.0  # t in [0, 1] is spread over this many radians of the fastest wave
+LEVEL_WAVES = 32
+SLOWEST, FASTEST = 0.5, 60.0  # radians per unit of noise level, which runs from about -1.7 to 1.7
 
 
-class TimeAndLabel(nn.Module):
-    """Embeds t (any shape) and, where there are classes, a label per item; (*t, width).
+class LevelAndLabel(nn.Module):
+    """Embeds the noise level (any shape) and, where there are classes, a label per item.
 
     Label `num_classes` stands for "no label"; with `num_classes` = 0 the condition must be None.
     """
 
+    frequencies: Tensor
+
     def __init__(self, width: int, num_classes: int) -> None:
         super().__init__()
-        self.time = nn.Sequential(
-            nn.Linear(TIME_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width)
+        table = frequencies(SLOWEST, FASTEST, LEVEL_WAVES)
+        self.register_buffer("frequencies", table, persistent=False)
+        self.level = nn.Sequential(
+            nn.Linear(2 * LEVEL_WAVES, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.label = nn.Embedding(num_classes + 1, width) if num_classes else None
-        if self.label is not None:
-            nn.init.normal_(self.label.weight, std=0.02)
 
-    def forward(self, t: Tensor, labels: Tensor | None) -> Tensor:
-        """`t` is (B,) or (B, L); `labels` (B,) or None."""
-        features = sinusoidal(t * TIME_SCALE, TIME_FREQUENCIES)
-        embedded = self.time(features)
+    def forward(self, level: Tensor, labels: Tensor | None) -> Tensor:
+        """(*level, width); `level` is (B,) or (B, L), `labels` (B,) or None."""
+        embedded = self.level(waves(level, self.frequencies))
         if self.label is None:
             return embedded
         if labels is None:
-            labels = t.new_full((len(t),), self.label.num_embeddings - 1).long()
+            none = self.label.num_embeddings - 1
+            labels = torch.full((len(level),), none, device=level.device)
         label = self.label(labels)
-        return embedded + (label if t.ndim == 1 else label[:, None])
+        return embedded + (label if level.ndim == 1 else label[:, None])

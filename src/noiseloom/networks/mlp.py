@@ -4,13 +4,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
-from noiseloom.networks.embeddings import TimeAndLabel
+from noiseloom.networks.embeddings import LevelAndLabel
 from noiseloom.seeds import Random
-from noiseloom.transformer.blocks import Modulation, drop, modulated_norm
+from noiseloom.transformer.blocks import (
+    FeedForward,
+    Modulation,
+    drop,
+    modulated_norm,
+    modulation_table,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +46,8 @@ class MLP(nn.Module):
     def __init__(self, config: Config, item_shape: Sequence[int], num_classes: int) -> None:
         super().__init__()
         size = math.prod(item_shape)
-        self.condition = TimeAndLabel(config.width, num_classes)
+        self.condition = LevelAndLabel(config.width, num_classes)
+        self.modulation = Modulation(config.width, condition_width=config.width, branches=1)
         self.enter = nn.Linear(size, config.width)
         self.blocks = nn.ModuleList(
             ResidualBlock(config.width, config.dropout) for _ in range(config.depth)
@@ -49,31 +57,34 @@ class MLP(nn.Module):
         nn.init.zeros_(self.leave.bias)
 
     def forward(
-        self, x: Tensor, t: Tensor, condition: Tensor | None = None, random: Random | None = None
+        self,
+        x: Tensor,
+        level: Tensor,
+        condition: Tensor | None = None,
+        random: Random | None = None,
     ) -> Tensor:
-        """`t` is one number per item: a flat network has no parts with times of their own."""
-        if t.ndim != 1:
+        """`level` is one number per item: a flat network has no parts with levels of their own."""
+        if level.ndim != 1:
             raise ValueError(
-                f"mlp was given t of shape {tuple(t.shape)}; it takes one time per item"
+                f"mlp was given noise levels of shape {tuple(level.shape)}; it takes one per item"
             )
-        vector = self.condition(t, condition)
-        hidden = self.enter(x.flatten(1))
+        modulation = self.modulation(self.condition(level, condition))[:, None]
+        hidden = self.enter(x.flatten(1))[:, None]
         for index, block in enumerate(self.blocks):
-            hidden = block(hidden, vector, random and random.under(f"block{index}"))
+            hidden = block(hidden, modulation, random and random.under(f"block{index}"))
         return self.leave(F.layer_norm(hidden, hidden.shape[-1:])).view_as(x)
 
 
 class ResidualBlock(nn.Module):
-    """Two linear maps with GELU between, modulated by the condition."""
+    """Two linear maps with GELU between, modulated by the condition; starts as the identity."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.modulation = Modulation(width, condition_width=width, branches=1)
-        self.up = nn.Linear(width, 2 * width)
-        self.down = nn.Linear(2 * width, width)
+        self.table = modulation_table(width, branches=1)
+        self.feed_forward = FeedForward(width, hidden=2 * width, activation="gelu")
         self.dropout = dropout
 
-    def forward(self, x: Tensor, condition: Tensor, random: Random | None) -> Tensor:
-        shift, scale, gate = self.modulation(condition)
-        fed = self.down(F.gelu(self.up(modulated_norm(x, shift, scale))))
-        return x + gate * drop(fed, self.dropout, random, "feed-forward")
+    def forward(self, x_B1W: Tensor, modulation: Tensor, random: Random | None) -> Tensor:
+        scale, shift, gate = (modulation + self.table).unbind(dim=-2)
+        fed = self.feed_forward(modulated_norm(x_B1W, scale, shift))
+        return torch.addcmul(x_B1W, drop(fed, self.dropout, random, "feed-forward"), gate)

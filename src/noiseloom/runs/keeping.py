@@ -56,7 +56,7 @@ class Keeper:
         items = self.held_out.items[:HELD_OUT_ITEMS]
         labels = self.held_out.labels
         batch = Batch(items, None if labels is None else labels[:HELD_OUT_ITEMS])
-        random = Random(training.config.seed, range(len(items))).under("held-out")
+        random = Random(training.config.seed, range(len(items)), total=len(items)).under("held-out")
         with training.average.applied_to(training.task.model):
             total, count = training.task.loss(batch, random)["loss"]
         return total.item() / count

@@ -6,9 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import torch
+
 from noiseloom import media, seeds
 from noiseloom.data.dataset import Dataset
 from noiseloom.data.forms import Form, form_from
+from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.runs.environment import choose_device, describe_environment
@@ -66,8 +69,8 @@ class Run:
         known = self.read_json("data_report.json")
         if known and known["fingerprint"] != dataset.fingerprint:
             raise DataError(
-                f"The data ({self.recipe.data.describe_source()}) has changed since this run began. "
-                "Restore it, or train a new run on it"
+                f"The data ({self.recipe.data.describe_source()}) has changed since this run "
+                "began. Restore it, or train a new run on it"
             )
         return dataset
 
@@ -88,7 +91,9 @@ class Run:
             raise InputError(
                 f"{self.folder} has not started training: noiseloom resume {self.folder}"
             )
-        return build_task(self.recipe, form_from(report["form"]), report["data_std"])
+        form = form_from(report["form"])
+        unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
+        return build_task(self.recipe, form, unknown)
 
     def trained_task(self, *, raw: bool = False, on_event: OnEvent = ignore) -> tuple[Task, int]:
         """The task with the newest checkpoint's averaged (`raw`: own) weights, and their step."""
@@ -170,11 +175,11 @@ class Run:
         )
 
 
-def build_task(recipe: Recipe, form: Form, data_std: float) -> Task:
+def build_task(recipe: Recipe, form: Form, statistics: Statistics) -> Task:
     """The recipe's task for items of `form`; InputError where network and data do not fit."""
     try:
         with seeds.fixed(recipe.training.seed, "weights"):
-            task: Task = recipe.task.build(recipe.network, form, data_std)
+            task: Task = recipe.task.build(recipe.network, form, statistics)
     except ValueError as error:
         raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
     task.model.to(choose_device(recipe.training.device))

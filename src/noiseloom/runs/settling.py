@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from noiseloom.data.dataset import Dataset
+from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.runs.environment import choose_device, describe_environment, differences
 from noiseloom.runs.keeping import CHECKPOINTS_PER_RUN, PREVIEWS_PER_RUN, Keeper
 from noiseloom.runs.run import OnEvent, Run, build_task
@@ -29,7 +30,7 @@ class Settled:
     step_seconds: float | None = None
 
 
-def settle_once(run: Run, dataset: Dataset, data_std: float, on_event: OnEvent) -> Settled:
+def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: OnEvent) -> Settled:
     """What environment.json has recorded, or what is measured and recorded now."""
     config = run.recipe.training
     environment = run.read_json("environment.json")
@@ -46,7 +47,7 @@ def settle_once(run: Run, dataset: Dataset, data_std: float, on_event: OnEvent) 
         settled = Settled(precision, config.steps)
     else:
         on_event(Note("Measuring how many steps fit into the time."))
-        task = build_task(run.recipe, dataset.form, data_std)
+        task = build_task(run.recipe, dataset.form, statistics)
         trial = Training(config, task, dataset.train, precision, total_steps=1_000_000)
         settled = _measure(run, trial, task, dataset, began)
     run.write_json("environment.json", {**environment, "settled": asdict(settled)})

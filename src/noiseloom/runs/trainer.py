@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from noiseloom.data.dataset import Dataset
+from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import InputError
 from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
@@ -22,14 +23,17 @@ from noiseloom.tasks import Task
 from noiseloom.training.loop import Note, Saved, Started, Training
 from noiseloom.training.tracking import Metrics
 
+STATISTICS_ITEMS = 8192
+
 
 def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
     """See `Run.train`."""
     with locked(run.folder):
         dataset = run.dataset
-        data_std = describe_data(run, dataset)
-        settled = settle_once(run, dataset, data_std, on_event)
-        task = build_task(run.recipe, dataset.form, data_std)
+        describe_data(run, dataset)
+        statistics = measure_statistics(dataset)
+        settled = settle_once(run, dataset, statistics, on_event)
+        task = build_task(run.recipe, dataset.form, statistics)
         training = Training(
             run.recipe.training, task, dataset.train, settled.precision, settled.total_steps
         )
@@ -67,20 +71,18 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def describe_data(run: Run, dataset: Dataset) -> float:
-    """Write data_report.json once; the data's standard deviation as the model sees it."""
-    if known := run.read_json("data_report.json"):
-        return float(known["data_std"])
-    step = max(1, len(dataset.train) // 4096)
-    std = float(dataset.to_model(dataset.train.items[::step]).std())
-    facts = {
-        "fingerprint": dataset.fingerprint,
-        "form": dataset.form.to_mapping(),
-        "data_std": std,
-        **dataset.report,
-    }
-    run.write_json("data_report.json", facts)
-    return std
+def describe_data(run: Run, dataset: Dataset) -> None:
+    """Write data_report.json, once."""
+    if not run.read_json("data_report.json"):
+        run.write_json("data_report.json", {"form": dataset.form.to_mapping(), **dataset.report})
+
+
+def measure_statistics(dataset: Dataset) -> Statistics:
+    """Mean and spread of the training items, from as many of them, evenly taken, as suffice."""
+    step = max(1, len(dataset.train) // STATISTICS_ITEMS)
+    items = dataset.to_model(dataset.train.items[::step])
+    mean = items.mean(dim=0)
+    return Statistics(mean, float((items - mean).square().mean().sqrt()))
 
 
 def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event: OnEvent) -> None:

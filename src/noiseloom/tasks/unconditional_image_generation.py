@@ -10,7 +10,7 @@ from torch import Tensor
 
 from noiseloom.config import option
 from noiseloom.data.forms import Batch, Form
-from noiseloom.diffusion.denoiser import Denoise, Denoiser, Preconditioning
+from noiseloom.diffusion.denoiser import Denoise, Denoiser, Preconditioning, Statistics
 from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.objectives import (
     OBJECTIVES,
@@ -21,7 +21,7 @@ from noiseloom.diffusion.objectives import (
     VelocityLoss,
 )
 from noiseloom.diffusion.process import Target, add_noise, check_pairing
-from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_uniform
+from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_times
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
 from noiseloom.errors import InputError
 from noiseloom.menu import nearest
@@ -35,12 +35,15 @@ class Sampling:
 
     name: str = option("heun", "which sampler: ddpm, ddim, euler or heun")
     steps: int = option(10, "moves from noise to data (heun calls the network twice a move)")
+    shift: float = option(1.0, "above 1: more of the moves at the noisy end, below 1: fewer")
 
     def __post_init__(self) -> None:
         if self.name not in SAMPLERS:
             raise ValueError(unknown_sampler(self.name))
         if self.steps < 1:
             raise ValueError(f"steps is {self.steps}; a sampler needs at least 1")
+        if not self.shift > 0:
+            raise ValueError(f"shift is {self.shift}; allowed is above 0, 1 for even steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +76,17 @@ class Config:
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout is {self.label_dropout}; allowed is 0 to below 1")
 
-    def build(self, network: Any, form: Form, data_std: float) -> "ImageGeneration":
+    def build(self, network: Any, form: Form, statistics: Statistics) -> "ImageGeneration":
         """The task on items of `form`, with a network of the config `network`, freshly initialised.
 
-        `data_std` is the standard deviation of the data as the model sees it.
+        `statistics` are those of the data as the model sees it.
         """
         denoiser = Denoiser(
             network.build(form.item_shape, len(form.class_names)),
             self.schedule,
             target=self.target,
             preconditioning=self.preconditioning,
-            data_std=data_std,
+            statistics=statistics,
         )
         return ImageGeneration(self, denoiser, form)
 
@@ -128,7 +131,7 @@ class ImageGeneration:
         """Walk from noise to data for `random`'s items."""
         device, schedule = next(self.model.parameters()).device, self.config.schedule
         sampler, guidance = self._choose(request)
-        plan = plan_uniform(schedule, sampler.steps)
+        plan = plan_times(schedule, sampler.steps, shift=sampler.shift)
         start = float(schedule.sigma(plan[0]))
         x = start * random.normal("start", self.form.item_shape).to(device)
         denoise: Denoise = self.model
@@ -140,7 +143,7 @@ class ImageGeneration:
     def describe(self, request: Request) -> dict[str, Any]:
         """Sampler, steps and guidance that `request` comes to."""
         sampler, guidance = self._choose(request)
-        described = {"sampler": sampler.name, "steps": sampler.steps}
+        described = {"sampler": sampler.name, "steps": sampler.steps, "shift": sampler.shift}
         if self.num_classes:
             described |= {"guidance": guidance.scale, "guidance_interval": guidance.interval}
         return described

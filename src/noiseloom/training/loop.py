@@ -195,7 +195,8 @@ class Training:
         for start in range(0, config.batch_size, micro):
             chosen = items[start : start + micro]
             labels = None if train.labels is None else train.labels[chosen]
-            random = Random(config.seed, range(start, start + micro), self.step)
+            part_of_batch = range(start, start + micro)
+            random = Random(config.seed, part_of_batch, self.step, config.batch_size)
             with autocast(self.precision, self.device):
                 part, part_count = self.task.loss(Batch(train.items[chosen], labels), random)[
                     "loss"

@@ -10,7 +10,7 @@ from noiseloom.transformer.positions import rotate
 
 
 class Attention(nn.Module):
-    """softmax(QKᵀ/√D) V over all tokens, queries and keys normalised to unit mean square.
+    """softmax(QKᵀ/√D) V over all tokens, queries and keys of unit mean square; starts at 0.
 
     The normalisation (Henry et al. 2020, arXiv:2010.04245) bounds the logits, which allows the
     large steps that matrix optimisers take. Raises ValueError where `heads` does not divide
@@ -24,6 +24,7 @@ class Attention(nn.Module):
         self.heads = heads
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
+        nn.init.zeros_(self.out.weight)
         self.query_norm = nn.RMSNorm(width // heads, eps=1e-6)
         self.key_norm = nn.RMSNorm(width // heads, eps=1e-6)
 

@@ -22,12 +22,13 @@ ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
 
 
 class FeedForward(nn.Module):
-    """Two linear maps with an activation between them, applied to every token alone."""
+    """Two linear maps with an activation between, on every token alone; starts at 0."""
 
     def __init__(self, width: int, *, hidden: int, activation: Activation) -> None:
         super().__init__()
         self.up = nn.Linear(width, hidden, bias=False)
         self.down = nn.Linear(hidden, width, bias=False)
+        nn.init.zeros_(self.down.weight)
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x_BLW: Tensor) -> Tensor:
@@ -35,26 +36,38 @@ class FeedForward(nn.Module):
 
 
 class Modulation(nn.Module):
-    """Shift, scale and gate of each of `branches` read off the condition: adaLN-Zero.
+    """Reads scale, shift and gate of each of `branches` off the condition, once for all blocks.
 
-    (Peebles & Xie 2022, arXiv:2212.09748, section 3.2.) It starts at zero, so every branch starts
-    switched off and the block is the identity.
+    adaLN-single (Chen et al. 2023, arXiv:2310.00426, 2.3): a block adds a `table` of its own
+    to what all share, instead of a map of its own. The map starts at zero.
     """
 
     def __init__(self, width: int, *, condition_width: int, branches: int) -> None:
         super().__init__()
-        self.parts = 3 * branches
-        self.linear = nn.Linear(condition_width, self.parts * width)
+        self.shape = (3 * branches, width)
+        self.linear = nn.Linear(condition_width, 3 * branches * width)
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
 
-    def forward(self, condition_B1C: Tensor) -> tuple[Tensor, ...]:
-        """3 x branches tensors (B, 1 or L, W): shift, scale, gate of each branch in turn."""
-        return self.linear(F.silu(condition_B1C)).chunk(self.parts, dim=-1)
+    def forward(self, condition: Tensor) -> Tensor:
+        """(…, C) to (…, 3 x branches, W): scale, shift, gate of each branch in turn."""
+        return self.linear(F.silu(condition)).unflatten(-1, self.shape)
+
+
+def modulation_table(width: int, branches: int) -> nn.Parameter:
+    """A block's own part of its modulation: scales and gates start at 1, shifts at 0.
+
+    Shape (1, 1, 3 x branches, W).
+    """
+    rows = torch.tensor([1.0, 0.0, 1.0]).repeat(branches)
+    return nn.Parameter(rows[None, None, :, None].repeat(1, 1, 1, width))
 
 
 class Block(nn.Module):
-    """Attention, then feed-forward, each normalised, modulated by the condition and added."""
+    """Attention, then feed-forward, each normalised, modulated by the condition and added.
+
+    Both branches start at 0, so the block starts as the identity.
+    """
 
     def __init__(
         self,
@@ -63,33 +76,33 @@ class Block(nn.Module):
         heads: int,
         hidden: int,
         activation: Activation,
-        condition_width: int,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.attention = Attention(width, heads=heads)
         self.feed_forward = FeedForward(width, hidden=hidden, activation=activation)
-        self.modulation = Modulation(width, condition_width=condition_width, branches=2)
+        self.table = modulation_table(width, branches=2)
         self.dropout = dropout
 
     def forward(
         self,
         x_BLW: Tensor,
-        condition_B1C: Tensor,
+        modulation: Tensor,
         rotation: Tensor | None = None,
         random: Random | None = None,
     ) -> Tensor:
-        """One block; with `random`, drop-out is on."""
-        shift_a, scale_a, gate_a, shift_f, scale_f, gate_f = self.modulation(condition_B1C)
-        mixed = self.attention(modulated_norm(x_BLW, shift_a, scale_a), rotation)
-        x_BLW = x_BLW + gate_a * drop(mixed, self.dropout, random, "attention")
-        fed = self.feed_forward(modulated_norm(x_BLW, shift_f, scale_f))
-        return x_BLW + gate_f * drop(fed, self.dropout, random, "feed-forward")
+        """One block; `modulation` is (B, 1 or L, 6, W). With `random`, drop-out is on."""
+        rows = (modulation + self.table).unbind(dim=-2)
+        scale_a, shift_a, gate_a, scale_f, shift_f, gate_f = rows
+        mixed = self.attention(modulated_norm(x_BLW, scale_a, shift_a), rotation)
+        x_BLW = torch.addcmul(x_BLW, drop(mixed, self.dropout, random, "attention"), gate_a)
+        fed = self.feed_forward(modulated_norm(x_BLW, scale_f, shift_f))
+        return torch.addcmul(x_BLW, drop(fed, self.dropout, random, "feed-forward"), gate_f)
 
 
-def modulated_norm(x_BLW: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+def modulated_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
     """Layer norm without weights of its own, then the condition's scale and shift."""
-    return torch.addcmul(shift, F.layer_norm(x_BLW, x_BLW.shape[-1:]), 1 + scale)
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), scale)
 
 
 def drop(x: Tensor, probability: float, random: Random | None, purpose: str) -> Tensor:

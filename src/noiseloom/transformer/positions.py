@@ -1,4 +1,4 @@
-"""Positions of tokens: rotary over any number of axes, and sinusoidal features of a number.
+"""Positions of tokens: rotary over any number of axes; and a number as waves.
 
 Shapes: B batch, L tokens, H heads, D numbers per head, A axes.
 """
@@ -10,15 +10,17 @@ import torch
 from torch import Tensor
 
 
-def sinusoidal(values: Tensor, width: int, *, longest: float = 10_000.0) -> Tensor:
-    """Cosines and sines of `values` at geometric frequencies (Vaswani et al. 2017, section 3.5).
+def frequencies(slowest: float, fastest: float, number: int) -> Tensor:
+    """`number` angular frequencies in a geometric row, float32."""
+    return torch.logspace(math.log10(slowest), math.log10(fastest), number)
 
-    Shape (*values, width); `width` must be even. Angles are `values` times frequencies that fall
-    from 1 to 1/longest.
+
+def waves(values: Tensor, frequencies: Tensor) -> Tensor:
+    """Cosines and sines of `values` at each frequency (Vaswani et al. 2017, section 3.5).
+
+    Shape (*values, 2 x frequencies).
     """
-    half = width // 2
-    exponents = torch.arange(half, device=values.device, dtype=torch.float32) / max(half - 1, 1)
-    angles = values.float()[..., None] * torch.exp(-math.log(longest) * exponents)
+    angles = values[..., None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=-1)
 
 
