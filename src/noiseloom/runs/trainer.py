@@ -14,6 +14,7 @@ from typing import Any
 from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import InputError
+from noiseloom.evaluate.report import write_report
 from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
 from noiseloom.runs.pictures import save_final_pictures
@@ -57,6 +58,8 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
     if evaluate:
         on_event(Note("Evaluating."))
         summary["evaluation"] = judge(run, on_event=on_event)
+    else:
+        write_report(run.folder)
     return summary
 
 
