@@ -47,7 +47,7 @@ def test_distributions() -> None:
     # neighbours in an item and in a batch are independent
     for a, b in ((normal[:, :-1], normal[:, 1:]), (normal[:-1], normal[1:])):
         assert abs(float((a * b).mean())) < 0.01
-    assert float(random.keep("k", 0.3, (100,)).float().mean()) == pytest.approx(0.3, abs=0.01)
+    assert float(random.chance("k", 0.3, (100,)).float().mean()) == pytest.approx(0.3, abs=0.01)
 
 
 def test_known_numbers_never_change() -> None:

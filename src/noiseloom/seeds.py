@@ -32,8 +32,8 @@ def generator(seed: int, purpose: str, step: int = 0) -> torch.Generator:
 
 @contextmanager
 def fixed(seed: int, purpose: str) -> Iterator[None]:
-    """Within it torch's global generator is seeded; afterwards it is as it was before."""
-    with torch.random.fork_rng(devices=[]):
+    """Within it torch's global generators are seeded; afterwards they are as they were before."""
+    with torch.random.fork_rng():
         torch.manual_seed(key(seed, purpose) % 2**63)
         yield
 
@@ -70,9 +70,9 @@ class Random:
         return numbers.reshape(len(self.items), *shape)
 
     def stratified(self, purpose: str) -> Tensor:
-        """Uniform numbers, one in each `total`-th part of [0, 1), shape (items,), on the CPU."""
-        places = torch.tensor([item % self.total for item in self.items])
-        return (places + self.uniform(purpose)) / self.total
+        """Uniform numbers inside (0, 1), one in each `total`-th part: (items,), float64, CPU."""
+        places = torch.tensor([item % self.total for item in self.items], dtype=torch.float64)
+        return (places + self.uniform(purpose).double() + 2.0**-25) / self.total
 
     def normal(self, purpose: str, shape: Sequence[int] = ()) -> Tensor:
         """Standard normal numbers (Box-Muller, so at most 5.8 in size), (items, *shape), CPU."""
@@ -88,7 +88,7 @@ class Random:
         """Standard normal numbers of `x`'s shape, device and dtype; `x` has the items first."""
         return self.normal(purpose, x.shape[1:]).to(device=x.device, dtype=x.dtype)
 
-    def keep(self, purpose: str, probability: float, shape: Sequence[int] = ()) -> Tensor:
+    def chance(self, purpose: str, probability: float, shape: Sequence[int] = ()) -> Tensor:
         """Booleans that are true with `probability`, shape (items, *shape)."""
         return self.uniform(purpose, shape) < probability
 

@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from noiseloom.runs.drawing import choose_labels
 from noiseloom.runs.run import next_folder
 from noiseloom.runs.trainer import locked
 from noiseloom.training.loop import Note, Progress, Started
+from noiseloom.training.tracking import read_metrics
 
 SMALL = ("network.depth=1", "network.width=24", "network.heads=2", "training.batch_size=8")
 
@@ -52,7 +52,7 @@ def test_an_interrupted_run_resumes_to_the_byte(finished: Run, tmp_path: Path) -
     started = next(event for event in seen if isinstance(event, Started))
     assert started.step == stopped_at
     assert checkpoint_bytes(run) == checkpoint_bytes(finished)
-    steps = [json.loads(line)["step"] for line in (run.folder / "metrics.jsonl").open()]
+    steps = [line["step"] for line in read_metrics(run.folder / "metrics.jsonl")]
     assert steps == sorted(steps)
 
 

@@ -76,7 +76,7 @@ def test_going_on_from_a_checkpoint_is_exact() -> None:
 
 
 def test_gradients_are_clipped_to_their_norm() -> None:
-    training = make(1, clip=1e-3, optimizer=AdamW(learning_rate=0.0))
+    training = make(1, clip=1e-3, optimizer=AdamW(learning_rate=1e-9))
     batch = Batch(ITEMS[batch_indices(0, 0, 8, 37)], None)
     loss, count = training.task.loss(batch, Random(0, range(8)))["loss"]
     (loss / count).backward()

@@ -19,9 +19,9 @@ def readable(attention: Attention, x: torch.Tensor, rotation: torch.Tensor) -> t
         for h in range(attention.heads):
             part = slice(h * size, (h + 1) * size)
             rows = []
-            for item, norm in ((q, attention.query_norm), (k, attention.key_norm)):
+            for item, scale in ((q, attention.query_scale), (k, attention.key_scale)):
                 head = item[b, :, part]
-                head = head / (head.square().mean(-1, keepdim=True) + 1e-6).sqrt() * norm.weight
+                head = head / (head.square().mean(-1, keepdim=True) + 1e-6).sqrt() * scale
                 turned = torch.zeros_like(head)
                 for t in range(tokens):
                     for p in range(size // 2):
@@ -39,8 +39,8 @@ def test_fused_attention_is_the_readable_one() -> None:
     torch.manual_seed(0)
     attention = Attention(16, heads=2).double()
     torch.nn.init.normal_(attention.out.weight)
-    attention.query_norm.weight.uniform_(0.5, 1.5)
-    attention.key_norm.weight.uniform_(0.5, 1.5)
+    attention.query_scale.uniform_(0.5, 1.5)
+    attention.key_scale.uniform_(0.5, 1.5)
     x = torch.randn(2, 6, 16, dtype=torch.float64)
     rotation = rotary(grid((2, 3)), 8).double()
     torch.testing.assert_close(attention(x, rotation), readable(attention, x, rotation))

@@ -85,6 +85,15 @@ class Statistics:
     std: float
 
 
+def check_preconditioning(preconditioning: Preconditioning, target: Target) -> None:
+    """Raise ValueError where the target is not what the preconditioning answers."""
+    if preconditioning == "edm" and target != "x0":
+        raise ValueError(
+            f"preconditioning 'edm' makes the network's output into x0, but the target is "
+            f"'{target}'; use target x0 or preconditioning 'input'"
+        )
+
+
 class Denoiser(nn.Module):
     """`network(x, level, condition, random)` made into a denoiser for one schedule and one target.
 
@@ -105,11 +114,7 @@ class Denoiser(nn.Module):
     ) -> None:
         super().__init__()
         check_pairing(target, schedule)
-        if preconditioning == "edm" and target != "x0":
-            raise ValueError(
-                f"preconditioning 'edm' makes the network's output into x0, but the target is "
-                f"'{target}'; use target x0 or preconditioning 'input'"
-            )
+        check_preconditioning(preconditioning, target)
         self.network = network
         self.schedule = schedule
         self.target: Target = target
@@ -120,7 +125,10 @@ class Denoiser(nn.Module):
     def forward(
         self, xt: Tensor, t: Tensor, condition: Any = None, random: Random | None = None
     ) -> Prediction:
-        """Denoise `xt` at `t` (one per item, or xt's axes). With `random`, drop-out is on."""
+        """Denoise `xt` at `t`: one per item, or (B, 1, …) where parts differ.
+
+        With `random`, drop-out is on.
+        """
         at = self.schedule.at(t, like=xt)
         s = self.data_std.to(xt.dtype)
         variance = at.alpha**2 * s**2 + at.sigma**2

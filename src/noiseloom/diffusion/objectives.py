@@ -41,11 +41,15 @@ class Simple(Objective):
 class VelocityLoss(Objective):
     """Mean squared error of the velocity, whatever the target (Li & He, arXiv:2511.13720).
 
-    An error e in x0 is one of (alpha' - alpha sigma'/sigma) e in velocity, which is e/t on the
-    straight path; `t_floor` bounds that weight where almost no noise is left.
+    It is computed as that of x0: an error e there is one of (alpha' - alpha sigma'/sigma) e in the
+    velocity, which is e/t on the straight path. `t_floor` bounds that weight where almost no noise
+    is left, so below it errors count for less than they are.
     """
 
     t_floor: float = option(0.05, "the weight is computed at no less than this t")
+
+    def __post_init__(self) -> None:
+        _check_range("t_floor", self.t_floor, above=0, below=1)
 
     def losses(
         self, prediction: Prediction, x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule
@@ -53,6 +57,12 @@ class VelocityLoss(Objective):
         at = schedule.at(t.clamp(min=self.t_floor), like=x0)
         per_x0 = at.d_alpha - at.alpha * at.d_sigma / at.sigma
         return _mean_square(per_x0 * (prediction.x0 - x0))
+
+
+def _check_range(name: str, value: float, *, above: float, below: float = math.inf) -> None:
+    if not above < value < below:
+        upper = f" and below {below}" if below < math.inf else ""
+        raise ValueError(f"{name} is {value}; allowed is above {above}{upper}")
 
 
 def _mean_square(error: Tensor) -> Tensor:
@@ -75,8 +85,9 @@ class Times(ABC):
         The times of a batch are stratified (Kingma et al. 2021, arXiv:2107.00630, I.1): that
         every part of the range is met makes the batch's loss less noisy.
         """
-        u = random.stratified("times").double() + 2.0**-40  # never exactly 0
-        times = self.quantile(u, schedule).clamp(schedule.t_min, schedule.t_max)
+        times = self.quantile(random.stratified("times"), schedule).clamp(
+            schedule.t_min, schedule.t_max
+        )
         return times.float()
 
 
@@ -95,6 +106,9 @@ class LogitNormal(Times):
     mean: float = option(0.0, "above 0: more often noisy than clean")
     std: float = option(1.0, "spread of logit(t)")
 
+    def __post_init__(self) -> None:
+        _check_range("std", self.std, above=0)
+
     def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
         return torch.sigmoid(self.mean + self.std * torch.special.ndtri(u))
 
@@ -106,8 +120,11 @@ class LogNormalSigma(Times):
     mean: float = option(-1.2, "mean of log(sigma / alpha)")
     std: float = option(1.2, "spread of log(sigma / alpha)")
 
+    def __post_init__(self) -> None:
+        _check_range("std", self.std, above=0)
+
     def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
-        log_ratio = self.mean + self.std * math.sqrt(2) * torch.erfinv(2 * u - 1)
+        log_ratio = self.mean + self.std * torch.special.ndtri(u)
         return schedule.t_of_log_snr(-2 * log_ratio)
 
 

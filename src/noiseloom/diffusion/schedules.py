@@ -80,7 +80,7 @@ def expand(t: Tensor, like: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LinearBeta(Schedule):
-    """Variance-preserving, beta linear in t (Ho et al. 2020; Song et al. 2021, eq. 33)."""
+    """Variance-preserving, beta linear in t (Song et al., arXiv:2011.13456, appendix B, eq. 33)."""
 
     beta_min: float = option(0.1, "rate of noising at t = 0, per unit of t")
     beta_max: float = option(20.0, "rate of noising at t = 1, per unit of t")
@@ -163,7 +163,7 @@ class EDM(Schedule):
 
 @dataclass(frozen=True, kw_only=True)
 class RectifiedFlow(Schedule):
-    """alpha = 1 - t, sigma = t: straight lines (Liu et al. 2022; Lipman et al. 2022)."""
+    """alpha = 1 - t, sigma = t: straight lines (Liu et al., arXiv:2209.03003)."""
 
     clip: float = option(0.0, "how much of the noisy end is left out, in t")
 

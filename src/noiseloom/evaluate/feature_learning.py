@@ -1,10 +1,8 @@
 """Learning features: a classifier where there are labels, VICReg otherwise.
 
-Both see every image shifted, turned, scaled and sheared a little, anew each time, so that few epochs
-do and the features fit unseen images as well as seen ones: that gap would widen the floor.
 VICReg (Bardes et al., arXiv:2105.04906, eqs. 1-6) draws two views of an image together while it
 keeps the features' variance up and their covariance down; it needs no negatives and no large batch.
-The views keep every pixel's value, so the features stay sensitive to blur and noise.
+Both are also asked how much an image was damaged (`views`), so that the features register it.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from noiseloom.evaluate import views
 from noiseloom.evaluate.features import (
     DIMENSION,
     Encoder,
@@ -34,6 +33,7 @@ MOST_EPOCHS = 40
 SMALL = 48  # pixels of the longest side above which fewer images are looked at
 WARM_UP = 0.15  # share of the steps in which the learning rate rises
 EXPANDED = 256  # width of VICReg's projection
+CLASSIFIER_DAMAGE, VICREG_DAMAGE = 3.0, 25.0  # weights of the loss on damage
 SCALE_SAMPLE = 5_000  # training images that mean and scale are measured on
 
 Progress = Callable[[float], None]
@@ -70,10 +70,12 @@ def learn(
     generator = torch.Generator().manual_seed(budget.seed)
     _, height, width, channels = items.shape
     encoder = Encoder(channels, max(height, width), generator)
+    assess = nn.Sequential(nn.ReLU(), linear(DIMENSION, views.KINDS, generator))
     classify: nn.Module | None = None
     if labels is not None and len(np.unique(labels)) > 1:
         classify = nn.Sequential(nn.ReLU(), linear(DIMENSION, int(labels.max()) + 1, generator))
-        loss, trained = _classifier_loss(encoder, classify, generator), [encoder, classify]
+        loss = _classifier_loss(encoder, classify, assess, generator)
+        trained = [encoder, classify, assess]
     else:
         projection = nn.Sequential(
             nn.ReLU(),
@@ -81,7 +83,8 @@ def learn(
             nn.ReLU(),
             linear(EXPANDED, EXPANDED, generator),
         )
-        loss, trained = _vicreg_loss(encoder, projection, generator), [encoder, projection]
+        loss = _vicreg_loss(encoder, projection, assess, generator)
+        trained = [encoder, projection, assess]
     steps = budget.steps(len(items), max(height, width), views=2 if classify is None else 1)
     _fit(items, labels, to_model, loss, nn.ModuleList(trained), steps, generator, progress)
     encoder.requires_grad_(False).eval()
@@ -125,18 +128,29 @@ def _plan(step: int, steps: int) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (done - WARM_UP) / (1 - WARM_UP))
 
 
-def _classifier_loss(encoder: nn.Module, classify: nn.Module, generator: torch.Generator) -> Loss:
+def _classifier_loss(
+    encoder: nn.Module, classify: nn.Module, assess: nn.Module, generator: torch.Generator
+) -> Loss:
     def loss(images: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(classify(encoder(augment(images, generator))), labels)
+        strengths = views.draw_strengths(len(images), generator)
+        view = views.damaged(views.moved(images, generator), strengths, generator)
+        features = encoder(view)
+        damage = F.mse_loss(assess(features), strengths)
+        return F.cross_entropy(classify(features), labels) + CLASSIFIER_DAMAGE * damage
 
     return loss
 
 
-def _vicreg_loss(encoder: nn.Module, projection: nn.Module, generator: torch.Generator) -> Loss:
+def _vicreg_loss(
+    encoder: nn.Module, projection: nn.Module, assess: nn.Module, generator: torch.Generator
+) -> Loss:
     def loss(images: Tensor, labels: Tensor) -> Tensor:
-        views = torch.cat([augment(images, generator), augment(images, generator)])
-        one, other = projection(encoder(views)).chunk(2)
-        return vicreg(one, other)
+        # both views are damaged alike: otherwise the features would learn to overlook it
+        strengths = views.draw_strengths(len(images), generator).repeat(2, 1)
+        two = torch.cat([views.moved(images, generator), views.moved(images, generator)])
+        features = encoder(views.damaged(two, strengths, generator))
+        one, other = projection(features).chunk(2)
+        return vicreg(one, other) + VICREG_DAMAGE * F.mse_loss(assess(features), strengths)
 
     return loss
 
@@ -152,18 +166,3 @@ def vicreg(one: Tensor, other: Tensor) -> Tensor:
         off_diagonal = product.square().sum() - product.diagonal().square().sum()
         covariance = covariance + off_diagonal / view.shape[1]
     return 25 * invariance + 25 * variance + covariance
-
-
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Each image shifted by up to 7.5 % of its side, turned by 0.25 rad, scaled and sheared by 15 %."""
-
-    def spread(most: float) -> Tensor:
-        return (torch.rand(len(images), generator=generator) * 2 - 1) * most
-
-    scale, angle, shear = 1 + spread(0.15), spread(0.25), spread(0.15)
-    across = torch.stack([angle.cos() * scale, shear - angle.sin() * scale, spread(0.15)], dim=1)
-    down = torch.stack([angle.sin() * scale, angle.cos() * scale, spread(0.15)], dim=1)
-    grid = F.affine_grid(
-        torch.stack([across, down], dim=1), list(images.shape), align_corners=False
-    )
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)

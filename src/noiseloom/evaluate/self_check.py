@@ -3,7 +3,7 @@
 Blur, noise and a dropped class must raise the Fréchet distance above that of the very same draws of
 real images undamaged; replayed training images must lower the nearest-training ratio. Features that
 miss any of it are uninformative, whatever distance they report. The damage is mild: blur of 3 % of
-the image's side, noise of 5 % of the range, one class of those there are (where there are no labels,
+the image's side, noise of 10 % of the range, one class of those there are (where there are no labels,
 one of `GROUPS` groups of similar images).
 """
 
@@ -96,9 +96,9 @@ def blur(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def add_noise(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Gaussian noise of standard deviation 5 % of the range from black to white."""
+    """Gaussian noise of standard deviation 10 % of the range from black to white."""
     noise = torch.randn(images.shape, generator=generator)
-    return (images + 0.1 * noise).clamp(-1, 1)
+    return (images + 0.2 * noise).clamp(-1, 1)
 
 
 def _replay(dataset: Dataset, generator: torch.Generator) -> Nearest:

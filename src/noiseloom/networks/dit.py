@@ -49,6 +49,8 @@ class Config:
                 f"border {self.border} and blend {self.blend} are given; allowed is 0 to the patch "
                 f"side, {self.patch}"
             )
+        if self.feed_forward * self.width < 1:
+            raise ValueError(f"feed_forward is {self.feed_forward}; allowed is above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
@@ -114,6 +116,11 @@ class DiT(nn.Module):
     ) -> Tensor:
         """`x` (B, C, height, width); `level` (B,), or (B, 1, height, width) constant in a patch."""
         if level.ndim > 1:
+            if level.shape[1] != 1:
+                raise ValueError(
+                    f"noise levels of shape {tuple(level.shape)} are given; allowed is one per "
+                    f"item, or (B, 1, {x.shape[2]}, {x.shape[3]}) constant in each patch"
+                )
             level = self.enter_patches.middles(level.expand(-1, 1, *x.shape[2:]))
         vector = self.condition(level, condition)
         vector = vector[:, None] if vector.ndim == 2 else vector

@@ -61,8 +61,10 @@ def draw(
         parts.append(task.form.to_items(step.x0))
         frames.append([*states[:-1], parts[-1]])
         on_step(items.stop, num)
-    together = [np.concatenate(states) for states in zip(*frames, strict=True)]
-    return Samples(np.concatenate(parts), labels, task.form, together if keep_frames else None)
+    together = None
+    if keep_frames:
+        together = [np.concatenate(states) for states in zip(*frames, strict=True)]
+    return Samples(np.concatenate(parts), labels, task.form, together)
 
 
 def choose_labels(

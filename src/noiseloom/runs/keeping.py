@@ -3,10 +3,12 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch
+from noiseloom.errors import MachineError
 from noiseloom.runs.pictures import save_preview
 from noiseloom.seeds import Random
 from noiseloom.tasks import Task
@@ -44,8 +46,17 @@ class Keeper:
         return step % self.sample_every == 0 and step < self.training.total_steps
 
     def save(self) -> tuple[Path, float]:
-        """Write a checkpoint; its path and the held-out loss it records."""
+        """Write a checkpoint; its path and the held-out loss it records.
+
+        Raises MachineError where that loss is not finite: such weights are not kept.
+        """
         loss = self.held_out_loss()
+        if not math.isfinite(loss):
+            raise MachineError(
+                f"After step {self.training.step} the held-out loss is {loss}; these weights are "
+                "not saved. Lower training.optimizer.learning_rate and start again, or resume "
+                "from the last checkpoint"
+            )
         checkpoint = self.training.checkpoint(held_out_loss=loss)
         return self.checkpoints.save(checkpoint, self.training.total_steps), loss
 
@@ -53,13 +64,12 @@ class Keeper:
     def held_out_loss(self) -> float:
         """The averaged weights' loss on held-out items, with the same noise every time."""
         training = self.training
-        items = self.held_out.items[:HELD_OUT_ITEMS]
-        labels = self.held_out.labels
-        batch = Batch(items, None if labels is None else labels[:HELD_OUT_ITEMS])
-        random = Random(training.config.seed, range(len(items)), total=len(items)).under("held-out")
+        held, number = self.held_out, min(HELD_OUT_ITEMS, len(self.held_out))
+        chosen = np.linspace(0, len(held) - 1, number).round().astype(int)  # files come by class
+        batch = Batch(held.items[chosen], None if held.labels is None else held.labels[chosen])
+        random = Random(training.config.seed, range(number), total=number).under("held-out")
         with training.average.applied_to(training.task.model):
-            total, count = training.task.loss(batch, random)["loss"]
-        return total.item() / count
+            return self.task.losses(batch, random, training=False).mean().item()
 
     def preview(self) -> None:
         """A sheet of samples of the averaged weights."""

@@ -32,8 +32,8 @@ class Task(Protocol):
     model: nn.Module
     form: Form
 
-    def losses(self, batch: Batch, random: Random) -> Tensor:
-        """The loss of each item, (B,)."""
+    def losses(self, batch: Batch, random: Random, *, training: bool = True) -> Tensor:
+        """The loss of each item, (B,); drop-out of any kind only in `training`."""
 
     def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
         """Named (sum, count) pairs; the loop adds them up over micro-batches and ranks."""

@@ -10,7 +10,13 @@ from torch import Tensor
 
 from noiseloom.config import option
 from noiseloom.data.forms import Batch, Form
-from noiseloom.diffusion.denoiser import Denoise, Denoiser, Preconditioning, Statistics
+from noiseloom.diffusion.denoiser import (
+    Denoise,
+    Denoiser,
+    Preconditioning,
+    Statistics,
+    check_preconditioning,
+)
 from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.objectives import (
     OBJECTIVES,
@@ -33,7 +39,7 @@ from noiseloom.tasks import Request
 class Sampling:
     """How samples are drawn unless the command says otherwise."""
 
-    name: str = option("heun", "which sampler: ddpm, ddim, euler or heun")
+    name: str = option("heun", "which sampler: " + ", ".join(SAMPLERS))
     steps: int = option(10, "moves from noise to data (heun calls the network twice a move)")
     shift: float = option(1.0, "above 1: more of the moves at the noisy end, below 1: fewer")
 
@@ -71,10 +77,15 @@ class Config:
 
     def __post_init__(self) -> None:
         check_pairing(self.target, self.schedule)
-        if self.preconditioning == "edm" and self.target != "x0":
-            raise ValueError("preconditioning 'edm' needs target x0")
+        check_preconditioning(self.preconditioning, self.target)
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout is {self.label_dropout}; allowed is 0 to below 1")
+        if self.label_dropout == 0 and self.guidance.scale != 1:
+            raise ValueError(
+                f"guidance.scale is {self.guidance.scale} and label_dropout is 0: guidance needs a "
+                "model that has also learned without labels. Set label_dropout, such as 0.1, or "
+                "guidance.scale to 1"
+            )
 
     def build(self, network: Any, form: Form, statistics: Statistics) -> "ImageGeneration":
         """The task on items of `form`, with a network of the config `network`, freshly initialised.
@@ -100,8 +111,8 @@ class ImageGeneration:
         self.form = form
         self.num_classes = len(form.class_names)
 
-    def losses(self, batch: Batch, random: Random) -> Tensor:
-        """The objective of each item, (B,); time, noise and label drop-out come from `random`."""
+    def losses(self, batch: Batch, random: Random, *, training: bool = True) -> Tensor:
+        """The objective of each item, (B,); time, noise and, in `training`, what is dropped."""
         device = next(self.model.parameters()).device
         schedule = self.config.schedule
         x0 = self.form.to_model(batch.items).to(device)
@@ -109,10 +120,13 @@ class ImageGeneration:
         t = self.config.times.sample(schedule, random).to(device)
         labels = None
         if self.num_classes and batch.labels is not None:
-            dropped = random.keep("label-dropout", self.config.label_dropout)
-            labels = torch.from_numpy(batch.labels).masked_fill(dropped, self.num_classes)
+            labels = torch.from_numpy(np.array(batch.labels))
+            if training:
+                dropped = random.chance("label-dropout", self.config.label_dropout)
+                labels = labels.masked_fill(dropped, self.num_classes)
             labels = labels.to(device)
-        prediction = self.model(add_noise(schedule, x0, noise, t), t, labels, random)
+        xt = add_noise(schedule, x0, noise, t)
+        prediction = self.model(xt, t, labels, random if training else None)
         return self.config.objective.losses(prediction, x0, noise, t, schedule)
 
     def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
@@ -159,8 +173,11 @@ class ImageGeneration:
             sampler = replace(self.config.sampler, **changes)
             guidance = self.config.guidance
             if request.guidance is not None:
-                if not self.num_classes and request.guidance != 1:
-                    raise ValueError("guidance needs labels, and this run was trained without")
+                if request.guidance != 1 and not (self.num_classes and self.config.label_dropout):
+                    raise ValueError(
+                        "guidance needs a run trained both with labels and, now and then, without "
+                        "(task.label_dropout); leave --guidance out for this one"
+                    )
                 guidance = replace(guidance, scale=request.guidance)
         except ValueError as error:
             raise InputError(str(error)) from error

@@ -236,7 +236,7 @@ class Smoothed:
 
 
 def resident_bytes() -> int:
-    """Memory of this process, bytes: now where the system tells, else the peak."""
+    """Memory of this process on the host, bytes; 0 where the system does not tell."""
     try:
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * resource.getpagesize()

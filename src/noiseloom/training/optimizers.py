@@ -1,7 +1,7 @@
 """Optimisers as recipes name them, and the learning-rate plan.
 
 `muon` orthogonalises the update of the hidden matrices (Jordan et al. 2024, "Muon: an optimizer for
-hidden layers"; scale after Liu et al. 2025, arXiv:2502.16982) and gives the rest to AdamW.
+hidden layers") and gives the rest to AdamW (Loshchilov & Hutter, arXiv:1711.05101).
 torch.optim.Muon computes in bfloat16 only, 400 times slower than float32 on processors without it,
 and one matrix at a time; this one works in the dtype it is given, on the small side of the matrices
 and on all of them at once, which takes half the arithmetic.
@@ -21,11 +21,16 @@ from noiseloom.config import option
 
 @dataclass(frozen=True, kw_only=True)
 class AdamW:
-    """AdamW (Loshchilov & Hutter 2019) on every parameter."""
+    """AdamW on every parameter."""
 
     learning_rate: float = option(1e-3, "step size at the plan's peak")
     betas: tuple[float, float] = option((0.9, 0.99), "decay of the running mean and square")
     weight_decay: float = option(0.0, "pull towards 0 per step, times the learning rate")
+
+    def __post_init__(self) -> None:
+        _check(self.learning_rate, self.weight_decay)
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise ValueError(f"betas is {list(self.betas)}; allowed is 0 to below 1 each")
 
     def build(self, model: nn.Module) -> "Optimizer":
         return Optimizer(model, [_adamw(model.parameters(), self)])
@@ -42,6 +47,9 @@ class Muon:
     rest: AdamW = option(help="AdamW for all other parameters", default_factory=AdamW)
 
     def __post_init__(self) -> None:
+        _check(self.learning_rate, self.weight_decay)
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum is {self.momentum}; allowed is 0 to below 1")
         if self.newton_schulz < 1:
             raise ValueError(f"newton_schulz is {self.newton_schulz}; at least 1 step is needed")
 
@@ -56,6 +64,14 @@ class Muon:
 
 
 OPTIMIZERS: dict[str, type[AdamW] | type[Muon]] = {"adamw": AdamW, "muon": Muon}
+
+
+def _check(learning_rate: float, weight_decay: float) -> None:
+    if not (0 < learning_rate < 1e6 and 0 <= weight_decay < 1e6):
+        raise ValueError(
+            f"learning_rate {learning_rate} and weight_decay {weight_decay} are given; allowed is "
+            "a learning_rate above 0 and a weight_decay of 0 or more"
+        )
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
@@ -109,7 +125,8 @@ class Optimizer:
                 for parameter in group["params"]:
                     if fields := by_name.get(self.names[id(parameter)]):
                         engine.state[parameter] = {
-                            field: value.to(parameter.device) if value.ndim else value.clone()
+                            # a clone, since the file it was read from may be cleared away
+                            field: value.to(parameter.device).clone()
                             for field, value in fields.items()
                         }
 

@@ -109,5 +109,5 @@ def drop(x: Tensor, probability: float, random: Random | None, purpose: str) -> 
     """Drop-out whose mask comes from `random` (none: no drop-out), so that a resume repeats it."""
     if random is None or probability == 0:
         return x
-    kept = random.keep(f"dropout/{purpose}", 1 - probability, x.shape[1:]).to(x.device)
+    kept = random.chance(f"dropout/{purpose}", 1 - probability, x.shape[1:]).to(x.device)
     return x * kept / (1 - probability)
