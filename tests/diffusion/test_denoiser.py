@@ -158,3 +158,27 @@ def test_the_network_is_told_karras_noise_level() -> None:
     flow = Denoiser(network, RectifiedFlow(), target="x0", statistics=known())
     flow(torch.zeros(2, 1), torch.tensor([0.0, 1.0]))
     assert network.level.tolist() == [-14 / 8, 14 / 8]
+
+
+def test_the_extreme_times_of_a_batch_are_finite() -> None:
+    """The last stratum once rounded to 1, where the inverse normal is not finite."""
+    random = Random(0, range(256), step=63_083, total=256)
+    u = random.stratified("times")
+    assert float(u.min()) > 0 and float(u.max()) < 1
+    edges = torch.tensor([2.0**-25 / 4096, 1 - 2.0**-25 / 4096], dtype=torch.float64)
+    for cls in TIMES.values():
+        assert cls().sample(RectifiedFlow(), random).isfinite().all()
+        assert cls().quantile(edges, RectifiedFlow()).isfinite().all()
+
+
+def test_a_time_for_each_part_equals_one_for_all() -> None:
+    class Levels(nn.Module):
+        def forward(self, x, level, condition=None, random=None):  # type: ignore[no-untyped-def]
+            return x * (level if level.ndim > 1 else level[:, None, None, None])
+
+    denoiser = Denoiser(Levels(), RectifiedFlow(), target="velocity", statistics=known())
+    xt = torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    t = torch.tensor([0.3, 0.8], dtype=torch.float64)
+    parts = t[:, None, None, None].expand(2, 1, 4, 4)
+    for target in ("x0", "noise", "velocity"):
+        torch.testing.assert_close(denoiser(xt, parts).read(target), denoiser(xt, t).read(target))

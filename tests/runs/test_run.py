@@ -7,13 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from noiseloom.errors import DataError, InputError, MachineError
 from noiseloom.media import read_png_text
 from noiseloom.runs import Recipe, Run
 from noiseloom.runs.drawing import choose_labels
-from noiseloom.runs.run import next_folder
+from noiseloom.runs.run import make_next_folder
 from noiseloom.runs.trainer import locked
+from noiseloom.training import checkpoints
 from noiseloom.training.loop import Note, Progress, Started
 from noiseloom.training.tracking import read_metrics
 
@@ -56,7 +58,7 @@ def test_an_interrupted_run_resumes_to_the_byte(finished: Run, tmp_path: Path) -
     assert steps == sorted(steps)
 
 
-def test_terminated_and_a_second_signal(tmp_path: Path) -> None:
+def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:
     run = Run.create(small(), tmp_path / "run")
 
     def interrupt(event: object) -> None:
@@ -65,9 +67,90 @@ def test_terminated_and_a_second_signal(tmp_path: Path) -> None:
             os.kill(os.getpid(), signal.SIGINT)
 
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt, match="without saving"):
         run.train(evaluate=False, on_event=interrupt)
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+
+
+def test_ctrl_c_twice_within_a_save_loses_nothing(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.create(small("training.checkpoint_every=5"), tmp_path / "run")
+    verify = checkpoints.verify
+
+    def interrupted(folder: Path) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        verify(folder)
+
+    monkeypatch.setattr(checkpoints, "verify", interrupted)
+    with pytest.raises(KeyboardInterrupt, match="Saved at step 5"):
+        run.train(evaluate=False)
+    monkeypatch.undo()
+    assert run.checkpoints.steps() == [5]
+    assert not list(run.folder.glob("checkpoints/.writing*"))
+
+
+def test_a_changed_recipe_is_not_mixed_into_a_run(tmp_path: Path) -> None:
+    run = Run.create(small(), tmp_path / "run")
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, Progress) and event.step == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run.train(evaluate=False, on_event=interrupt)
+    text = (run.folder / "recipe.yaml").read_text()
+    (run.folder / "recipe.yaml").write_text(text.replace("batch_size: 8", "batch_size: 4"))
+    with pytest.raises(InputError, match="changed after training began"):
+        Run.open(run.folder).resume(evaluate=False)
+
+
+def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:
+    run = Run.create(
+        small(
+            "training.checkpoint_every=1",
+            "training.optimizer.rest.learning_rate=9e5",
+            "training.plan.warmup=0",
+            "training.clip=null",
+        ),
+        tmp_path / "run",
+    )
+    with pytest.raises(MachineError, match=r"not saved|training stops"):
+        run.train(evaluate=False)
+    for step in run.checkpoints.steps():
+        saved = run.checkpoints.load(step)
+        assert saved is not None
+        assert all(v.isfinite().all() for v in saved.groups["model"].values())
+
+
+def test_deterministic_algorithms_only_while_training(tmp_path: Path) -> None:
+    seen = []
+
+    def look(event: object) -> None:
+        if isinstance(event, Progress):
+            seen.append(torch.are_deterministic_algorithms_enabled())
+
+    recipe = small("training.deterministic=true")
+    Run.create(recipe, tmp_path / "run").train(evaluate=False, on_event=look)
+    assert all(seen) and len(seen) == 12
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_exact_resume_with_accumulation_dropout_and_a_mid_log_stop(tmp_path: Path) -> None:
+    overrides = ("training.accumulate=4", "network.dropout=0.2", "training.log_every=4")
+    whole = Run.create(small(*overrides), tmp_path / "whole")
+    whole.train(evaluate=False)
+    run = Run.create(small(*overrides), tmp_path / "run")
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, Progress) and event.step == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run.train(evaluate=False, on_event=interrupt)
+    run.resume(evaluate=False)
+    assert checkpoint_bytes(run) == checkpoint_bytes(whole)
 
 
 def test_a_killed_run_resumes_to_the_byte(finished: Run, tmp_path: Path) -> None:
@@ -175,10 +258,10 @@ def test_impossible_samples_are_refused(finished: Run, how, said: str) -> None: 
 def test_a_run_is_never_overwritten(finished: Run, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="never overwritten"):
         Run.create(small(), finished.folder)
-    assert next_folder(tmp_path, "digits") == tmp_path / "digits-1"
+    assert make_next_folder(tmp_path, "digits") == tmp_path / "digits-1"
     (tmp_path / "digits-9").mkdir()
     (tmp_path / "digits-old").mkdir()
-    assert next_folder(tmp_path, "digits") == tmp_path / "digits-10"
+    assert make_next_folder(tmp_path, "digits") == tmp_path / "digits-10"
 
 
 def test_what_is_no_run_is_said_with_the_newest(finished: Run, tmp_path: Path) -> None:
@@ -206,16 +289,15 @@ def test_network_and_data_that_do_not_fit_are_the_users_matter(tmp_path: Path) -
 
 def test_a_time_budget_is_settled_once(tmp_path: Path) -> None:
     run = Run.create(Recipe.load("digits", [*SMALL, "training.max_minutes=0.05"]), tmp_path / "run")
-    began = time.monotonic()
     run.train(evaluate=False)
     settled = run.read_json("environment.json")["settled"]
     assert settled["total_steps"] > 5 and settled["step_seconds"] > 0
-    assert time.monotonic() - began < 30
+    # 3 s were asked for; a shared machine may slow down after the measurement
+    assert read_metrics(run.folder / "metrics.jsonl")[-1]["seconds"] < 9
     run.resume(evaluate=False)
     assert run.read_json("environment.json")["settled"] == settled
 
 
-@pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self").exists(), reason="needs Linux")
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MachineError, match="could not be written"):

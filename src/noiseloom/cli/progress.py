@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
-from noiseloom.training.loop import Event, Note, Progress, Saved, Smoothed, Started
+from noiseloom.training.loop import Event, Note, Progress, Saved, Smoothed, Started, Working
 
 SECONDS_BETWEEN_LINES = 10.0
 
@@ -67,6 +67,9 @@ class _Watcher:
                 self.saved = event.step
             case Note():
                 self.display.note(event.text)
+            case Working():
+                text = f"{event.what} {event.done:,}/{event.total:,}"
+                self.display.show(event.done, event.total, text)
 
 
 def describe(event: Progress, loss: float, saved: int | None) -> str:

@@ -8,6 +8,7 @@ from noiseloom.runs.drawing import draw
 from noiseloom.runs.environment import choose_device
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Request
+from noiseloom.training.loop import Working
 
 
 def evaluate(
@@ -25,11 +26,19 @@ def evaluate(
     task, trained_steps = run.trained_task(raw=raw, on_event=on_event)
     task.model.to(choose_device(run.recipe.training.device)).eval()
     config = run.recipe.evaluation
-    num = num or config.num
+    num = config.num if num is None else num
+    dataset = run.open_data(on_event)
     request = Request(steps=steps, sampler=sampler, guidance=guidance)
-    labels = config.labels(run.dataset, num)
+    labels = config.labels(dataset, num)
     began = time.perf_counter()
-    samples = draw(task, request, labels, num=num, seed=seed)
+    samples = draw(
+        task,
+        request,
+        labels,
+        num=num,
+        seed=seed,
+        on_step=lambda done, total: on_event(Working("Sampling", done, total)),
+    )
     protocol = {
         "num": num,
         "seed": seed,
@@ -39,7 +48,14 @@ def evaluate(
         "seconds_to_sample": round(time.perf_counter() - began, 2),
     }
     result: dict[str, Any] = config.measure(
-        run.dataset, samples.items, samples.labels, seed=seed, protocol=protocol
+        dataset,
+        samples.items,
+        samples.labels,
+        seed=seed,
+        protocol=protocol,
+        progress=lambda stage, share: on_event(
+            Working(stage.capitalize(), round(100 * share), 100)
+        ),
     )
     run.write_json("evaluation.json", result)
     write_report(run.folder)

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,13 +22,19 @@ HELD_OUT_ITEMS = 256
 
 
 class Keeper:
-    """Saves and previews a training into a run's `folder`, when they are due."""
+    """Saves and previews a training into a run's `folder`, when they are due.
 
-    def __init__(self, folder: Path, training: Training, task: Task, held_out: Split) -> None:
+    `facts` goes into every checkpoint's state: what a resume must find unchanged.
+    """
+
+    def __init__(
+        self, folder: Path, training: Training, task: Task, held_out: Split, facts: dict[str, Any]
+    ) -> None:
         config, total = training.config, training.total_steps
         self.folder = folder
         self.training = training
         self.task = task
+        self.facts = facts
         self.held_out = held_out
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.save_every = config.checkpoint_every or math.ceil(total / CHECKPOINTS_PER_RUN)
@@ -57,7 +64,7 @@ class Keeper:
                 "not saved. Lower training.optimizer.learning_rate and start again, or resume "
                 "from the last checkpoint"
             )
-        checkpoint = self.training.checkpoint(held_out_loss=loss)
+        checkpoint = self.training.checkpoint(held_out_loss=loss, **self.facts)
         return self.checkpoints.save(checkpoint, self.training.total_steps), loss
 
     @torch.no_grad()

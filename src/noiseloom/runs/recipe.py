@@ -1,5 +1,6 @@
 """A recipe: one YAML file that says everything about a run."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -37,6 +38,11 @@ class Recipe:
         if document.get("name") is None:
             document = override(document, [f"name={path.stem}"])
         return parse(cls, override(document, overrides, exclusive=EXCLUSIVE))
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of every value, resolved: two recipes with one fingerprint make the same run."""
+        return hashlib.sha256(self.to_yaml().encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
         """The recipe with every value resolved, as a file that `load` reads back."""

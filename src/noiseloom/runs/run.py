@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,7 +17,7 @@ from noiseloom.runs.environment import choose_device, describe_environment
 from noiseloom.runs.recipe import Recipe
 from noiseloom.tasks import Request, Task
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
-from noiseloom.training.loop import Event, Note
+from noiseloom.training.loop import Event, Note, Working
 
 OnEvent = Callable[[Event], None]
 
@@ -41,14 +40,17 @@ class Run:
 
         Raises InputError where `out` is not empty, MachineError where it cannot be written.
         """
-        folder = out or next_folder(Path("runs"), recipe.name)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise InputError(
-                f"{folder} already exists and is not empty; a run is never overwritten. Name "
-                f"another folder with --out, or go on with it: noiseloom resume {folder}"
+                f"{out} already exists and is not empty; a run is never overwritten. Name "
+                f"another folder with --out, or go on with it: noiseloom resume {out}"
             )
-        with disk_errors("run's folder", folder):
-            folder.mkdir(parents=True, exist_ok=True)
+        with disk_errors("The run's folder", out or Path("runs")):
+            if out is None:
+                folder = make_next_folder(Path("runs"), recipe.name)
+            else:
+                folder = out
+                folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / "recipe.yaml", recipe.to_yaml())
             environment = json.dumps(describe_environment(recipe.training), indent=1)
             write_text(folder / "environment.json", environment)
@@ -62,10 +64,11 @@ class Run:
             raise InputError(f"{folder} is not a run: it has no recipe.yaml.{_newest(folder)}")
         return cls(folder, Recipe.load(folder / "recipe.yaml"))
 
-    @cached_property
-    def dataset(self) -> Dataset:
+    def open_data(self, on_event: OnEvent = ignore) -> Dataset:
         """The data, prepared; DataError where it is not what this run was trained on."""
-        dataset = self.recipe.data.open()
+        dataset: Dataset = self.recipe.data.open(
+            lambda what, done, total: on_event(Working(what, done, total))
+        )
         known = self.read_json("data_report.json")
         if known and known["fingerprint"] != dataset.fingerprint:
             raise DataError(
@@ -81,7 +84,7 @@ class Run:
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Replace a JSON file of the run in one instant."""
-        with disk_errors(name, self.folder):
+        with disk_errors(name, self.folder, f"Go on with: noiseloom resume {self.folder}"):
             write_text(self.folder / name, json.dumps(content, indent=1))
 
     def build_task(self) -> Task:
@@ -135,15 +138,14 @@ class Run:
         raw: bool = False,
         keep_frames: bool = False,
         on_step: Callable[[int, int], None] = lambda done, total: None,
+        on_event: OnEvent = ignore,
     ) -> Samples:
         """Draw `num` samples; None means as the recipe says, labels cycle evenly if not given.
 
         Picture i depends on the seed and i alone, not on `num` or `batch_size`. `raw` takes the
         weights themselves instead of their average. Raises InputError.
         """
-        task, _ = self.trained_task(raw=raw)
-        device = choose_device(self.recipe.training.device)
-        task.model.to(device).eval()
+        task, _ = self.trained_task(raw=raw, on_event=on_event)
         labels = choose_labels(task.form.class_names, label, num)
         request = Request(steps=steps, sampler=sampler, guidance=guidance)
         return draw(
@@ -186,11 +188,19 @@ def build_task(recipe: Recipe, form: Form, statistics: Statistics) -> Task:
     return task
 
 
-def next_folder(parent: Path, name: str) -> Path:
-    """`parent/name-<n>` with the first n above all there are."""
+def make_next_folder(parent: Path, name: str) -> Path:
+    """A new folder `parent/name-<n>` with the first n above all there are, ours alone."""
+    parent.mkdir(parents=True, exist_ok=True)
     taken = [path.name.removeprefix(f"{name}-") for path in parent.glob(f"{name}-*")]
-    numbers = [int(number) for number in taken if number.isdigit()]
-    return parent / f"{name}-{max(numbers, default=0) + 1}"
+    number = max((int(tail) for tail in taken if tail.isdigit()), default=0) + 1
+    while True:
+        folder = parent / f"{name}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:  # another training took it a moment ago
+            number += 1
+        else:
+            return folder
 
 
 def _newest(folder: Path) -> str:

@@ -1,11 +1,10 @@
 """What is settled once, at a run's start, and recorded: a resume must not decide it anew."""
 
+import shutil
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Literal
 
 from noiseloom.data.dataset import Dataset
@@ -14,6 +13,7 @@ from noiseloom.runs.environment import choose_device, describe_environment, diff
 from noiseloom.runs.keeping import CHECKPOINTS_PER_RUN, PREVIEWS_PER_RUN, Keeper
 from noiseloom.runs.run import OnEvent, Run, build_task
 from noiseloom.tasks import Task
+from noiseloom.training.checkpoints import disk_errors
 from noiseloom.training.loop import Note, Training
 from noiseloom.training.precision import settle
 
@@ -33,7 +33,7 @@ class Settled:
 def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: OnEvent) -> Settled:
     """What environment.json has recorded, or what is measured and recorded now."""
     config = run.recipe.training
-    environment = run.read_json("environment.json")
+    environment = run.read_json("environment.json") or describe_environment(config)
     if "settled" in environment:
         if changed := differences(environment, describe_environment(config)):
             on_event(
@@ -60,12 +60,22 @@ def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: flo
     assert config.max_minutes is not None
     budget = 60 * config.max_minutes
     times: list[float] = []
-    while len(times) < 5 or sum(times) < MEASURE_SHARE * budget:
+    while (
+        len(times) < 3
+        or (len(times) < 8 and sum(times) < 0.1 * budget)
+        or (sum(times) < MEASURE_SHARE * budget)
+    ):
         times.append(_seconds(trial.advance))
-    step = statistics.median(times[2:])
-    with tempfile.TemporaryDirectory(dir=run.folder) as folder:
-        keeper = Keeper(Path(folder), trial, task, dataset.reference)
+    step = statistics.median(times[min(2, len(times) // 2) :])
+    aside = run.folder / ".measuring"
+    shutil.rmtree(aside, ignore_errors=True)  # of a run killed while measuring
+    with disk_errors("A trial checkpoint", run.folder):
+        aside.mkdir()
+    try:
+        keeper = Keeper(aside, trial, task, dataset.reference, {})
         save, preview = _seconds(keeper.save), _seconds(keeper.preview)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     left = MARGIN * budget - (time.perf_counter() - began)
     for cost, every, number in (
         (save, config.checkpoint_every, CHECKPOINTS_PER_RUN),

@@ -1,15 +1,19 @@
 """Training a run: opens the data, settles what is settled once, consumes the loop's events."""
 
 import fcntl
+import math
+import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import numpy as np
+import torch
 
 from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
@@ -21,6 +25,7 @@ from noiseloom.runs.pictures import save_final_pictures
 from noiseloom.runs.run import OnEvent, Run, build_task
 from noiseloom.runs.settling import settle_once
 from noiseloom.tasks import Task
+from noiseloom.training.checkpoints import Checkpoint
 from noiseloom.training.loop import Note, Saved, Started, Training
 from noiseloom.training.tracking import Metrics
 
@@ -29,24 +34,22 @@ STATISTICS_ITEMS = 8192
 
 def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
     """See `Run.train`."""
-    with locked(run.folder):
-        dataset = run.dataset
+    config = run.recipe.training
+    with locked(run.folder), deterministic(config.deterministic):
+        run.checkpoints.sweep()
+        dataset = run.open_data(on_event)
         describe_data(run, dataset)
         statistics = measure_statistics(dataset)
         settled = settle_once(run, dataset, statistics, on_event)
         task = build_task(run.recipe, dataset.form, statistics)
-        training = Training(
-            run.recipe.training, task, dataset.train, settled.precision, settled.total_steps
-        )
-        began = time.perf_counter()
-        follow(run, training, task, dataset, on_event)
-        seconds = time.perf_counter() - began
+        training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
+        seconds = follow(run, training, task, dataset, on_event)
         with training.average.applied_to(task.model):
             save_final_pictures(
                 run.folder / "samples",
                 task,
                 dataset,
-                seed=run.recipe.training.seed,
+                seed=config.seed,
                 recipe_text=run.recipe.to_yaml(),
             )
     summary = {
@@ -56,11 +59,25 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
         "precision": training.precision,
     }
     if evaluate:
-        on_event(Note("Evaluating."))
         summary["evaluation"] = judge(run, on_event=on_event)
     else:
         write_report(run.folder)
     return summary
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Within it, if `wanted`, torch uses only algorithms that repeat to the bit, on a GPU too."""
+    if not wanted:
+        yield
+        return
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS starts
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
 
 
 @contextmanager
@@ -82,48 +99,76 @@ def describe_data(run: Run, dataset: Dataset) -> None:
 
 def measure_statistics(dataset: Dataset) -> Statistics:
     """Mean and spread of the training items, from as many of them, evenly taken, as suffice."""
-    step = max(1, len(dataset.train) // STATISTICS_ITEMS)
-    items = dataset.to_model(dataset.train.items[::step])
-    mean = items.mean(dim=0)
-    return Statistics(mean, float((items - mean).square().mean().sqrt()))
+    number = min(STATISTICS_ITEMS, len(dataset.train))
+    chosen = np.linspace(0, len(dataset.train) - 1, number).round().astype(int)
+    total = torch.zeros(dataset.form.item_shape, dtype=torch.float64)
+    squares = torch.zeros_like(total)
+    for part in np.array_split(chosen, math.ceil(number / 256)):
+        items = dataset.to_model(dataset.train.items[part]).double()
+        total += items.sum(dim=0)
+        squares += items.square().sum(dim=0)
+    mean = total / number
+    variance = (squares / number - mean.square()).mean().clamp(min=1e-12)
+    return Statistics(mean.float(), float(variance.sqrt()))
 
 
-def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event: OnEvent) -> None:
-    """Go on from the newest checkpoint to the end: metrics, checkpoints, previews, interrupts."""
+def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event: OnEvent) -> float:
+    """Go on from the newest checkpoint to the end; all the training's seconds so far."""
+    fingerprint = {"recipe": run.recipe.fingerprint, "total_steps": training.total_steps}
     if (checkpoint := run.newest_checkpoint(on_event)) is not None:
+        check_resumable(run, checkpoint, fingerprint)
         training.restore(checkpoint)
-    parameters = sum(parameter.numel() for parameter in training.task.model.parameters())
+    parameters = sum(parameter.numel() for parameter in task.model.parameters())
     on_event(Started(training.step, training.total_steps, parameters, training.precision))
-    if training.step == training.total_steps:
-        return
-    keeper = Keeper(run.folder, training, task, dataset.reference)
+    keeper = Keeper(run.folder, training, task, dataset.reference, fingerprint)
     last_save = training.step or None
     log = run.folder / "metrics.jsonl"
     with (
-        Interrupts() as interrupts,
+        Interrupts(on_event) as interrupts,
         Metrics(log, step=training.step, every=training.config.log_every) as metrics,
     ):
         for progress in training.run():
             metrics.add(progress)
             stop = interrupts.wanted
             if keeper.save_is_due or stop:
-                path, held_out_loss = keeper.save()
+                with interrupts.put_off():
+                    path, held_out_loss = keeper.save()
                 metrics.add_held_out(progress.step, held_out_loss)
                 last_save = progress.step
                 on_event(Saved(last_save, str(path)))
             on_event(replace(progress, last_save_step=last_save))
-            if stop:
+            if stop or (interrupts.wanted and last_save == progress.step):
                 raise KeyboardInterrupt(f"Saved at step {progress.step}.")
             if keeper.preview_is_due:
                 keeper.preview()
+        return metrics.seconds
+
+
+def check_resumable(run: Run, checkpoint: Checkpoint, fingerprint: dict[str, Any]) -> None:
+    """InputError where the recipe or the number of steps is not the checkpoint's."""
+    for what, now in fingerprint.items():
+        then = checkpoint.state.get(what)
+        if then != now:
+            raise InputError(
+                f"{run.folder}/recipe.yaml or environment.json was changed after training began "
+                f"({what} was {then}, is {now}): going on would mix two runs. Restore the file, "
+                "or train the changed recipe as a run of its own"
+            )
 
 
 class Interrupts:
-    """Ctrl-C and SIGTERM: the first is acted on after the step, the second stops at once."""
+    """Ctrl-C and SIGTERM: the first is acted on after the step, the second stops at once.
+
+    While a checkpoint is being written nothing stops: it would throw away what is being saved.
+    """
+
+    def __init__(self, on_event: OnEvent) -> None:
+        self.on_event = on_event
+        self.wanted = False
+        self.is_put_off = False
+        self.before: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupts":
-        self.wanted = False
-        self.before: dict[int, Any] = {}
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self.before[number] = signal.signal(number, self._note)
@@ -133,7 +178,18 @@ class Interrupts:
         for number, handler in self.before.items():
             signal.signal(number, handler)
 
+    @contextmanager
+    def put_off(self) -> Iterator[None]:
+        """Within it an interrupt is only noted."""
+        self.is_put_off = True
+        try:
+            yield
+        finally:
+            self.is_put_off = False
+
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.wanted:
-            raise KeyboardInterrupt
+        if self.wanted and not self.is_put_off:
+            raise KeyboardInterrupt("Stopped without saving.")
+        if not self.wanted:
+            self.on_event(Note("Saving, then stopping. Once more stops at once, unsaved."))
         self.wanted = True

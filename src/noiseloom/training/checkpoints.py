@@ -1,7 +1,8 @@
 """Checkpoints that survive: written aside, synced, sealed by a hash manifest, then renamed.
 
-    checkpoints/step-00000500/   model, average and optimizer .safetensors, state.json,
-    manifest.json checkpoints/latest           the name of the newest one
+    checkpoints/step-00000500/   model.safetensors, average.safetensors, optimizer.safetensors,
+                                 state.json, manifest.json
+    checkpoints/latest           the name of the newest one
 
 A folder without a manifest that fits its files is damaged: the one before it is used, and said. An
 older checkpoint is removed only after the newer one has been read back. Kept are the last three,
@@ -12,6 +13,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,7 +40,7 @@ class Checkpoint:
     state: dict[str, Any]
 
 
-class DamagedCheckpoint(Exception):
+class DamagedCheckpoint(MachineError):
     """A checkpoint whose files are not those its manifest sealed; the text says which and how."""
 
 
@@ -55,7 +57,7 @@ class CheckpointFolder:
     def steps(self) -> list[int]:
         """The steps that have a checkpoint folder, rising; damaged ones included."""
         names = (path.name for path in self.folder.glob("step-*") if path.is_dir())
-        return sorted(int(name.removeprefix("step-")) for name in names)
+        return sorted(int(name[5:]) for name in names if re.fullmatch(r"step-\d{8}", name))
 
     def save(self, checkpoint: Checkpoint, total_steps: int) -> Path:
         """Write a checkpoint, read it back, then clear away what need not be kept.
@@ -64,7 +66,8 @@ class CheckpointFolder:
         """
         step = checkpoint.state["step"]
         aside = self.folder / f".writing-step-{step:08d}"
-        with disk_errors(f"checkpoint of step {step}", self.folder):
+        remedy = f"What was saved before is intact: noiseloom resume {self.folder.parent}"
+        with disk_errors(f"The checkpoint of step {step}", self.folder, remedy):
             self.folder.mkdir(parents=True, exist_ok=True)
             shutil.rmtree(aside, ignore_errors=True)
             try:
@@ -79,8 +82,15 @@ class CheckpointFolder:
             sync_folder(self.folder)
             verify(target)
             write_text(self.folder / "latest", target.name + "\n")
-            self._clear(total_steps)
+        self._clear(total_steps)
         return target
+
+    def sweep(self) -> None:
+        """Remove what a killed save left behind, and have `latest` name the newest again."""
+        for aside in self.folder.glob(".writing-*"):
+            shutil.rmtree(aside) if aside.is_dir() else aside.unlink()
+        if steps := self.steps():
+            write_text(self.folder / "latest", self.path(steps[-1]).name + "\n")
 
     def load(
         self, step: int | None = None, warn: Callable[[str], None] = lambda text: None
@@ -116,15 +126,17 @@ class CheckpointFolder:
         in_tenths = {min(TENTHS - 1, step * TENTHS // max(1, total_steps)): step for step in steps}
         keep = {*steps[-KEPT_LAST:], *in_tenths.values(), self.best()}
         for step in steps:
-            if step not in keep:
-                shutil.rmtree(self.path(step))
+            if step not in keep:  # one that cannot be removed now is removed after a later save
+                shutil.rmtree(self.path(step), ignore_errors=True)
 
 
 def _write_files(folder: Path, checkpoint: Checkpoint) -> None:
     for name, tensors in checkpoint.groups.items():
         contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         save_file(contiguous, folder / f"{name}.safetensors")
-    (folder / "state.json").write_text(json.dumps(checkpoint.state, indent=1, sort_keys=True))
+    (folder / "state.json").write_text(
+        json.dumps(checkpoint.state, indent=1, sort_keys=True, allow_nan=False)
+    )
     seals = {}
     for path in sorted(folder.iterdir()):
         sync_file(path)
@@ -195,17 +207,17 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextmanager
-def disk_errors(what: str, folder: Path) -> Iterator[None]:
+def disk_errors(what: str, folder: Path, remedy: str = "") -> Iterator[None]:
     """Turn what a disk can do to a write of `what` into one MachineError that says what to do."""
     try:
         yield
     except (OSError, SafetensorError) as error:
-        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or (
-            "No space left" in str(error)
-        )
-        reason = "the disk is full" if full else str(error)
-        remedy = "free some space" if full else "make the folder writable"
-        raise MachineError(
-            f"The {what} could not be written to {folder}: {reason}. What was saved before is "
-            f"intact; {remedy}, then run `noiseloom resume {folder.parent}`."
-        ) from error
+        number = getattr(error, "errno", None)
+        if number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
+            reason = "the disk is full; free some space"
+        elif number in (errno.EROFS, errno.EACCES, errno.EPERM):
+            reason = f"{error}; make the folder writable, or name another with --out"
+        else:
+            reason = str(error)
+        text = f"{what} could not be written to {folder}: {reason}."
+        raise MachineError(f"{text} {remedy}".rstrip()) from error

@@ -117,7 +117,16 @@ class Note:
     text: str
 
 
-Event = Started | Progress | Saved | Note
+@dataclass(frozen=True)
+class Working:
+    """Long work other than training: `what`, of which `done` of `total` is done."""
+
+    what: str
+    done: int
+    total: int
+
+
+Event = Started | Progress | Saved | Note | Working
 
 
 class Learner(Protocol):
@@ -154,7 +163,7 @@ class Training:
             "average": self.average.values,
             "optimizer": self.optimizer.tensors(),
         }
-        return Checkpoint(groups, {"step": self.step, "total_steps": self.total_steps, **state})
+        return Checkpoint(groups, {"step": self.step, **state})
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""

@@ -62,7 +62,11 @@ class Metrics:
         self._write(line)
 
     def _write(self, line: dict[str, float]) -> None:
-        with disk_errors("metrics", self.path.parent):
+        with disk_errors(
+            "A line of metrics.jsonl",
+            self.path.parent,
+            f"Go on with: noiseloom resume {self.path.parent}",
+        ):
             self.file.write(json.dumps(line) + "\n")
             self.file.flush()
 

@@ -51,10 +51,14 @@ def rotary(positions_LA: Tensor, head_width: int, *, longest: float = 100.0) -> 
     return torch.stack([angles_LP.cos(), angles_LP.sin()])
 
 
-def rotate(x_BHLD: Tensor, rotation: Tensor) -> Tensor:
-    """Turn the pairs (first half, second half) of every head by their token's angles."""
-    cos, sin = rotation.to(x_BHLD.dtype)
-    first, second = x_BHLD.chunk(2, dim=-1)
+def rotate(x_BLxxD: Tensor, rotation: Tensor) -> Tensor:
+    """Turn the pairs (first half, second half) of every head by their token's angles.
+
+    Tokens are the second axis; between them and the head's numbers there may be any axes.
+    """
+    between = [1] * (x_BLxxD.ndim - 3)
+    cos, sin = rotation.to(x_BLxxD.dtype).unflatten(1, (rotation.shape[1], *between))
+    first, second = x_BLxxD.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
 
 
