@@ -1,7 +1,6 @@
 """What is settled once, at a run's start, and recorded: a resume must not decide it anew."""
 
 import shutil
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,8 +16,8 @@ from noiseloom.training.checkpoints import disk_errors
 from noiseloom.training.loop import Note, Training
 from noiseloom.training.precision import settle
 
-MEASURE_SHARE = 0.03  # of a time budget goes into measuring the step time
-MARGIN = 0.985  # of what is left is planned for: no machine is as quick all the time
+MEASURE_SHARE = 0.04  # of a time budget goes into measuring the step time
+MARGIN = 0.98  # of what is left is planned for: no machine is as quick all the time
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,9 @@ def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: flo
         or (sum(times) < MEASURE_SHARE * budget)
     ):
         times.append(_seconds(trial.advance))
-    step = statistics.median(times[min(2, len(times) // 2) :])
+    # The first steps are slow, and a busy moment is no measure of a run: the lower quartile.
+    later = sorted(times[len(times) // 3 :])
+    step = later[len(later) // 4]
     aside = run.folder / ".measuring"
     shutil.rmtree(aside, ignore_errors=True)  # of a run killed while measuring
     with disk_errors("A trial checkpoint", run.folder):
