@@ -3,14 +3,14 @@
     python benchmarks/judge.py --data FOLDER samples.npz
 
 FOLDER holds the four IDX files (`train-images-idx3-ubyte.gz`, …); `samples.npz` is what `noiseloom
-sample RUN --num 1000 --out samples.npz` writes: `images` uint8 (N, H, W, 1), and `labels` (agreement is 0 without). One JSON
-document is printed: every figure of the samples, and under `real` what as many real training digits
-score (the floor of a distance, as a mean over draws).
+sample RUN --num 1000 --out samples.npz` writes: `images` uint8 (N, H, W, 1), and `labels` (without
+them agreement is null). One JSON document is printed: every figure of the samples, and under `real`
+what as many real training digits score (the floor of a distance, as a mean over draws).
 
 The judge is a small digit classifier trained here on the training digits with its own network, loop
-and seed, and kept in `--cache`; features are its 128 hidden units. All comparisons are with all test
-digits. Its training is as long as makes it a sensible judge: it reads about 98 % of the test digits,
-and real training digits score a Fréchet distance of about 4 at n = 10,000 and 11 at n = 1,000.
+and seed, and kept in `--cache`; features are its 128 hidden units. All comparisons are with all
+test digits. It is trained as long as makes it a sensible judge: it reads about 98 % of the test
+digits, and real training digits score a Fréchet distance of about 4 at n = 10,000, 11 at n = 1,000.
 """
 
 from __future__ import annotations
@@ -147,13 +147,13 @@ def verdict(judge: Judge, samples: Digits, train: Digits, test: Digits) -> dict[
     floors = [frechet(pool[draw], reference) for draw in draws]
     is_real_looking = _covered(pool, reference, reach)
     recalls = [_share(_covered(reference, pool[draw], _radii(pool[draw]))) for draw in draws[:5]]
-    distance = frechet(features, reference)
+    distance, is_labelled = frechet(features, reference), bool((samples.labels >= 0).all())
     held_out = _nearest(test.images, train.images)
     return {
         "num": n,
         "frechet_distance": distance,
         "frechet_over_floor": distance / float(np.mean(floors)),
-        "label_agreement": _share(read == samples.labels[:n]),
+        "label_agreement": _share(read == samples.labels[:n]) if is_labelled else None,
         "precision": _share(_covered(features, reference, reach)),
         "recall": _share(_covered(reference, features, _radii(features))),
         "nearest_train_ratio": _nearest(samples.images[:n], train.images) / held_out,

@@ -1,8 +1,8 @@
 """Label agreement: how often a classifier reads the label that was asked for.
 
-Beside it stands how often it reads real held-out images as theirs: a classifier that is wrong on 3 %
-of real images says nothing about the last 3 % of samples. A model that narrows every class to its
-clearest examples agrees more often than real images do, so recall stands beside it too.
+Beside it stands how often it reads real held-out images as theirs: a classifier that is wrong on
+3 % of real images says nothing about the last 3 % of samples. A model that narrows every class to
+its clearest examples agrees more often than real images do, so recall stands beside it too.
 """
 
 from __future__ import annotations

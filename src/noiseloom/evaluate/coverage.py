@@ -21,7 +21,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 def radii(features: Tensor, neighbours: int) -> Tensor:
-    """Squared distance of each feature to its k-th nearest neighbour in the set, itself left out."""
+    """Squared distance of each feature to its k-th nearest neighbour among the others."""
     if len(features) <= neighbours:
         raise ValueError(
             f"{len(features)} features were given for {neighbours} neighbours; needed are at "
@@ -36,7 +36,7 @@ def radii(features: Tensor, neighbours: int) -> Tensor:
 
 
 def covered(points: Tensor, features: Tensor, reach: Tensor) -> Tensor:
-    """Whether each point (N, D) lies in a ball around `features` (M, D) of squared radius `reach`."""
+    """Whether each point (N, D) lies in a ball of squared radius `reach` round a feature (M, D)."""
     parts = [
         (squared_distances(part, features) <= reach).any(dim=1)
         for _, part in _parts(points, len(features))

@@ -1,72 +1,96 @@
-"""curves.png: loss, learning rate, gradient norm and speed over the steps of a run."""
+"""What training was like, from metrics.jsonl: loss, learning rate, gradient norm, speed.
+
+`panels` is the choice of lines, drawn as SVG in the report and by matplotlib in `curves.png`.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-
+from noiseloom.evaluate.charts import Line, smoothed, y_axis_of
+from noiseloom.evaluate.facts import Facts
 from noiseloom.media import aside
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-BLUE, ORANGE, GREY = "#2459b3", "#d9730d", "#8a94a3"
-SMOOTHED_OVER = 0.05  # of the run
+SMOOTHING = 0.03  # of the run that the smoothed loss looks back over
 
 
-def save_curves(metrics: list[dict[str, Any]], path: Path) -> Path | None:
-    """Draw the lines of metrics.jsonl; None where there is nothing to draw."""
-    training = [line for line in metrics if "loss" in line]
-    held_out = [line for line in metrics if "held_out_loss" in line]
-    if not training:
+@dataclass(frozen=True)
+class Panel:
+    """One chart: its title and lines."""
+
+    title: str
+    lines: list[Line]
+    log: bool = False  # whether its axis may be logarithmic
+
+    @property
+    def is_log(self) -> bool:
+        return y_axis_of(sorted(y for line in self.lines for _, y in line.points), self.log).log
+
+
+def panels(facts: Facts) -> list[Panel]:
+    """The charts there is something to draw for."""
+    loss = _column(facts.steps, "loss")
+    held_out = _column(facts.held_out, "held_out_loss")
+    loss_lines = [
+        Line("as logged", loss, "raw"),
+        Line("smoothed", smoothed(loss, SMOOTHING * len(loss)), "smooth"),
+        Line("held-out data, averaged weights", held_out, "other"),
+    ]
+    norm = _column(facts.steps, "gradient_norm")
+    speed = _column(facts.steps, "items_per_second")
+    found = [
+        Panel("Loss", loss_lines, log=True),
+        Panel("Learning rate", [Line("", _column(facts.steps, "learning_rate"))]),
+        Panel(
+            "Gradient norm",
+            [
+                Line("as logged", norm, "raw"),
+                Line("smoothed", smoothed(norm, SMOOTHING * len(norm))),
+            ],
+            log=True,
+        ),
+        Panel("Items per second", [Line("", speed)]),
+    ]
+    return [panel for panel in found if any(len(line.points) > 1 for line in panel.lines)]
+
+
+def _column(lines: list[dict[str, float]], name: str) -> list[tuple[float, float]]:
+    return [(line["step"], line[name]) for line in lines if name in line]
+
+
+def write_curves(facts: Facts) -> Path | None:
+    """Write `curves.png` into the run's folder; None where nothing was logged."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
+    from matplotlib.figure import Figure
+
+    chosen = panels(facts)
+    if not chosen:
         return None
-    from matplotlib.figure import Figure  # half a second to import
-
-    figure = Figure(figsize=(9, 5.2), dpi=110, layout="constrained")
-    panels = figure.subplots(2, 2)
-    steps = [line["step"] for line in training]
-    loss = [line["loss"] for line in training]
-    draw_loss(panels[0, 0], steps, loss, held_out)
-    for panel, key, title, colour in (
-        (panels[0, 1], "learning_rate", "learning rate", GREY),
-        (panels[1, 0], "gradient_norm", "gradient norm before clipping", GREY),
-        (panels[1, 1], "items_per_second", "items per second", BLUE),
-    ):
-        panel.plot(steps, [line.get(key, np.nan) for line in training], color=colour, lw=1.4)
-        panel.set_title(title, fontsize=10, loc="left")
-    panels[1, 1].set_ylim(bottom=0)
-    for panel in panels.flat:
-        panel.set_xlabel("step", fontsize=8, color=GREY)
-        panel.tick_params(labelsize=8)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.grid(alpha=0.25)
+    figure = Figure(figsize=(10, 6.4), dpi=110, layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    styles: dict[str, dict[str, Any]] = {
+        "raw": {"color": "#a9c4e4", "linewidth": 0.9},
+        "smooth": {"color": "#1f5fa8", "linewidth": 1.8},
+        "other": {"color": "#d1581b", "linewidth": 1.4, "marker": "o", "markersize": 3},
+    }
+    for index, panel in enumerate(chosen):
+        axes = figure.add_subplot(2, 2, index + 1)
+        for line in panel.lines:
+            if line.points:
+                x, y = zip(*line.points, strict=True)
+                axes.plot(x, y, label=line.name or None, **styles[line.kind])
+        if panel.is_log:
+            axes.set_yscale("log")
+        axes.set_title(panel.title, loc="left", fontsize=11)
+        axes.set_xlabel("step", fontsize=9)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        if len(panel.lines) > 1:
+            axes.legend(frameon=False, fontsize=8)
+    figure.suptitle(facts.name, fontsize=12)
+    path = facts.folder / "curves.png"
     with aside(path) as temporary:
-        figure.savefig(temporary, format="png")
+        canvas.print_figure(temporary, format="png")
     return path
-
-
-def draw_loss(
-    panel: Axes, steps: list[int], loss: list[float], held_out: list[dict[str, Any]]
-) -> None:
-    """Raw and smoothed training loss, and the held-out loss of the averaged weights."""
-    panel.plot(steps, loss, color=BLUE, alpha=0.25, lw=1)
-    width = max(1, round(SMOOTHED_OVER * len(loss)))
-    panel.plot(steps, smoothed(loss, width), color=BLUE, lw=1.6, label="training")
-    if held_out:
-        places = [line["step"] for line in held_out]
-        values = [line["held_out_loss"] for line in held_out]
-        panel.plot(places, values, "o-", color=ORANGE, ms=3, lw=1.2, label="held out, averaged")
-    if min(loss) > 0:
-        panel.set_yscale("log")
-    panel.set_title("loss", fontsize=10, loc="left")
-    panel.legend(fontsize=8, frameon=False)
-
-
-def smoothed(values: list[float], width: int) -> np.ndarray:
-    """The mean of the last `width` values at each place, fewer at the start."""
-    sums = np.cumsum(np.concatenate([[0.0], values]))
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(0, ends - width)
-    return (sums[ends] - sums[starts]) / (ends - starts)

@@ -26,17 +26,17 @@ from noiseloom.evaluate.features import (
     linear,
     standardised,
 )
+from noiseloom.evaluate.progress import Progress, ignore
 
 BATCH = 128
 LEARNING_RATE = 3e-3
-MOST_EPOCHS = 40
+MOST_EPOCHS = 100
 SMALL = 48  # pixels of the longest side above which fewer images are looked at
 WARM_UP = 0.15  # share of the steps in which the learning rate rises
 EXPANDED = 256  # width of VICReg's projection
 CLASSIFIER_DAMAGE, VICREG_DAMAGE = 3.0, 25.0  # weights of the loss on damage
 SCALE_SAMPLE = 5_000  # training images that mean and scale are measured on
 
-Progress = Callable[[float], None]
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -48,7 +48,7 @@ class Budget:
     seed: int
 
     def steps(self, available: int, size: int, views: int) -> int:
-        """Batches of `views` of each image: fewer where images are large, at most 40 epochs.
+        """Batches of `views` of each image: fewer where images are large, at most `MOST_EPOCHS`.
 
         Where there are many images, at least two epochs of small ones.
         """
@@ -61,7 +61,7 @@ def learn(
     labels: np.ndarray | None,
     to_model: ToModel,
     budget: Budget,
-    progress: Progress = lambda done: None,
+    progress: Progress = ignore,
 ) -> Features:
     """Features of images `items` (N, H, W, C), from their labels where given.
 
@@ -117,7 +117,7 @@ def _fit(
         optimizer.zero_grad()
         loss(to_model(items[batch]), answers).backward()
         optimizer.step()
-        progress((step + 1) / steps)
+        progress("learning features", step + 1, steps)
 
 
 def _plan(step: int, steps: int) -> float:

@@ -26,7 +26,7 @@ class Findings:
             self.intervals[name] = list(interval)
 
     def add_real(self, name: str, draws: Sequence[float], interval: Interval | None = None) -> None:
-        """The figure of each draw of real data; their mean is the floor, 95 % fall in `interval`."""
+        """The figure of each draw of real data: their mean is the floor, 95 % lie in `interval`."""
         self.floor[name] = float(np.mean(draws))
         interval = interval or spread(draws)
         if interval is not None:

@@ -1,4 +1,4 @@
-"""Fréchet distance between Gaussians fitted to two sets of features (Heusel et al., arXiv:1706.08500).
+"""Fréchet distance between Gaussians fitted to two sets of features (arXiv:1706.08500, eq. 6).
 
 `d² = |m1 - m2|² + tr(C1 + C2 - 2 (C1^½ C2 C1^½)^½)`, with covariances divided by n - 1, in float64.
 From n samples it is biased upwards by about 1/n (Chong & Forsyth, arXiv:1911.07023): compare it at

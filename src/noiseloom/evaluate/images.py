@@ -49,7 +49,7 @@ class Config:
         10_000, "held-out images compared with, if there are more"
     )
     feature_images: Annotated[int, Ge(1)] = option(
-        60_000, "training images seen while features are learned (at least 2, at most 40 epochs)"
+        60_000, "training images seen while features are learned (2 to 100 epochs)"
     )
     feature_seed: int = option(0, "seed the features are learned with")
 
@@ -82,13 +82,13 @@ class Config:
         )
         real = measure_real(dataset, settings, n, progress)
         comparison = _Comparison(self, dataset, real, n, seed)
-        progress("measuring real images", 0.0)
+        progress("measuring real images", 0, 1)
         comparison.real_images()
-        progress("measuring samples", 0.0)
+        progress("measuring samples", 0, 1)
         checks = comparison.samples(items[:n], None if labels is None else labels[:n])
-        progress("checking the features", 0.0)
+        progress("checking the features", 0, 1)
         check = self_check(dataset, real, n, comparison.frechet, comparison.random("check"))
-        progress("checking the features", 1.0)
+        progress("checking the features", 1, 1)
         measured = _describe(self, dataset, real, n, seed)
         return comparison.findings.to_mapping({**protocol, **measured}, {**check, **checks})
 

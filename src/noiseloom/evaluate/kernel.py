@@ -3,8 +3,8 @@
 With samples x (n) and reference y (m) it is
 `mean_{i≠j} k(x_i, x_j) + mean_{i≠j} k(y_i, y_j) - 2 mean_{i,j} k(x_i, y_j)`, in float64. Being
 unbiased it is 0 on average for equal distributions at any n, and may be slightly negative.
-With the cubic kernel it is the kernel (Inception) distance KID (arXiv:1801.01401), with the negative
-distance for a kernel it is the energy distance (Székely & Rizzo 2013).
+With the cubic kernel it is the kernel (Inception) distance KID (arXiv:1801.01401); with the
+negative distance for a kernel, the energy distance (Székely & Rizzo 2013).
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class KernelDistance:
         return within + self.own - 2 * float(closeness.mean())
 
     def interval(self, features: Tensor, replicates: int, generator: torch.Generator) -> Interval:
-        """Bootstrap interval; a pair made of one sample and itself is left out of every resample."""
+        """Bootstrap interval; pairs of a sample with itself are left out of every resample."""
         features = features.double()
         n, closeness = len(features), self.closeness(features)
         counts = bootstrap_counts(n, replicates, generator)

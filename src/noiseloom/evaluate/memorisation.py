@@ -5,14 +5,14 @@ of the samples' mean to that of held-out real images is 1 for new images of the 
 towards 0 for copies. An image of more than `LONGEST_SIDE` pixels is averaged down to it first.
 
 A single copy hides in a mean, so samples are also looked at one by one: how much nearer the nearest
-training image is than the next ones (Carlini et al., arXiv:2301.13188, sec. 4.2, adapts to how dense
-the data is there). A sample is a near-copy when that is far below what held-out images show.
+training image is than the next ones, which allows for how dense the data is there (after Carlini et
+al., arXiv:2301.13188). A sample is a near-copy when that is far below what held-out images show.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from noiseloom.evaluate.coverage import squared_distances
 from noiseloom.evaluate.features import chunks
+from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.evaluate.resampling import Interval, bootstrap_counts, shifted_interval
 
 LONGEST_SIDE = 32
@@ -34,7 +35,7 @@ PAIRS = 8  # samples shown beside the training image nearest to them
 
 @dataclass(frozen=True)
 class Nearest:
-    """Of each of N images: distance to the nearest training image, which it is, and how it stands out.
+    """Of each of N images: the distance to the nearest training image, and which that is.
 
     `standing_out` is that distance over the mean of the next neighbours': near 1 for an image among
     many, near 0 for a copy.
@@ -56,9 +57,7 @@ def pixels(items: np.ndarray) -> Tensor:
     return rows.flatten(1)
 
 
-def nearest(
-    items: np.ndarray, train: np.ndarray, progress: Callable[[float], None] = lambda done: None
-) -> Nearest:
+def nearest(items: np.ndarray, train: np.ndarray, progress: Progress = ignore) -> Nearest:
     """The nearest training images of `items`, by exhaustive search."""
     queries = torch.cat([pixels(part) for part in chunks(items)])
     k = min(NEIGHBOURS + 1, len(train))
@@ -75,7 +74,7 @@ def nearest(
             best[rows], order = joined.topk(k, dim=1, largest=False)
             which[rows] = torch.cat([which[rows], where + start], dim=1).gather(1, order)
         start += len(part)
-        progress(start / len(train))
+        progress("comparing with training images", start, len(train))
     # |x|² + |y|² - 2 x·y cannot tell a copy from a near-copy; the difference can
     chosen = torch.cat([pixels(train[part]) for part in np.array_split(which[:, 0].numpy(), 8)])
     distance = (queries - chosen).double().square().sum(dim=1).sqrt()
@@ -118,7 +117,7 @@ def _threshold(held_out: Nearest) -> float:
 
 
 def describe(samples: Nearest, held_out: Nearest, ratio_interval: Interval) -> dict[str, Any]:
-    """Whether to raise the alarm, and the samples that stand out most with their training images."""
+    """Whether to raise the alarm, and the samples that stand out most, with their neighbours."""
     order = samples.standing_out.argsort()[:PAIRS]
     return {
         "alarm": ratio_interval[1] < ALARM_RATIO or too_many_copies(samples, held_out),

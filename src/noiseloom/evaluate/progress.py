@@ -1,11 +1,11 @@
-"""How an evaluation says how far it has come: `progress(what is being done, share done)`."""
+"""How an evaluation says how far it has come, as data sets do while they are prepared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from noiseloom.data.content import Progress
 
-Progress = Callable[[str, float], None]
+__all__ = ["Progress", "ignore"]
 
 
-def ignore(stage: str, done: float) -> None:
+def ignore(what: str, done: int, total: int) -> None:
     """Nobody is watching."""

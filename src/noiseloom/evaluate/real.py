@@ -61,7 +61,7 @@ def measure_real(dataset: Dataset, settings: Settings, num: int, progress: Progr
     pool_index = _choice(len(dataset.train), settings.pool_limit)
 
     def embed() -> dict[str, Tensor]:
-        progress("looking at real images", 0.0)
+        progress("looking at real images", 0, 1)
         reference, read = features.embed_items(dataset.reference.items[chosen], dataset.to_model)
         pool, _ = features.embed_items(dataset.train.items[pool_index], dataset.to_model)
         kernel = KernelDistance.against(reference)
@@ -76,12 +76,7 @@ def measure_real(dataset: Dataset, settings: Settings, num: int, progress: Progr
 
     def search() -> dict[str, Tensor]:
         held_out = dataset.reference.items[_choice(len(dataset.reference), max(HELD_OUT, num))]
-        found = memorisation.nearest(
-            held_out,
-            dataset.train.items,
-            lambda done: progress("comparing held-out with training images", done),
-        )
-        return vars(found)
+        return vars(memorisation.nearest(held_out, dataset.train.items, progress))
 
     kept = store.recall(dataset.cache, "features-of-real", key, embed)
     searched = {"data": dataset.fingerprint, "held_out": max(HELD_OUT, num)}
@@ -120,7 +115,7 @@ def _features(
             labels,
             dataset.to_model,
             Budget(settings.feature_images, settings.feature_seed),
-            lambda done: progress("learning features", done),
+            progress,
         )
         return _to_tensors(learned)
 

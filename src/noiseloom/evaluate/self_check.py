@@ -3,8 +3,8 @@
 Blur, noise and a dropped class must raise the Fréchet distance above that of the very same draws of
 real images undamaged; replayed training images must lower the nearest-training ratio. Features that
 miss any of it are uninformative, whatever distance they report. The damage is mild: blur of 3 % of
-the image's side, noise of 10 % of the range, one class of those there are (where there are no labels,
-one of `GROUPS` groups of similar images).
+the image's side, noise of 10 % of the range, one class of those there are (without labels, one of
+`GROUPS` groups of similar images).
 """
 
 from __future__ import annotations
@@ -39,34 +39,38 @@ def self_check(
     """`informative`, and each response: the damaged images' figure over the undamaged ones'."""
     n = max(2, min(num, MOST, len(real.pool) // 2))
     draws = [torch.randperm(len(real.pool), generator=generator)[:n] for _ in range(DRAWS)]
-    plain = [frechet.of(real.pool[draw]) for draw in draws]
-    distances: dict[str, list[float]] = {}
+    plain = torch.tensor([frechet.of(real.pool[draw]) for draw in draws])
+    ratios: dict[str, Tensor] = {}
     for name, damage in (("blur", blur), ("noise", add_noise)):
         chosen = (dataset.train.items[real.pool_index[draw].numpy()] for draw in draws)
-        distances[name] = [
+        distances = [
             frechet.of(_damaged(dataset, real.features, items, damage, generator))
             for items in chosen
         ]
+        ratios[name] = torch.tensor(distances) / plain
     groups = _groups(dataset, real, generator)
     rests = [torch.nonzero(groups != group).flatten() for group in range(GROUPS)]
-    distances["dropped_class"] = [
+    dropped = [
         frechet.of(real.pool[rest[torch.randperm(len(rest), generator=generator)[:n]]])
         for rest in rests
         if n <= len(rest) < len(real.pool)
     ]
-    responses = {k: float(np.mean(v) / np.mean(plain)) for k, v in distances.items() if v}
-    # chance in a ratio of two means of DRAWS, two standard deviations of it
-    chance = 2 * float(np.std(plain, ddof=1) / np.mean(plain)) * math.sqrt(2 / DRAWS)
-    missed = [name for name, ratio in responses.items() if ratio < 1 + max(RISE, chance)]
-    responses["replayed_training_images"] = distance_ratio(
-        _replay(dataset, generator), real.held_out
-    )
-    if responses["replayed_training_images"] > FALL:
+    responses = {name: float(ratio.mean()) for name, ratio in ratios.items()}
+    errors = {name: float(ratio.std()) / math.sqrt(DRAWS) for name, ratio in ratios.items()}
+    if dropped:  # other draws than the plain ones: the chance of both counts
+        responses["dropped_class"] = float(np.mean(dropped)) / float(plain.mean())
+        errors["dropped_class"] = float(plain.std() / plain.mean()) * math.sqrt(2 / DRAWS)
+    missed = [name for name, r in responses.items() if r < 1 + max(RISE, 2 * errors[name])]
+    replayed = distance_ratio(_replay(dataset, generator), real.held_out)
+    if replayed > FALL:
         missed.append("replayed_training_images")
     return {
         "informative": not missed,
         "not_registered": missed,
-        "responses": {name: round(ratio, 4) for name, ratio in responses.items()},
+        "responses": {
+            **{name: round(ratio, 4) for name, ratio in responses.items()},
+            "replayed_training_images": round(replayed, 4),
+        },
     }
 
 

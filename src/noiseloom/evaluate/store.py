@@ -1,8 +1,8 @@
 """What evaluation learned about a dataset, kept beside its prepared arrays as safetensors.
 
-A file is named by what it holds and a hash of everything its contents depend on, so it is never
-stale. A file that cannot be read is made again; a folder that cannot be written costs only time,
-and the log says so.
+A file is named by what it holds and a hash of everything its contents depend on, this room's code
+included, so it is never stale. A file that cannot be read is made again; a folder that cannot be
+written costs only time, and the log says so.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +22,15 @@ from torch import Tensor
 from noiseloom.errors import MachineError
 from noiseloom.media import aside
 
-VERSION = 1  # part of every key: raise it when the code that makes the contents changes
+CODE = ("coverage", "feature_learning", "features", "kernel", "memorisation", "real", "views")
 logger = logging.getLogger(__name__)
 
 
 def recall(
     folder: Path, noun: str, key: Mapping[str, Any], make: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
-    """The tensors stored under `noun` and `key` (JSON values) in `folder`, made and stored if not there."""
-    text = json.dumps({"version": VERSION, **key}, sort_keys=True)
+    """The tensors kept in `folder` under `noun` and `key` (JSON values); made if not there."""
+    text = json.dumps({"code": code_digest(), **key}, sort_keys=True)
     path = folder / f"{noun}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
     if path.exists():
         try:
@@ -44,3 +45,12 @@ def recall(
     except (MachineError, SafetensorError) as error:
         logger.warning("the next evaluation will learn %s again: %s", noun, error)
     return tensors
+
+
+@cache
+def code_digest() -> str:
+    """A hash of the source of what is kept, so that a change to it is never read past."""
+    digest = hashlib.sha256()
+    for name in CODE:
+        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+    return digest.hexdigest()

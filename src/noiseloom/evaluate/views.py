@@ -47,4 +47,4 @@ def damaged(images: Tensor, strengths: Tensor, generator: torch.Generator) -> Te
     coarse = F.interpolate(coarse, list(images.shape[2:]), mode="bilinear")
     coarseness, grain = strengths[:, :, None, None, None].unbind(dim=1)
     noise = torch.rand(images.shape, generator=generator) * 2 - 1
-    return torch.lerp(images, coarse, coarseness) + 2 * GRAIN * grain * noise
+    return (torch.lerp(images, coarse, coarseness) + 2 * GRAIN * grain * noise).clamp(-1, 1)

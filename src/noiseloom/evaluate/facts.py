@@ -1,0 +1,130 @@
+"""What a run's folder says about itself: everything the report and the model card are made from.
+
+Only files are read, never the data or the model, so the page of a run that came from elsewhere is
+as good. Whatever is missing or damaged is simply not there; only `recipe.yaml` must be.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from noiseloom.config import Document, read_yaml
+from noiseloom.errors import InputError
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A run's files as plain values; an empty one is one that is not there."""
+
+    folder: Path
+    recipe: Document
+    recipe_text: str
+    environment: dict[str, Any]
+    data: dict[str, Any]
+    evaluation: dict[str, Any]
+    steps: list[dict[str, float]]
+    held_out: list[dict[str, float]]
+
+    @property
+    def name(self) -> str:
+        return str(self.recipe.get("name") or self.folder.resolve().name)
+
+    @property
+    def place(self) -> str:
+        """The folder's path, from where the report was written if it lies below."""
+        path, here = self.folder.resolve(), Path.cwd()
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+    @property
+    def command_folder(self) -> str:
+        """The same as a shell wants it."""
+        return shlex.quote(self.place)
+
+    @property
+    def trained_steps(self) -> int:
+        return int(self.steps[-1]["step"]) if self.steps else 0
+
+    @property
+    def planned_steps(self) -> int | None:
+        """The steps the run was to have, where that is known."""
+        settled = self.environment.get("settled") or {}
+        return settled.get("total_steps") or self.recipe.get("training.steps")
+
+    @property
+    def seconds(self) -> float | None:
+        return self.steps[-1].get("seconds") if self.steps else None
+
+    @property
+    def class_names(self) -> list[str]:
+        form = self.data.get("form") or {}
+        return [str(name) for name in form.get("class_names") or self.data.get("classes") or []]
+
+    def picture(self, name: str) -> Path | None:
+        """A file of `samples/`, if it is there."""
+        path = self.folder / "samples" / name
+        return path if path.is_file() else None
+
+    @property
+    def previews(self) -> list[tuple[int, Path]]:
+        """The sheets drawn on the way, (step, file), in order."""
+        found = [
+            (int(path.stem.removeprefix("step-")), path)
+            for path in (self.folder / "samples").glob("step-*.png")
+            if path.stem.removeprefix("step-").isdigit()
+        ]
+        return sorted(found)
+
+
+def read_facts(folder: Path) -> Facts:
+    """The facts in a run's folder; InputError where it is none."""
+    recipe = folder / "recipe.yaml"
+    if not recipe.is_file():
+        raise InputError(f"{folder} is not a run: it has no recipe.yaml.")
+    lines = read_lines(folder / "metrics.jsonl")
+    return Facts(
+        folder=folder,
+        recipe=read_yaml(recipe),
+        recipe_text=recipe.read_text(encoding="utf-8"),
+        environment=_read_json(folder / "environment.json"),
+        data=_read_json(folder / "data_report.json"),
+        evaluation=_read_json(folder / "evaluation.json"),
+        steps=[line for line in lines if "loss" in line],
+        held_out=[line for line in lines if "held_out_loss" in line],
+    )
+
+
+def read_lines(path: Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl; torn ones and numbers that are not finite are left out."""
+    lines = []
+    for text in _read_text(path).splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append({k: v for k, v in line.items() if _is_number(v)})
+    return lines
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_read_text(path) or "{}")
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _read_text(path: Path) -> str:
+    if not path.is_file() or not os.access(path, os.R_OK):
+        return ""
+    return path.read_text(encoding="utf-8", errors="replace")

@@ -1,0 +1,100 @@
+"""README.md of a run: the report's facts as a model card in Markdown, pictures linked."""
+
+from __future__ import annotations
+
+import re
+
+from noiseloom.evaluate.facts import Facts
+from noiseloom.evaluate.wording import (
+    MEANINGS,
+    duration,
+    figure,
+    items_in_words,
+    meaning,
+    network_in_words,
+    verdicts,
+)
+
+
+def card(facts: Facts) -> str:
+    """The whole text; what is not known is left out."""
+    parts = [_front_matter(facts), f"# {_plain(facts.name)}", _what(facts)]
+    if facts.picture("final.png"):
+        parts.append("![Samples of the finished run](samples/final.png)")
+    if facts.picture("denoising.gif"):
+        parts.append("![Noise turning into samples](samples/denoising.gif)")
+    if said := verdicts(facts):
+        words = {"good": "", "fair": "Note: ", "bad": "Warning: "}
+        lines = [f"- {words[verdict.level]}{_plain(verdict.text)}" for verdict in said]
+        parts += ["## In short", "\n".join(lines)]
+    parts += _figures(facts)
+    parts += ["## Use it", _use(facts)]
+    for warning in facts.data.get("warnings") or []:
+        parts.append(f"- About the data: {_plain(str(warning))}")
+    parts.append("More in `report.html`; the recipe is `recipe.yaml`.")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front_matter(facts: Facts) -> str:
+    task = str(facts.recipe.get("task.name") or facts.recipe.get("task") or "")
+    tag = f"pipeline_tag: {task}\n" if re.fullmatch(r"[a-z0-9-]+", task) else ""
+    return f"---\nlibrary_name: noiseloom\n{tag}tags:\n- diffusion\n---"
+
+
+def _what(facts: Facts) -> str:
+    rows = []
+    if network := network_in_words(facts):
+        rows.append(("Network", network))
+    if facts.data:
+        rows.append(("Data", items_in_words(facts)))
+    if source := facts.data.get("source"):
+        rows.append(("Source", str(source)))
+    if facts.trained_steps:
+        took = f" in {duration(facts.seconds)}" if facts.seconds is not None else ""
+        rows.append(("Training", f"{facts.trained_steps:,} steps{took}"))
+    environment = facts.environment
+    if processor := environment.get("processor") or environment.get("cpu"):
+        rows.append(("Machine", f"{processor}, torch {environment.get('torch', 'unknown')}"))
+    if not rows:
+        return ""
+    lines = [f"| {name} | {_plain(value)} |" for name, value in rows]
+    return "\n".join(["| | |", "|---|---|", *lines])
+
+
+def _figures(facts: Facts) -> list[str]:
+    evaluation = facts.evaluation
+    metrics = evaluation.get("metrics") or {}
+    if not metrics:
+        return []
+    known = [*(name for name in MEANINGS if name in metrics), *metrics.keys() - MEANINGS.keys()]
+    lines = ["| figure | samples | 95 % interval | real data |", "|---|---|---|---|"]
+    for name in known:
+        value = metrics[name]
+        interval = (evaluation.get("intervals") or {}).get(name)
+        between = " to ".join(figure(name, end) for end in interval) if interval else "–"
+        real = figure(name, (evaluation.get("floor") or {}).get(name))
+        lines.append(
+            f"| {_plain(meaning(name).title)} | {figure(name, value)} | {between} | {real} |"
+        )
+    meanings = [
+        f"- **{meaning(name).title}.** {meaning(name).sentence}"
+        for name in known
+        if meaning(name).sentence
+    ]
+    return ["## Figures", "\n".join(lines), "\n".join(meanings)]
+
+
+def _use(facts: Facts) -> str:
+    folder = facts.command_folder
+    commands = [
+        f"noiseloom sample {folder} --num 64 --out samples.png",
+        f"noiseloom resume {folder}",
+        f"noiseloom evaluate {folder}",
+    ]
+    return "\n".join(["```", *commands, "```"])
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown and HTML leave as it is, on one line."""
+    one_line = " ".join(text.split())
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", one_line)
