@@ -17,6 +17,7 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 # Training is cut short; everything else of a command runs as it stands.
 SHORT = ["training.steps=2", "training.batch_size=4", "network.width=16", "network.depth=1"]
+IMAGES = ["network.heads=2", "evaluation.feature_images=600", "evaluation.num=60"]
 BUDGET = re.compile(r"training\.(max_minutes|steps)=[\d.]+")
 SCRIPTS = {"./scripts/demo"}  # run from a clean clone by whoever releases: it takes minutes
 ENVIRONMENT = {"source .venv/bin/activate"}  # the tests already run in it
@@ -44,7 +45,7 @@ def shortened(command: str) -> list[str]:
     """The words of a command, with training cut to two steps."""
     words = [word for word in shlex.split(command) if not BUDGET.match(word)]
     if words[1] == "train":
-        small = [*SHORT, "network.heads=2"] if words[2] != "toy-2d" else SHORT
+        small = [*SHORT, *IMAGES] if words[2] != "toy-2d" else SHORT
         return [*words[:3], *small, *words[3:]]
     return words
 
@@ -78,7 +79,7 @@ def test_every_command_runs(workplace: Path) -> None:
 
 def test_python_blocks_run(workplace: Path) -> None:
     (block,) = (text for kind, text in BLOCKS if kind == "python")
-    quick = ", ".join(f'"{setting}"' for setting in [*SHORT, "network.heads=2"])
+    quick = ", ".join(f'"{setting}"' for setting in [*SHORT, *IMAGES])
     code = block.replace('"training.max_minutes=1"', quick)
     assert code != block
     result = subprocess.run(

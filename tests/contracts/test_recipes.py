@@ -43,7 +43,8 @@ def test_is_headed_by_command_machine_time_and_figure(name: str, head: list[str]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_runs_two_steps_and_samples(name: str, digit_files: Path, tmp_path: Path) -> None:
-    recipe = load(name, digit_files, "training.steps=2", "training.batch_size=4")
+    short = ("training.steps=2", "training.batch_size=4", "task.sampler.steps=2")
+    recipe = load(name, digit_files, *short)
     seen = []
     run = Run.create(recipe, tmp_path / "run")
     summary = run.train(evaluate=False, on_event=seen.append)

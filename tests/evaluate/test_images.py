@@ -146,6 +146,6 @@ def test_progress_is_told(dataset, quick, shapes):
         dataset, items, labels, seed=0, protocol={}, progress=lambda *step: told.append(step)
     )
     assert {"measuring real images", "measuring samples", "checking the features"} <= {
-        what for what, _, _ in told
+        stage for stage, _ in told
     }
-    assert all(0 <= done <= total for _, done, total in told)
+    assert all(0 <= share <= 1 for _, share in told)

@@ -292,7 +292,7 @@ def test_points_are_told_as_points(full):
     write_report(full)
     text = "".join(read(full / "report.html").text)
     assert "2,000 points from two-moons" in text
-    assert "Energy distance is 20 × what 500 real points score." in text
+    assert "Sliced Wasserstein distance is 3.3 × what 500 real points score." in text
 
 
 def test_uninformative_features_are_not_praised(full):

@@ -65,6 +65,11 @@ class Facts:
         form = self.data.get("form") or {}
         return [str(name) for name in form.get("class_names") or self.data.get("classes") or []]
 
+    @property
+    def is_points(self) -> bool:
+        """Whether items are points rather than pictures."""
+        return len(self.data.get("item_shape") or []) == 1
+
     def picture(self, name: str) -> Path | None:
         """A file of `samples/`, if it is there."""
         path = self.folder / "samples" / name

@@ -117,7 +117,7 @@ def _fit(
         optimizer.zero_grad()
         loss(to_model(items[batch]), answers).backward()
         optimizer.step()
-        progress("learning features", step + 1, steps)
+        progress("learning features", (step + 1) / steps)
 
 
 def _plan(step: int, steps: int) -> float:

@@ -74,7 +74,7 @@ def nearest(items: np.ndarray, train: np.ndarray, progress: Progress = ignore) -
             best[rows], order = joined.topk(k, dim=1, largest=False)
             which[rows] = torch.cat([which[rows], where + start], dim=1).gather(1, order)
         start += len(part)
-        progress("comparing with training images", start, len(train))
+        progress("comparing with training images", start / len(train))
     # |x|² + |y|² - 2 x·y cannot tell a copy from a near-copy; the difference can
     chosen = torch.cat([pixels(train[part]) for part in np.array_split(which[:, 0].numpy(), 8)])
     distance = (queries - chosen).double().square().sum(dim=1).sqrt()

@@ -70,7 +70,9 @@ def _lead(facts: Facts) -> str:
             parts.append(f" from {escape(str(source))}")
     if processor := facts.environment.get("processor") or facts.environment.get("cpu"):
         threads = facts.environment.get("threads")
-        several = f", {threads} threads" if facts.environment.get("device") == "cpu" else ""
+        several = ""
+        if facts.environment.get("device") == "cpu" and threads:
+            several = f", {threads} thread{'' if threads == 1 else 's'}"
         parts.append(f", on {escape(str(processor))}{escape(several)}")
     return "".join(parts) + "."
 
@@ -83,7 +85,7 @@ def _tiles(facts: Facts) -> list[tuple[str, str]]:
         batch = facts.recipe.get("training.batch_size")
         found.append((f"{facts.trained_steps:,}", f"steps of {batch} items" if batch else "steps"))
     metrics, floor = facts.evaluation.get("metrics") or {}, facts.evaluation.get("floor") or {}
-    for name in ("frechet_distance", "energy_distance"):
+    for name in ("frechet_distance", "sliced_wasserstein"):
         if name in metrics and floor.get(name, 0) > 0:
             words = f"real data's {meaning(name).title}"
             found.append((f"{metrics[name] / floor[name]:.2f} ×", words))
@@ -119,8 +121,8 @@ def samples(facts: Facts) -> str:
     if final:
         classes = ", ".join(facts.class_names[:10])
         by_class = f" Columns: {classes}." if 1 < len(facts.class_names) <= 10 else ""
-        points = len(facts.data.get("item_shape") or []) == 1
-        text = f"Samples of the finished run, not picked by hand.{'' if points else by_class}"
+        columns = "" if facts.is_points else by_class
+        text = f"Samples of the finished run, not picked by hand.{columns}"
         shown = _figure(final, "A sheet of samples of the finished run", text)
     if animated := facts.picture("denoising.gif"):
         shown += _figure(animated, "Noise turning into samples, animated", "How they form.")
@@ -154,7 +156,10 @@ def noising(facts: Facts) -> str:
     shown = "".join(
         _figure(path, alt, text) for name, alt, text in pictures if (path := facts.picture(name))
     )
-    return f'<h2>Into noise and back</h2><div class="row wide">{shown}</div>' if shown else ""
+    if not shown:
+        return ""
+    side_by_side = "" if facts.is_points else ' class="row wide"'  # scatter plots need the width
+    return f"<h2>Into noise and back</h2><div{side_by_side}>{shown}</div>"
 
 
 def figures(facts: Facts) -> str:

@@ -61,14 +61,14 @@ class Config:
         """
         n = comparable_count(dataset, len(items))
         comparison = _Comparison(self, dataset, n, seed)
-        progress("measuring points", 0, 1)
+        progress("measuring points", 0.0)
         samples = _tensor(items[:n])
         comparison.distances(samples)
         comparison.coverage(samples)
         comparison.nearness(samples)
         if labels is not None and dataset.train.labels is not None:
             comparison.labels(samples, as_tensor(labels[:n]), as_tensor(dataset.train.labels))
-        progress("measuring points", 1, 1)
+        progress("measuring points", 1.0)
         measured = {
             "num": n,
             "reference": len(dataset.reference),

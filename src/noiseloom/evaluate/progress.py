@@ -1,11 +1,11 @@
-"""How an evaluation says how far it has come, as data sets do while they are prepared."""
+"""How an evaluation says how far it has come: `progress(what is being done, share of it done)`."""
 
 from __future__ import annotations
 
-from noiseloom.data.content import Progress
+from collections.abc import Callable
 
-__all__ = ["Progress", "ignore"]
+Progress = Callable[[str, float], None]
 
 
-def ignore(what: str, done: int, total: int) -> None:
+def ignore(stage: str, share: float) -> None:
     """Nobody is watching."""

@@ -61,7 +61,7 @@ def measure_real(dataset: Dataset, settings: Settings, num: int, progress: Progr
     pool_index = _choice(len(dataset.train), settings.pool_limit)
 
     def embed() -> dict[str, Tensor]:
-        progress("looking at real images", 0, 1)
+        progress("looking at real images", 0.0)
         reference, read = features.embed_items(dataset.reference.items[chosen], dataset.to_model)
         pool, _ = features.embed_items(dataset.train.items[pool_index], dataset.to_model)
         kernel = KernelDistance.against(reference)

@@ -124,7 +124,7 @@ def _trust(checks: dict[str, Any]) -> list[Verdict]:
 def _distance(
     evaluation: dict[str, Any], metrics: dict[str, float], floor: dict[str, float]
 ) -> list[Verdict]:
-    for name, noun in (("frechet_distance", "images"), ("energy_distance", "points")):
+    for name, noun in (("frechet_distance", "images"), ("sliced_wasserstein", "points")):
         if name not in metrics or not floor.get(name, 0) > 0:
             continue
         title, ratio = meaning(name).title, metrics[name] / floor[name]
@@ -163,8 +163,9 @@ def _memory(checks: dict[str, Any], metrics: dict[str, float]) -> list[Verdict]:
     if found is None and ratio is None:
         return []
     if found is None:
-        level: Level = "good" if ratio is not None and ratio >= 0.9 else "fair"
-        return [Verdict(level, f"Samples are {ratio:.2f} × as far from training data as unseen.")]
+        level: Level = "good" if ratio is not None and 0.9 <= ratio <= 1.5 else "fair"
+        text = f"Samples are {ratio:.2f} × as far from training data as unseen real data is."
+        return [Verdict(level, text)]
     if found.get("alarm"):
         return [
             Verdict(
@@ -222,7 +223,7 @@ def items_in_words(facts: Facts) -> str:
     """`10,000 images of 28 × 28 in grey, 10 classes`; what is not known is left out."""
     shape, counts = facts.data.get("item_shape") or [], facts.data.get("counts") or {}
     count = f"{counts['train']:,} " if isinstance(counts.get("train"), int) else ""
-    words = f"{count}points" if len(shape) == 1 else f"{count}images"
+    words = f"{count}points" if facts.is_points else f"{count}images"
     if len(shape) == 3:
         height, width, channels = shape
         words += f" of {width} × {height} in {'grey' if channels == 1 else 'colour'}"
@@ -234,6 +235,8 @@ def task_in_words(facts: Facts) -> str:
     """`image generation by class`."""
     task = str(facts.recipe.get("task.name") or facts.recipe.get("task") or "an unnamed task")
     words = task.replace("-", " ").removeprefix("unconditional ")
+    if facts.is_points:
+        words = words.replace("image", "point")
     return f"{words} by class" if len(facts.class_names) > 1 else words
 
 
