@@ -103,6 +103,7 @@ class _Lines:
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.due = 0.0
+        self.last = ""
 
     def note(self, text: str) -> None:
         self.stream.write(text + "\n")
@@ -110,8 +111,9 @@ class _Lines:
 
     def show(self, done: int, total: int, text: str) -> None:
         now = time.monotonic()
-        if now >= self.due or done >= total:
+        if text != self.last and (now >= self.due or done >= total):
             self.due = now + SECONDS_BETWEEN_LINES
+            self.last = text
             self.note(text)
 
 

@@ -3,6 +3,8 @@
 import time
 from typing import Any
 
+from noiseloom import media
+from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.report import write_report
 from noiseloom.runs.drawing import draw
 from noiseloom.runs.environment import choose_device
@@ -58,5 +60,9 @@ def evaluate(
         ),
     )
     run.write_json("evaluation.json", result)
+    if noticed := result["checks"].get("memorisation"):
+        pairs = pairs_picture(noticed, samples.items, dataset.train.items)
+        sheet = media.grid(pairs, columns=len(noticed["nearest_pairs"]))
+        media.save_png(sheet, run.folder / "samples" / "nearest.png")
     write_report(run.folder)
     return result
