@@ -1,6 +1,7 @@
 """What is settled once, at a run's start, and recorded: a resume must not decide it anew."""
 
 import shutil
+import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -65,9 +66,7 @@ def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: flo
         or (sum(times) < MEASURE_SHARE * budget)
     ):
         times.append(_seconds(trial.advance))
-    # The first steps are slow, and a busy moment is no measure of a run: the lower quartile.
-    later = sorted(times[len(times) // 3 :])
-    step = later[len(later) // 4]
+    step = statistics.median(times[len(times) // 3 :])  # the first steps are slow
     aside = run.folder / ".measuring"
     shutil.rmtree(aside, ignore_errors=True)  # of a run killed while measuring
     with disk_errors("A trial checkpoint", run.folder):
