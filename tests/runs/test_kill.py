@@ -35,6 +35,14 @@ def start(folder: Path) -> subprocess.Popen[str]:
     )
 
 
+def finish(child: subprocess.Popen[str]) -> int:
+    """Read the child to its end, and close its pipe; its exit code."""
+    assert child.stdout is not None
+    child.stdout.read()
+    child.stdout.close()
+    return child.wait()
+
+
 def wait_until_training(child: subprocess.Popen[str]) -> None:
     """Until the first step of this sitting is done."""
     assert child.stdout is not None
@@ -57,9 +65,7 @@ def test_killed_at_ten_random_instants(tmp_path: Path) -> None:
         Run.create(recipe, folder)
     child = start(unbroken)
     began = time.monotonic()
-    assert child.stdout is not None
-    child.stdout.read()
-    assert child.wait() == 0
+    assert finish(child) == 0
     whole = time.monotonic() - began
     instants = random.Random(0)
     in_a_save = done = 0
@@ -73,12 +79,10 @@ def test_killed_at_ten_random_instants(tmp_path: Path) -> None:
             while not list(broken.glob("checkpoints/.writing-*")) and time.monotonic() < deadline:
                 time.sleep(0.0005)
         child.kill()
-        assert child.wait() == -9, "the run was over before it could be killed: give it more steps"
+        assert finish(child) == -9, "the run was over before it could be killed: give it more steps"
         in_a_save += bool(list(broken.glob("checkpoints/.writing-*")))
         done += 1
     assert in_a_save, "no kill fell inside a save"
     child = start(broken)
-    assert child.stdout is not None
-    child.stdout.read()
-    assert child.wait() == 0
+    assert finish(child) == 0
     assert final_files(broken) == final_files(unbroken)
