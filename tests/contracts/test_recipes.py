@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from noiseloom.config import from_mapping, parse, to_mapping
+from noiseloom.data.suggest import RECIPES
 from noiseloom.errors import ConfigError
 from noiseloom.runs import Recipe, Run, shipped_recipes
 from noiseloom.training.loop import Started
@@ -54,3 +55,9 @@ def test_runs_two_steps_and_samples(name: str, digit_files: Path, tmp_path: Path
     assert len(samples.items) == 3
     for file in ("recipe.yaml", "metrics.jsonl", "samples/final.png", "samples/denoising.gif"):
         assert (run.folder / file).is_file(), file
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_suggestions_know_the_network_of_the_recipe(name: str, digit_files: Path) -> None:
+    network, shape = load(name, digit_files).network, RECIPES[name]
+    assert (network.patch, network.width, network.depth) == (shape.patch, shape.width, shape.depth)

@@ -67,7 +67,7 @@ class Shape:
         return int(BASE_BYTES + PARAMETER_BYTES * parameters + activations)
 
 
-RECIPES = {"mnist": Shape(7, 192, 4), "image-folder": Shape(4, 192, 6)}
+RECIPES = {"mnist": Shape(7, 128, 4), "image-folder": Shape(4, 192, 6)}
 
 
 @dataclass(frozen=True)
