@@ -7,7 +7,6 @@ from noiseloom import media
 from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.report import write_report
 from noiseloom.runs.drawing import draw
-from noiseloom.runs.environment import choose_device
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Request
 from noiseloom.training.loop import Working
@@ -26,7 +25,6 @@ def evaluate(
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
     task, trained_steps = run.trained_task(raw=raw, on_event=on_event)
-    task.model.to(choose_device(run.recipe.training.device)).eval()
     config = run.recipe.evaluation
     num = config.num if num is None else num
     dataset = run.open_data(on_event)
