@@ -7,8 +7,8 @@ import io
 import pytest
 
 from noiseloom.cli import progress
-from noiseloom.cli.progress import clock, counting, watch
-from noiseloom.training.loop import Note, Progress, Saved, Started
+from noiseloom.cli.progress import clock, watch
+from noiseloom.training.loop import Note, Progress, Saved, Started, Working
 
 
 class Terminal(io.StringIO):
@@ -50,10 +50,10 @@ def test_plain_lines_say_everything_and_are_few() -> None:
 def test_plain_lines_come_every_few_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     stream, now = io.StringIO(), 0.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
-    with counting(stream) as count:
+    with watch(stream) as on_event:
         for done in range(1, 31):
             now += 1.0
-            count("Sampling", done, 30)
+            on_event(Working("Sampling", done, 30))
     assert stream.getvalue().splitlines() == [
         "Sampling 1/30 · 0:00 left",
         "Sampling 11/30 · 0:17 left",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
@@ -157,6 +159,30 @@ def test_sample_refuses(
     run: str, words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert sentence in refused(capsys, "sample", run, *words)
+
+
+def test_sample_says_that_the_newest_checkpoint_is_damaged(
+    run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = shutil.copytree(run, tmp_path / "run")
+    newest = max((copied / "checkpoints").glob("step-*")) / "average.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    capsys.readouterr()
+    out = str(tmp_path / "sheet.png")
+    assert cli.main(["sample", str(copied), "--num", "2", "--steps", "2", "--out", out]) == 0
+    assert "is damaged" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_run_of_a_gpu_is_sampled_on_a_processor(
+    run: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = shutil.copytree(run, tmp_path / "run")
+    recipe = copied / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("device: auto", "device: cuda"))
+    words = ["sample", str(copied), "--num", "2", "--steps", "2"]
+    assert "--device cpu" in refused(capsys, *words)
+    assert cli.main([*words, "--device", "cpu"]) == 0
 
 
 # data, recipes ---------------------------------------------------------------------------------

@@ -85,3 +85,15 @@ def test_mlp_takes_one_level_an_item() -> None:
     network = MLPConfig(width=8, depth=1).build((1, 2, 2), 0)
     with pytest.raises(ValueError, match="it takes one per item"):
         network(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2, 2))
+
+
+def test_each_class_has_positions_of_its_own() -> None:
+    network = make(label_positions=True)
+    x, level = torch.randn(3, 1, 4, 6), torch.zeros(3)
+    network.condition.label.weight.data.zero_()  # leaves the positions alone to tell classes apart
+    first, second, none = network(x[:1].expand(3, -1, -1, -1), level, torch.tensor([0, 1, 2]))
+    assert not torch.allclose(first, second)
+    torch.testing.assert_close(network(x[:1], level[:1])[0], none)  # no label is a label too
+    network(x, level, torch.tensor([0, 1, 1])).sum().backward()
+    used = network.label_position.grad.abs().sum(dim=(1, 2)) > 0
+    assert used.tolist() == [True, True, False]

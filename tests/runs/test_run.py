@@ -137,8 +137,16 @@ def test_deterministic_algorithms_only_while_training(tmp_path: Path) -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_exact_resume_with_accumulation_dropout_and_a_mid_log_stop(tmp_path: Path) -> None:
-    overrides = ("training.accumulate=4", "network.dropout=0.2", "training.log_every=4")
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_exact_resume_with_accumulation_dropout_and_a_mid_log_stop(
+    tmp_path: Path, precision: str
+) -> None:
+    overrides = (
+        "training.accumulate=4",
+        "network.dropout=0.2",
+        "training.log_every=4",
+        f"training.precision={precision}",
+    )
     whole = Run.create(small(*overrides), tmp_path / "whole")
     whole.train(evaluate=False)
     run = Run.create(small(*overrides), tmp_path / "run")

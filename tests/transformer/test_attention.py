@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from noiseloom.seeds import Random
-from noiseloom.transformer.attention import Attention
+from noiseloom.transformer.attention import Attention, attend
 from noiseloom.transformer.blocks import Block, FeedForward, Modulation, SquaredReLU, drop
 from noiseloom.transformer.positions import frequencies, grid, rotary, rotate, waves
 
@@ -43,6 +43,14 @@ def test_fused_attention_is_the_readable_one() -> None:
     x = torch.randn(2, 6, 16, dtype=torch.float64)
     rotation = rotary(grid((2, 3)), 8).double()
     torch.testing.assert_close(attention(x, rotation), readable(attention, x, rotation))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_under_autocast_is_computed_in_float32(dtype: torch.dtype) -> None:
+    q, k, v = torch.randn(3, 2, 2, 5, 8, generator=torch.Generator().manual_seed(0)).to(dtype)
+    exact = torch.softmax(q.double() @ k.double().mT / math.sqrt(8), dim=-1) @ v.double()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(attend(q, k, v).double(), exact, atol=1e-6, rtol=1e-5)
 
 
 def test_rotary_scores_depend_on_the_distance_alone() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -22,6 +22,10 @@ Steps = Annotated[
 Sampler = Annotated[str | None, typer.Option(help="Which sampler; the recipe's if not given.")]
 Guidance = Annotated[float | None, typer.Option(help="How strongly labels are followed; 1 is off.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"] | None,
+    typer.Option(help="Where to compute; the recipe's training.device if not given."),
+]
 Raw = Annotated[bool, typer.Option("--raw", help="The weights themselves, not their average.")]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]

@@ -19,57 +19,41 @@ from noiseloom.training.loop import Event, Note, Progress, Saved, Smoothed, Star
 
 SECONDS_BETWEEN_LINES = 10.0
 
-Count = Callable[[str, int, int], None]
-
 
 @contextmanager
 def watch(stream: TextIO | None = None) -> Iterator[Callable[[Event], None]]:
-    """Follow a training: gives the consumer of its events. `stream` is standard error if None."""
+    """Follow long work: gives the consumer of its events. `stream` is standard error if None."""
     with _display(stream or sys.stderr) as display:
         yield _Watcher(display)
 
 
-@contextmanager
-def counting(stream: TextIO | None = None) -> Iterator[Count]:
-    """Follow other long work: gives a function of (what is done, how many, of how many)."""
-    with _display(stream or sys.stderr) as display:
-        began: dict[str, float] = {}
-
-        def count(what: str, done: int, total: int) -> None:
-            now = time.monotonic()
-            seconds = now - began.setdefault(what, now)
-            left = f" · {clock(seconds / done * (total - done))} left" if 0 < done < total else ""
-            display.show(done, total, f"{what} {done:,}/{total:,}{left}")
-
-        yield count
-
-
 class _Watcher:
-    """Consumes the events of a training."""
+    """Consumes the events of a training and of other long work."""
 
     def __init__(self, display: _Display) -> None:
         self.display = display
         self.smoothed = Smoothed()
         self.saved: int | None = None
+        self.began: dict[str, float] = {}
 
     def __call__(self, event: Event) -> None:
         match event:
-            case Started():
-                self.display.note(
-                    f"{event.parameters:,} parameters, {event.precision};"
-                    f" steps {event.step:,} to {event.total_steps:,}"
-                )
+            case Started() | Note():
+                self.display.note(str(event))
             case Progress():
                 loss = self.smoothed.add(event.loss)
                 text = describe(event, loss, event.last_save_step or self.saved)
                 self.display.show(event.step, event.total_steps, text)
             case Saved():
                 self.saved = event.step
-            case Note():
-                self.display.note(event.text)
             case Working():
-                text = f"{event.what} {event.done:,}/{event.total:,}"
-                self.display.show(event.done, event.total, text)
+                self.display.show(event.done, event.total, self._count(event))
+
+    def _count(self, event: Working) -> str:
+        now, done, total = time.monotonic(), event.done, event.total
+        seconds = now - self.began.setdefault(event.what, now)
+        left = f" · {clock(seconds / done * (total - done))} left" if 0 < done < total else ""
+        return f"{event.what} {done:,}/{total:,}{left}"
 
 
 def describe(event: Progress, loss: float, saved: int | None) -> str:

@@ -106,6 +106,28 @@ def heun(
         yield Step(index, float(s), x, x0)
 
 
+def dpm_2m(
+    denoise: Denoise, x: Tensor, plan: Tensor, schedule: Schedule, random: Random
+) -> Iterator[Step]:
+    """DPM-Solver++(2M), second order (Lu et al. 2022, arXiv:2211.01095, algorithm 2).
+
+    One network call a step: x0 is extrapolated along the log-SNR from the step before. The first
+    step, and one that ends without noise, where that line has no end, are `ddim`'s.
+    """
+    before: tuple[Tensor, float] | None = None  # x0 and log-SNR of the step before
+    for index, (t, s) in enumerate(_pairs(plan)):
+        x0 = ahead = _ask(denoise, x, t).x0
+        at, to, log_snr = schedule.at(t), schedule.at(s), float(schedule.log_snr(t))
+        if before is not None and float(to.sigma) > 0:
+            old_x0, old_log_snr = before
+            share = (float(schedule.log_snr(s)) - log_snr) / (2 * (log_snr - old_log_snr))
+            ahead = x0 + share * (x0 - old_x0)
+        before = x0, log_snr
+        noise = (x - float(at.alpha) * ahead) / float(at.sigma)
+        x = float(to.alpha) * ahead + float(to.sigma) * noise
+        yield Step(index, float(s), x, x0)
+
+
 def _pairs(plan: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     return itertools.pairwise(plan)
 
@@ -120,4 +142,10 @@ def _move(prediction: Prediction, s: Tensor, schedule: Schedule) -> Tensor:
     return float(to.alpha) * prediction.x0 + float(to.sigma) * prediction.noise
 
 
-SAMPLERS: dict[str, Sampler] = {"ddpm": ddpm, "ddim": ddim, "euler": euler, "heun": heun}
+SAMPLERS: dict[str, Sampler] = {
+    "ddpm": ddpm,
+    "ddim": ddim,
+    "euler": euler,
+    "heun": heun,
+    "dpm++2m": dpm_2m,
+}

@@ -44,6 +44,11 @@ def covered(points: Tensor, features: Tensor, reach: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def share(flags: Tensor) -> float:
+    """How many of the flags are set, 0 to 1."""
+    return float(flags.double().mean())
+
+
 def _parts(features: Tensor, others: int) -> list[tuple[int, Tensor]]:
     length = max(1, CHUNK_ENTRIES // others)
     return [(start, features[start : start + length]) for start in range(0, len(features), length)]

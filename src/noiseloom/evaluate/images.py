@@ -24,13 +24,13 @@ from noiseloom.evaluate.agreement import (
     agreement_interval,
     as_tensor,
 )
-from noiseloom.evaluate.coverage import covered, radii
+from noiseloom.evaluate.coverage import covered, radii, share
 from noiseloom.evaluate.features import DIMENSION
 from noiseloom.evaluate.findings import Findings
 from noiseloom.evaluate.frechet import FrechetDistance, moments
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.evaluate.real import Real, Settings, measure_real
-from noiseloom.evaluate.sampling_plan import LEAST, comparable_count, labels_like_reference
+from noiseloom.evaluate.sampling_plan import LEAST, SamplingPlan, comparable_count
 from noiseloom.evaluate.self_check import self_check
 from noiseloom.seeds import generator
 
@@ -38,13 +38,9 @@ POOL_LIMIT = 20_000  # training images that the floor's draws come from
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(SamplingPlan):
     """How samples of images are measured."""
 
-    num: Annotated[int, Ge(LEAST)] = option(1_000, "samples drawn and measured")
-    draws: Annotated[int, Ge(1)] = option(20, "draws of real images behind each floor")
-    bootstrap: Annotated[int, Ge(20)] = option(100, "resamples behind each interval")
-    neighbours: Annotated[int, Ge(1)] = option(3, "k of precision and recall")
     reference_limit: Annotated[int, Ge(LEAST)] = option(
         10_000, "held-out images compared with, if there are more"
     )
@@ -52,10 +48,6 @@ class Config:
         60_000, "training images seen while features are learned (2 to 100 epochs)"
     )
     feature_seed: int = option(0, "seed the features are learned with")
-
-    def labels(self, dataset: Dataset, num: int) -> np.ndarray | None:
-        """The labels to ask `num` samples for; None without labels."""
-        return labels_like_reference(dataset, num)
 
     def measure(
         self,
@@ -142,7 +134,7 @@ class _Comparison:
         add("frechet_distance", [self.frechet.of(draw) for draw in draws])
         add("frechet_distance_extrapolated", extrapolated)
         add("kernel_distance", [real.kernel.of(x, real.pool_closeness[i]) for x, i in kernel])
-        add("precision", [_share(is_precise[draw]) for draw in chosen])
+        add("precision", [share(is_precise[draw]) for draw in chosen])
         add("recall", [self._recall(draw) for draw in draws])
         add("nearest_train_ratio", [1.0], resampling.spread(self._held_out_ratios()))
         if real.reference_read is not None and real.reference_labels is not None:
@@ -159,7 +151,7 @@ class _Comparison:
         extrapolated = frechet.extrapolated(x, self.random("extrapolation"))
         add("frechet_distance_extrapolated", extrapolated)
         add("kernel_distance", kernel.of(x), kernel.interval(x, resamples, self.random("kernel")))
-        precision, recall = _share(covered(x, real.reference, real.reach)), self._recall(x)
+        precision, recall = share(covered(x, real.reference, real.reach)), self._recall(x)
         add("precision", precision, resampling.share_interval(precision, self.n))
         add("recall", recall, resampling.share_interval(recall, len(real.reference)))
         found = memorisation.nearest(items, self.dataset.train.items)
@@ -179,7 +171,7 @@ class _Comparison:
 
     def _recall(self, features: Tensor) -> float:
         reach = radii(features, min(self.config.neighbours, len(features) - 1))
-        return _share(covered(self.real.reference, features, reach))
+        return share(covered(self.real.reference, features, reach))
 
     def _held_out_ratios(self) -> list[float]:
         """The ratio of draws of n held-out images (at most half of them) to all of them."""
@@ -188,7 +180,3 @@ class _Comparison:
         chosen = resampling.draws(len(distances), n, self.config.draws, self.random("held out"))
         whole = distances.mean().clamp(min=1e-12)
         return [float(distances[draw].mean() / whole) for draw in chosen]
-
-
-def _share(flags: Tensor) -> float:
-    return float(flags.double().mean())

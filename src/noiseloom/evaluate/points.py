@@ -8,22 +8,20 @@ what as many real training points score (labels and nearest distance: real held-
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-from annotated_types import Ge
 from torch import Tensor
 
-from noiseloom.config import option
 from noiseloom.data.dataset import Dataset
 from noiseloom.evaluate import resampling
 from noiseloom.evaluate.agreement import agreement, as_tensor
-from noiseloom.evaluate.coverage import covered, radii
+from noiseloom.evaluate.coverage import covered, radii, share
 from noiseloom.evaluate.findings import Findings
 from noiseloom.evaluate.kernel import KernelDistance, negative_distance
 from noiseloom.evaluate.progress import Progress, ignore
-from noiseloom.evaluate.sampling_plan import LEAST, comparable_count, labels_like_reference
+from noiseloom.evaluate.sampling_plan import SamplingPlan, comparable_count
 from noiseloom.evaluate.transport import sliced_wasserstein
 from noiseloom.seeds import generator
 
@@ -32,17 +30,8 @@ CHUNK = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(SamplingPlan):
     """How samples of points are measured."""
-
-    num: Annotated[int, Ge(LEAST)] = option(1_000, "samples drawn and measured")
-    draws: Annotated[int, Ge(1)] = option(20, "draws of real points behind each floor")
-    bootstrap: Annotated[int, Ge(20)] = option(100, "resamples behind each interval")
-    neighbours: Annotated[int, Ge(1)] = option(3, "k of precision and recall")
-
-    def labels(self, dataset: Dataset, num: int) -> np.ndarray | None:
-        """The labels to ask `num` samples for; None without labels."""
-        return labels_like_reference(dataset, num)
 
     def measure(
         self,
@@ -111,8 +100,8 @@ class _Comparison:
         shares: dict[str, list[float]] = {"precision": [], "recall": []}
         for points in (samples, *self.draws):
             own = radii(points, min(k, len(points) - 1))
-            shares["precision"].append(_share(covered(points, self.held_out, reach)))
-            shares["recall"].append(_share(covered(self.held_out, points, own)))
+            shares["precision"].append(share(covered(points, self.held_out, reach)))
+            shares["recall"].append(share(covered(self.held_out, points, own)))
         for name, count in (("precision", self.n), ("recall", len(self.held_out))):
             interval = resampling.share_interval(shares[name][0], count)
             self.findings.add(name, shares[name][0], interval)
@@ -146,10 +135,6 @@ def _nearest(points: Tensor, train: Tensor, k: int) -> tuple[Tensor, Tensor]:
     k = min(k, len(train))
     found = [torch.cdist(part, train).topk(k, largest=False) for part in points.split(CHUNK)]
     return torch.cat([f.values for f in found]), torch.cat([f.indices for f in found])
-
-
-def _share(flags: Tensor) -> float:
-    return float(flags.double().mean())
 
 
 def _tensor(items: np.ndarray) -> Tensor:

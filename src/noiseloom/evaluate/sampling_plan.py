@@ -1,13 +1,32 @@
-"""How many samples are compared, and which labels are asked of them."""
+"""How many samples are compared, how often, and which labels are asked of them."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import Annotated
 
+import numpy as np
+from annotated_types import Ge
+
+from noiseloom.config import option
 from noiseloom.data.dataset import Dataset
 from noiseloom.errors import DataError, InputError
 
 LEAST = 10  # samples, training items and held-out items below which no figure means anything
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingPlan:
+    """What every evaluation of samples beside real items is told."""
+
+    num: Annotated[int, Ge(LEAST)] = option(1_000, "samples drawn and measured")
+    draws: Annotated[int, Ge(1)] = option(20, "draws of real items behind each floor")
+    bootstrap: Annotated[int, Ge(20)] = option(100, "resamples behind each interval")
+    neighbours: Annotated[int, Ge(1)] = option(3, "k of precision and recall")
+
+    def labels(self, dataset: Dataset, num: int) -> np.ndarray | None:
+        """The labels to ask `num` samples for; None without labels."""
+        return labels_like_reference(dataset, num)
 
 
 def comparable_count(dataset: Dataset, given: int) -> int:

@@ -32,6 +32,9 @@ class Config:
     feed_forward: float = option(4.0, "hidden width of the feed-forward, times width")
     activation: Activation = option("relu2", "between the two maps of the feed-forward")
     dropout: float = option(0.0, "share of each branch's output dropped in training")
+    label_positions: bool = option(
+        False, "each class also has positions of its own (classes x tokens x width more weights)"
+    )
 
     def __post_init__(self) -> None:
         if min(self.patch, self.width, self.depth, self.heads) < 1 or self.width % self.heads:
@@ -86,7 +89,11 @@ class DiT(nn.Module):
         self.condition = LevelAndLabel(config.width, num_classes)
         self.modulation = Modulation(config.width, condition_width=config.width, branches=2)
         self.enter = nn.Linear(channels * self.enter_patches.side**2, config.width)
-        self.position = nn.Parameter(0.1 * torch.randn(self.enter_patches.tokens, config.width))
+        places = (self.enter_patches.tokens, config.width)
+        self.position = nn.Parameter(0.1 * torch.randn(places))
+        self.label_position: nn.Parameter | None = None
+        if config.label_positions and num_classes:
+            self.label_position = nn.Parameter(torch.zeros(num_classes + 1, *places))
         self.blocks = nn.ModuleList(
             Block(
                 config.width,
@@ -126,6 +133,8 @@ class DiT(nn.Module):
         vector = vector[:, None] if vector.ndim == 2 else vector
         modulation = self.modulation(vector)
         tokens = self.enter(self.enter_patches.apart(x)) + self.position
+        if self.label_position is not None:
+            tokens = tokens + self.label_position[self.condition.labels(condition, len(x))]
         for index, block in enumerate(self.blocks):
             scope = random and random.under(f"block{index}")
             tokens = block(tokens, modulation, self.rotation, scope)

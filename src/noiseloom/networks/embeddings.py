@@ -25,14 +25,18 @@ class LevelAndLabel(nn.Module):
             nn.Linear(2 * LEVEL_WAVES, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.label = nn.Embedding(num_classes + 1, width) if num_classes else None
+        self.num_classes = num_classes
 
     def forward(self, level: Tensor, labels: Tensor | None) -> Tensor:
         """(*level, width); `level` is (B,) or (B, L), `labels` (B,) or None."""
         embedded = self.level(waves(level, self.frequencies))
         if self.label is None:
             return embedded
-        if labels is None:
-            none = self.label.num_embeddings - 1
-            labels = torch.full((len(level),), none, device=level.device)
-        label = self.label(labels)
+        label = self.label(self.labels(labels, len(level)))
         return embedded + (label if level.ndim == 1 else label[:, None])
+
+    def labels(self, labels: Tensor | None, items: int) -> Tensor:
+        """`labels`, or "no label" for each of `items` where there are none."""
+        if labels is not None:
+            return labels
+        return torch.full((items,), self.num_classes, device=self.frequencies.device)

@@ -10,13 +10,15 @@ import noiseloom
 from noiseloom.errors import InputError
 from noiseloom.training.loop import TrainingConfig
 
+Device = Literal["auto", "cpu", "cuda"]
 
-def choose_device(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
+
+def choose_device(wanted: Device) -> torch.device:
     """The device asked for; `auto` is a GPU where there is one. InputError for a missing GPU."""
     if wanted == "cuda" and not torch.cuda.is_available():
         raise InputError(
-            "training.device is cuda, but torch finds no CUDA GPU here; "
-            "use training.device=auto or cpu"
+            "The device asked for is cuda, but torch finds no CUDA GPU here. Train with "
+            "training.device=auto or cpu; sample and evaluate with --device cpu"
         )
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 

@@ -7,6 +7,7 @@ from noiseloom import media
 from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.report import write_report
 from noiseloom.runs.drawing import draw
+from noiseloom.runs.environment import Device
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Request
 from noiseloom.training.loop import Working
@@ -21,10 +22,11 @@ def evaluate(
     guidance: float | None = None,
     seed: int = 0,
     raw: bool = False,
+    device: Device | None = None,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
-    task, trained_steps = run.trained_task(raw=raw, on_event=on_event)
+    task, trained_steps = run.trained_task(raw=raw, device=device, on_event=on_event)
     config = run.recipe.evaluation
     num = config.num if num is None else num
     dataset = run.open_data(on_event)

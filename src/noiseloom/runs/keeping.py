@@ -50,7 +50,7 @@ class Keeper:
     def preview_is_due(self) -> bool:
         """Whether the step just done ends with a sheet of samples; the last sheet comes after."""
         step = self.training.step
-        return step % self.sample_every == 0 and step < self.training.total_steps
+        return 0 < step < self.training.total_steps and step % self.sample_every == 0
 
     def save(self) -> tuple[Path, float]:
         """Write a checkpoint; its path and the held-out loss it records.
@@ -79,7 +79,8 @@ class Keeper:
             return self.task.losses(batch, random, training=False).mean().item()
 
     def preview(self) -> None:
-        """A sheet of samples of the averaged weights."""
+        """A sheet of samples of the averaged weights, unless it is there."""
         path = self.folder / "samples" / f"step-{self.training.step:08d}.png"
-        with self.training.average.applied_to(self.training.task.model):
-            save_preview(self.task, path, seed=self.training.config.seed)
+        if not path.exists():
+            with self.training.average.applied_to(self.training.task.model):
+                save_preview(self.task, path, seed=self.training.config.seed)

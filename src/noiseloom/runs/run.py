@@ -13,7 +13,7 @@ from noiseloom.data.forms import Form, form_from
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.runs.drawing import Samples, choose_labels, draw
-from noiseloom.runs.environment import choose_device, describe_environment
+from noiseloom.runs.environment import Device, choose_device, describe_environment
 from noiseloom.runs.recipe import Recipe
 from noiseloom.tasks import Request, Task
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
@@ -87,7 +87,7 @@ class Run:
         with disk_errors(name, self.folder, f"Go on with: noiseloom resume {self.folder}"):
             write_text(self.folder / name, json.dumps(content, indent=1))
 
-    def build_task(self) -> Task:
+    def build_task(self, device: Device | None = None) -> Task:
         """The task, freshly initialised, from what the run's folder says of its data."""
         report = self.read_json("data_report.json")
         if not report:
@@ -96,16 +96,21 @@ class Run:
             )
         form = form_from(report["form"])
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
-        return build_task(self.recipe, form, unknown)
+        return build_task(self.recipe, form, unknown, device)
 
-    def trained_task(self, *, raw: bool = False, on_event: OnEvent = ignore) -> tuple[Task, int]:
-        """The task with the newest checkpoint's averaged (`raw`: own) weights, and their step."""
+    def trained_task(
+        self, *, raw: bool = False, device: Device | None = None, on_event: OnEvent = ignore
+    ) -> tuple[Task, int]:
+        """The task with the newest checkpoint's averaged (`raw`: own) weights, and their step.
+
+        It is put on `device`, by default the recipe's.
+        """
         checkpoint = self.newest_checkpoint(on_event)
         if checkpoint is None:
             raise InputError(
                 f"{self.folder} has no usable checkpoint yet: noiseloom resume {self.folder}"
             )
-        task = self.build_task()
+        task = self.build_task(device)
         task.model.load_state_dict(checkpoint.groups["model" if raw else "average"])
         return task, checkpoint.state["step"]
 
@@ -136,6 +141,7 @@ class Run:
         seed: int = 0,
         batch_size: int = 250,
         raw: bool = False,
+        device: Device | None = None,
         keep_frames: bool = False,
         on_step: Callable[[int, int], None] = lambda done, total: None,
         on_event: OnEvent = ignore,
@@ -143,9 +149,10 @@ class Run:
         """Draw `num` samples; None means as the recipe says, labels cycle evenly if not given.
 
         Picture i depends on the seed and i alone, not on `num` or `batch_size`. `raw` takes the
-        weights themselves instead of their average. Raises InputError.
+        weights themselves instead of their average. `device` is the recipe's if None. Raises
+        InputError.
         """
-        task, _ = self.trained_task(raw=raw, on_event=on_event)
+        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
         labels = choose_labels(task.form.class_names, label, num)
         request = Request(steps=steps, sampler=sampler, guidance=guidance)
         return draw(
@@ -177,14 +184,19 @@ class Run:
         )
 
 
-def build_task(recipe: Recipe, form: Form, statistics: Statistics) -> Task:
-    """The recipe's task for items of `form`; InputError where network and data do not fit."""
+def build_task(
+    recipe: Recipe, form: Form, statistics: Statistics, device: Device | None = None
+) -> Task:
+    """The recipe's task for items of `form`; InputError where network and data do not fit.
+
+    It is put on `device`, by default the recipe's.
+    """
     try:
         with seeds.fixed(recipe.training.seed, "weights"):
             task: Task = recipe.task.build(recipe.network, form, statistics)
     except ValueError as error:
         raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
-    task.model.to(choose_device(recipe.training.device))
+    task.model.to(choose_device(device or recipe.training.device))
     return task
 
 

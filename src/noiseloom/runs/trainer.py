@@ -21,6 +21,7 @@ from noiseloom.errors import InputError
 from noiseloom.evaluate.report import write_report
 from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
+from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
 from noiseloom.runs.run import OnEvent, Run, build_task
 from noiseloom.runs.settling import settle_once
@@ -35,7 +36,11 @@ STATISTICS_ITEMS = 8192
 def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
     """See `Run.train`."""
     config = run.recipe.training
-    with locked(run.folder), deterministic(config.deterministic):
+    with (
+        locked(run.folder),
+        logged(run.folder, on_event) as on_event,
+        deterministic(config.deterministic),
+    ):
         run.checkpoints.sweep()
         dataset = run.open_data(on_event)
         describe_data(run, dataset)
@@ -127,6 +132,10 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
         Interrupts(on_event) as interrupts,
         Metrics(log, step=training.step, every=training.config.log_every) as metrics,
     ):
+        if checkpoint is not None:  # what a kill right after the checkpoint may have cost
+            metrics.restore_held_out(training.step, checkpoint.state["held_out_loss"])
+            if keeper.preview_is_due:
+                keeper.preview()
         for progress in training.run():
             metrics.add(progress)
             stop = interrupts.wanted

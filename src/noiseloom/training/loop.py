@@ -86,6 +86,12 @@ class Started:
     parameters: int
     precision: str
 
+    def __str__(self) -> str:
+        return (
+            f"{self.parameters:,} parameters, {self.precision};"
+            f" steps {self.step:,} to {self.total_steps:,}"
+        )
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -109,12 +115,18 @@ class Saved:
     step: int
     path: str
 
+    def __str__(self) -> str:
+        return f"Step {self.step:,} is saved in {self.path}"
+
 
 @dataclass(frozen=True)
 class Note:
     """A sentence for the person watching."""
 
     text: str
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True)
@@ -215,7 +227,8 @@ class Training:
         norm = self._scale_gradients(count)
         if not (math.isfinite(total) and math.isfinite(norm)):
             raise MachineError(_not_finite(self.step, total / count, norm, items))
-        self.optimizer.step(config.plan.rate(self.step, self.total_steps))
+        with autocast(self.precision, self.device):  # Muon's matrix products too
+            self.optimizer.step(config.plan.rate(self.step, self.total_steps))
         self.step += 1
         self.average.update(self.task.model, self.step)
         return total / count, norm

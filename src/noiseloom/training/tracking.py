@@ -18,6 +18,7 @@ class Metrics:
         kept = read_metrics(path, up_to=step)
         if path.exists():
             write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+        self.kept = kept
         self.seconds_before = kept[-1]["seconds"] if kept else 0.0
         self.losses: list[float] = []
 
@@ -60,6 +61,11 @@ class Metrics:
         """A line for the held-out loss of the averaged weights."""
         line = {"step": step, "held_out_loss": loss, "seconds": self.seconds}
         self._write(line)
+
+    def restore_held_out(self, step: int, loss: float) -> None:
+        """That line, unless it was there on opening."""
+        if not any(line["step"] == step and "held_out_loss" in line for line in self.kept):
+            self.add_held_out(step, loss)
 
     def _write(self, line: dict[str, float]) -> None:
         with disk_errors(

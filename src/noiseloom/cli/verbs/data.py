@@ -27,11 +27,12 @@ def check(
 
     Counts items and classes, and names each file that cannot be used, with the reason.
     """
-    from noiseloom.cli.progress import counting
+    from noiseloom.cli.progress import watch
     from noiseloom.data.check import check as check_data
     from noiseloom.runs import Recipe
+    from noiseloom.training.loop import Working
 
     data = Recipe.load(recipe, overrides or []).data
-    with counting() as count:
-        report = check_data(data, count)
+    with watch() as on_event:
+        report = check_data(data, lambda what, done, total: on_event(Working(what, done, total)))
     answer(str(report), report, as_json)

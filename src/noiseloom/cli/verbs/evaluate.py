@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from noiseloom.cli.options import AsJson, Debug, Guidance, Raw, RunFolder, Sampler, Seed, Steps
+from noiseloom.cli.options import (
+    AsJson,
+    Debug,
+    Device,
+    Guidance,
+    Raw,
+    RunFolder,
+    Sampler,
+    Seed,
+    Steps,
+)
 from noiseloom.cli.output import answer
 
 
@@ -20,6 +30,7 @@ def verb(
     guidance: Guidance = None,
     seed: Seed = 0,
     raw: Raw = False,
+    device: Device = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -40,6 +51,7 @@ def verb(
             guidance=guidance,
             seed=seed,
             raw=raw,
+            device=device,
             on_event=on_event,
         )
     answer(f"{figures(evaluation)}\n\n{next_steps(opened.folder)}", evaluation, as_json)

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from noiseloom.cli.options import AsJson, Debug, Guidance, Raw, RunFolder, Sampler, Seed, Steps
+from noiseloom.cli.options import (
+    AsJson,
+    Debug,
+    Device,
+    Guidance,
+    Raw,
+    RunFolder,
+    Sampler,
+    Seed,
+    Steps,
+)
 from noiseloom.cli.output import answer
 
 
@@ -25,6 +35,7 @@ def verb(
         int, typer.Option(min=1, help="Samples made at once; changes memory, not samples.")
     ] = 250,
     raw: Raw = False,
+    device: Device = None,
     out: Annotated[
         str | None,
         typer.Option(metavar="FILE|DIR/", help="FILE.png, FILE.gif, FILE.npz, or a folder."),
@@ -37,14 +48,15 @@ def verb(
     A .png is one sheet, a .gif the way from noise, a .npz the arrays `images` and `labels`, a
     folder one file a sample. Without --label, labels take turns.
     """
-    from noiseloom.cli.progress import counting
+    from noiseloom.cli.progress import watch
     from noiseloom.media import sample_kind
     from noiseloom.runs import Run
+    from noiseloom.training.loop import Working
 
     opened = Run.open(run)
     target = out or str(opened.folder / "samples" / f"seed-{seed}.png")
     kind = sample_kind(target)
-    with counting() as count:
+    with watch() as on_event:
         samples = opened.sample(
             num=num,
             steps=steps,
@@ -54,8 +66,10 @@ def verb(
             seed=seed,
             batch_size=batch_size,
             raw=raw,
+            device=device,
             keep_frames=kind == "gif",
-            on_step=lambda done, total: count("Sampling", done, total),
+            on_step=lambda done, total: on_event(Working("Sampling", done, total)),
+            on_event=on_event,
         )
     path = opened.save(samples, target)
     answer(str(path), {"run": str(opened.folder), "out": str(path), "num": num}, as_json)
