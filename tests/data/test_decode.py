@@ -1,7 +1,9 @@
 """Each mode's rule, and each way a file can be bad."""
 
 import io
+import struct
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +90,100 @@ def test_16_bit_grey_is_divided_by_257(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(path, None, 1)[:, :, 0], [[0, 1, 255, 0]])
 
 
+def png(colour: int, depth: int, row: bytes, width: int, transparent: bytes = b"") -> bytes:
+    """A PNG of one row, of kinds Pillow cannot write."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        whole = kind + content
+        return struct.pack(">I", len(content)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, 1, depth, colour, 0, 0, 0))
+    clear = chunk(b"tRNS", transparent) if transparent else b""
+    body = chunk(b"IDAT", zlib.compress(b"\0" + row))
+    return b"\x89PNG\r\n\x1a\n" + header + clear + body + chunk(b"IEND", b"")
+
+
+def test_16_bit_colour_keeps_its_high_byte() -> None:
+    rgb = png(2, 16, struct.pack(">6H", 0x12FF, 0x3480, 0x00FF, 0, 0xFFFF, 0x8000), 2)
+    np.testing.assert_array_equal(read_image(rgb, None, 3), [[[18, 52, 0], [0, 255, 128]]])
+    rgba = png(6, 16, struct.pack(">8H", 0x1234, 0, 0, 0xFFFF, 0x1234, 0, 0, 0), 2)
+    np.testing.assert_array_equal(read_image(rgba, None, 3), [[[18, 0, 0], [255, 255, 255]]])
+
+
+def test_one_transparent_value_of_16_and_1_bit_grey_is_white() -> None:
+    deep = png(0, 16, struct.pack(">3H", 257, 9, 65535), 3, transparent=struct.pack(">H", 9))
+    np.testing.assert_array_equal(read_image(deep, None, 1)[:, :, 0], [[1, 255, 255]])
+    bits = png(0, 1, b"\x80", 2, transparent=struct.pack(">H", 0))
+    np.testing.assert_array_equal(read_image(bits, None, 1)[:, :, 0], [[255, 255]])
+    bits = png(0, 1, b"\x80", 2, transparent=struct.pack(">H", 1))
+    np.testing.assert_array_equal(read_image(bits, None, 1)[:, :, 0], [[255, 0]])
+
+
+def test_half_transparent_is_mixed_with_white(tmp_path: Path) -> None:
+    rgba = np.array([[[255, 0, 0, 51], [0, 0, 100, 204]]], dtype=np.uint8)
+    path = saved(tmp_path, Image.fromarray(rgba))
+    np.testing.assert_array_equal(read_image(path, None, 3), [[[255, 204, 204], [51, 51, 131]]])
+
+
+def test_one_transparent_colour_of_rgb_is_white(tmp_path: Path) -> None:
+    pixels = np.array([[[1, 2, 3], [4, 5, 6]]], dtype=np.uint8)
+    path = saved(tmp_path, Image.fromarray(pixels), transparency=(4, 5, 6))
+    np.testing.assert_array_equal(read_image(path, None, 3), [[[1, 2, 3], [255, 255, 255]]])
+
+
+def test_palette_with_alpha_of_its_own(tmp_path: Path) -> None:
+    palette = Image.new("P", (3, 1))
+    palette.putpalette([10, 20, 30, 40, 50, 60, 0, 0, 0])
+    palette.putdata([0, 1, 2])
+    path = saved(tmp_path, palette, transparency=bytes([255, 0, 51]))
+    expected = [[[10, 20, 30], [255, 255, 255], [204, 204, 204]]]
+    np.testing.assert_array_equal(read_image(path, None, 3), expected)
+
+
+def test_palette_of_greys_counts_as_colour(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.fromarray(np.array([[5, 200]], np.uint8)), "a.gif")
+    assert not read_header(path).grey
+    np.testing.assert_array_equal(read_image(path, None, 3), [[[5, 5, 5], [200, 200, 200]]])
+    np.testing.assert_array_equal(read_image(path, None, 1)[:, :, 0], [[5, 200]])
+
+
+def test_32_bit_grey_is_read_within_16_bits(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.fromarray(np.array([[0, 514, 65535]], np.int32)), "a.tiff")
+    np.testing.assert_array_equal(read_image(path, None, 1)[:, :, 0], [[0, 2, 255]])
+    for value in (-1, 65536):
+        path = saved(tmp_path, Image.fromarray(np.array([[value]], np.int32)), "b.tiff")
+        assert refusal(path).reason == "grey values beyond 16 bits"
+
+
+def test_cmyk_in_figures(tmp_path: Path) -> None:
+    inks = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255], [0, 255, 255, 51]]], np.uint8)
+    path = saved(tmp_path, Image.fromarray(inks, "CMYK"), "a.tiff")
+    expected = [[[255, 255, 255], [0, 255, 255], [0, 0, 0], [204, 0, 0]]]
+    np.testing.assert_array_equal(read_image(path, None, 3), expected)
+    assert not read_header(path).grey
+
+
+def test_bytes_are_read_as_their_file_is(tmp_path: Path) -> None:
+    path = saved(tmp_path, Image.fromarray(RAMP))
+    assert read_header(path.read_bytes()) == read_header(path)
+    np.testing.assert_array_equal(read_image(path.read_bytes(), None, 3), RAMP)
+    for content, reason in ((b"", "empty"), (b"<html>", "not an image")):
+        with pytest.raises(BadImageError, match=reason):
+            read_header(content)
+
+
+@pytest.mark.parametrize(("shape", "columns"), [((4, 9), slice(2, 6)), ((5, 8), slice(1, 6))])
+def test_middle_square_exactly(shape: tuple[int, int], columns: slice) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
+    for turned in (False, True):
+        image = pixels.transpose(1, 0, 2) if turned else pixels
+        expected = image[columns] if turned else image[:, columns]
+        content = io.BytesIO()
+        Image.fromarray(np.ascontiguousarray(image)).save(content, "PNG")
+        found = read_image(content.getvalue(), min(shape), 3)
+        np.testing.assert_array_equal(found, expected)
+
+
 def test_cmyk_and_black_and_white(tmp_path: Path) -> None:
     cmyk = Image.fromarray(RAMP).convert("CMYK")
     path = saved(tmp_path, cmyk, "a.tiff")
@@ -96,9 +192,13 @@ def test_cmyk_and_black_and_white(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(bits, None, 1)[:, :, 0], [[255, 0]])
 
 
-def test_first_frame_of_an_animation_is_taken(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tiff"])
+def test_first_frame_of_an_animation_is_taken(tmp_path: Path, suffix: str) -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue")]
-    path = saved(tmp_path, frames[0], "a.gif", save_all=True, append_images=frames[1:])
+    how = {"lossless": True} if suffix == "webp" else {}
+    path = saved(tmp_path, frames[0], f"a.{suffix}", save_all=True, append_images=frames[1:], **how)
+    with Image.open(path) as image:
+        assert image.n_frames == 2
     np.testing.assert_array_equal(read_image(path, None, 3), np.asarray(frames[0]))
 
 

@@ -82,12 +82,15 @@ class Dataset(ABC):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImageDataset(Dataset):
-    """Images of one size, uint8 (N, H, W, C) with C of 1 (grey) or 3."""
+    """Images of one size, uint8 (N, H, W, C) with C of 1 (grey) or 3; `flip` as in `ImageForm`."""
+
+    flip: bool = False
 
     @cached_property
     def form(self) -> ImageForm:
         height, width, channels = self.train.items.shape[1:]
-        return ImageForm(item_shape=(channels, height, width), class_names=self.class_names)
+        shape = (channels, height, width)
+        return ImageForm(item_shape=shape, class_names=self.class_names, flip=self.flip)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,20 +1,30 @@
-"""One image file to pixels: the rules for every mode, and why a file is refused.
+"""One image, a file or its bytes, to pixels: the rule for every kind, and why one is refused.
 
-The rules, in order:
-1. A header that declares more than `MAX_PIXELS` is refused without decoding. Pillow's own limit is
-   left as it is.
-2. The rotation noted by the camera (EXIF) is applied. Of an animation the first frame is taken.
-3. The middle square is cut out, then resized to the size asked for with Lanczos (which smooths as
-   it shrinks). An image that already has that size keeps its pixels. A large JPEG may be decoded
-   at a fraction of its size, never below twice the size asked for. Without a size nothing is cut.
-4. Grey stays grey (1-bit, 8-bit, 16-bit grey divided by 257); palette, CMYK and the rest become
-   RGB by Pillow's conversion; anything transparent is laid on white. Floating-point pixels have no
-   agreed range and are refused.
-5. The channels asked for: grey by the weights of ITU-R 601-2, colour from grey by repeating it.
+| as it comes | what becomes of it |
+|---|---|
+| 1-bit, 8-bit grey | grey, values kept (1-bit: 0 and 255) |
+| 16-bit grey | grey, divided by 257 and rounded; 32-bit whole numbers too, within 0 to 65,535 |
+| RGB | colour, values kept; of 16-bit RGB the high byte |
+| alpha, or one colour named transparent | laid on white, and grey stays grey |
+| palette | the colours it names (counted as colour though all be grey); transparent ones on white |
+| CMYK, YCbCr, LAB | colour by Pillow's own conversion, without the file's colour profile |
+| floating-point pixels | refused: their range is not agreed on |
+| rotation or mirroring noted by the camera (EXIF) | applied first |
+| animated GIF, WebP, APNG; TIFF of many pages | the first frame, the picture a still viewer shows |
+| not square | with data.size: the middle square; without: kept |
+| other size than data.size | resized with Lanczos; a square that has the size keeps its pixels |
+| several sizes | data.size is needed, and the message lists them |
+| more than 67 million pixels declared | refused without decoding |
+
+Colour is asked for where any image has it, or with data.channels: grey becomes colour by repeating
+it, colour becomes grey by the weights of ITU-R 601-2. A large JPEG may be decoded at a fraction of
+its size, never below twice data.size. Transparency is laid on white after resizing. Pillow's own
+limit on pixels is left as it is.
 """
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,6 +52,8 @@ UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 
+Encoded = Path | bytes  # an image file, or what would stand in one
+
 
 class BadImageError(Exception):
     """A file that cannot be used: `reason` is one of a few to count by, `detail` says more."""
@@ -61,18 +73,18 @@ class Header:
     mode: str
 
 
-def read_header(path: Path) -> Header:
-    """The header of an image file, nothing decoded; raises BadImageError."""
-    with _opened(path) as image:
+def read_header(encoded: Encoded) -> Header:
+    """The header of an image, nothing decoded; raises BadImageError."""
+    with _opened(encoded) as image:
         width, height = image.size
         if _orientation(image) >= 5:
             width, height = height, width
         return Header(width, height, image.mode in GREY_MODES, image.mode)
 
 
-def read_image(path: Path, size: int | None, channels: int) -> np.ndarray:
-    """The pixels of an image file by the rules above, uint8 (H, W, channels)."""
-    with _opened(path) as image:
+def read_image(encoded: Encoded, size: int | None, channels: int) -> np.ndarray:
+    """The pixels of an image by the rules above, uint8 (H, W, channels)."""
+    with _opened(encoded) as image:
         if size is not None:
             image.draft(None, (2 * size, 2 * size))
         turn = UPRIGHT.get(_orientation(image))
@@ -91,7 +103,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def fit_pixels(pixels: np.ndarray, size: int | None, channels: int) -> np.ndarray:
-    """Rules 3 and 5 for an image already in memory, uint8 (H, W, 1 or 3)."""
+    """The rules on size and channels for an image in memory, uint8 (H, W, 1 or 3)."""
     fits = size is None or pixels.shape[:2] == (size, size)
     if fits and pixels.shape[2] == channels:
         return pixels
@@ -102,7 +114,7 @@ def fit_pixels(pixels: np.ndarray, size: int | None, channels: int) -> np.ndarra
 
 
 def to_pixels(image: Image.Image, channels: int) -> np.ndarray:
-    """Rules 4 (transparency) and 5: an L, LA, RGB or RGBA image as uint8 (H, W, channels)."""
+    """An L, LA, RGB or RGBA image, laid on white, as uint8 (H, W, channels)."""
     if image.mode in ("LA", "RGBA"):
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image.convert("RGBA")).convert(image.mode[:-1])
@@ -115,17 +127,24 @@ def _plain(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise BadImageError("floating-point pixels", "save it with 8 or 16 bits a channel")
     if image.mode.startswith("I"):
-        values = np.asarray(image).astype(np.int64)
-        return Image.fromarray((values.clip(0, 65535) / 257).round().astype(np.uint8))
+        return _from_16_bits(image)
     if image.mode in ("L", "LA", "RGB", "RGBA") and "transparency" not in image.info:
         return image
-    if image.mode == "1":
-        return image.convert("L")
     if image.mode == "La":
         return image.convert("LA")
     if "transparency" in image.info:
-        return image.convert("LA" if image.mode == "L" else "RGBA")
+        return image.convert("LA" if image.mode in ("1", "L") else "RGBA")
+    if image.mode == "1":
+        return image.convert("L")
     return image.convert("RGBA" if image.mode in ("PA", "RGBa") else "RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise BadImageError("grey values beyond 16 bits", "save it with 8 or 16 bits a channel")
+    clear = values == image.info.get("transparency")
+    return Image.fromarray(np.where(clear, 255, np.rint(values / 257)).astype(np.uint8))
 
 
 def _square(image: Image.Image) -> Image.Image:
@@ -141,10 +160,13 @@ def _resized(image: Image.Image, size: int | None) -> Image.Image:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The file as a Pillow image; whatever Pillow objects to becomes one BadImageError."""
+def _opened(encoded: Encoded) -> Iterator[Image.Image]:
+    """It as a Pillow image; whatever Pillow objects to becomes one BadImageError."""
+    if encoded == b"":
+        raise BadImageError("empty")
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        file = io.BytesIO(encoded) if isinstance(encoded, bytes) else encoded
+        with Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise BadImageError(
                     "too many pixels", _too_many(f"{image.width:,} x {image.height:,}")
@@ -155,7 +177,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except Image.DecompressionBombError:
         raise BadImageError("too many pixels", _too_many("far more than that")) from None
     except Image.UnidentifiedImageError:
-        raise BadImageError("not an image", f"it begins with {_beginning(path)}") from None
+        raise BadImageError("not an image", f"it begins with {_beginning(encoded)}") from None
     except OSError as error:
         if error.errno is not None:
             raise BadImageError("unreadable", error.strerror or str(error)) from None
@@ -168,8 +190,10 @@ def _too_many(given: str) -> str:
     return f"{given} pixels are declared, allowed are {MAX_PIXELS:,}; not decoded"
 
 
-def _beginning(path: Path) -> str:
-    with path.open("rb") as file:
+def _beginning(encoded: Encoded) -> str:
+    if isinstance(encoded, bytes):
+        return repr(encoded[:16])[1:]
+    with encoded.open("rb") as file:
         return repr(file.read(16))[1:]
 
 

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from noiseloom.errors import MachineError
 from noiseloom.media import grid, scatter
+from noiseloom.seeds import Random
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Form(ABC):
     @abstractmethod
     def to_model(self, items: np.ndarray) -> Tensor:
         """Stored items as the model sees them: float32 on the CPU, a copy."""
+
+    def augment(self, x0: Tensor, random: Random) -> Tensor:
+        """Items as the model sees them, as one step of training is to see them."""
+        return x0
 
     @abstractmethod
     def to_items(self, x0: Tensor) -> np.ndarray:
@@ -61,12 +66,24 @@ class Form(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageForm(Form):
-    """Images of one size with 1 (grey) or 3 channels; the model sees x / 127.5 - 1."""
+    """Images of one size with 1 (grey) or 3 channels; the model sees x / 127.5 - 1.
+
+    `flip`: an image mirrored left-right is as good an image, and training sees either.
+    """
+
+    flip: bool = False
 
     def to_model(self, items: np.ndarray) -> Tensor:
         """(B, H, W, C) uint8 to (B, C, H, W) in [-1, 1]."""
         pixels = torch.from_numpy(np.array(items, dtype=np.uint8)).permute(0, 3, 1, 2)
         return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+
+    def augment(self, x0: Tensor, random: Random) -> Tensor:
+        """Each image mirrored with probability 1/2, where `flip` allows it."""
+        if not self.flip:
+            return x0
+        mirrored = random.chance("flip", 0.5).to(x0.device)
+        return torch.where(mirrored[:, None, None, None], x0.flip(-1), x0)
 
     def to_items(self, x0: Tensor) -> np.ndarray:
         """(B, C, H, W) to (B, H, W, C), rounded and clipped; the inverse of `to_model`."""

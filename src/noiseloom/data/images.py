@@ -1,7 +1,7 @@
-"""Images from a folder or from MNIST's IDX files, prepared once and memory-mapped.
+"""Images from a folder, MNIST's IDX files or Parquet files, prepared once and memory-mapped.
 
-See `folder` for the layouts, `decode` for what becomes of each pixel, `assembly` for what is held
-out, `prepared` for where the arrays lie.
+See `folder`, `idx` and `parquet_files` for the layouts, `huggingface` for data on the hub, `decode`
+for what becomes of each pixel, `assembly` for what is held out, `prepared` for where arrays lie.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from typing import Any, Literal
 from noiseloom.config import option
 from noiseloom.data.content import Progress, content_hash, signature
 from noiseloom.data.dataset import ImageDataset
+from noiseloom.data.encoded import Wanted
 from noiseloom.data.folder import list_folder
+from noiseloom.data.huggingface import PREFIX, fetch
 from noiseloom.data.idx import find_idx
+from noiseloom.data.parquet import ParquetSource
+from noiseloom.data.parquet_files import find_parquet
 from noiseloom.data.prepared import Prepared, cache_root, key_of, open_prepared
 from noiseloom.data.skipped import Skipped, in_words
-from noiseloom.data.sources import FolderSource, IdxSource, Source, Wanted, nothing_left
+from noiseloom.data.sources import FolderSource, IdxSource, Source, nothing_left
 from noiseloom.errors import DataError, InputError
 
-VERSION = 1  # of the rules from files to arrays: raised when they change
+VERSION = 2  # of the rules from files to arrays: raised when they change
 FEW, FEW_HELD_OUT = 500, 100  # images below which a warning is given
 
 
@@ -30,13 +34,19 @@ FEW, FEW_HELD_OUT = 500, 100  # images below which a warning is given
 class Config:
     """Images of your own."""
 
-    path: str = option(help="a folder (sub-folders are classes), or the place of MNIST's IDX files")
+    path: str = option(
+        help="a folder (sub-folders are classes), the place of MNIST's IDX files, Parquet files, or"
+        " hf://OWNER/NAME"
+    )
     size: int | None = option(
         None, "pixels a side after cutting out the middle square; null: the images' own size"
     )
     channels: Literal["auto", 1, 3] = option("auto", "1 grey, 3 colour, auto: grey if all are grey")
     labels: Literal["auto", "none"] = option("auto", "none: sub-folders and labels are not read")
     classes: tuple[str | int, ...] | None = option(None, "the classes to use; null: all")
+    flip: bool = option(
+        False, "mirror half of the training images left-right, drawn anew each time; not for digits"
+    )
     held_out: float = option(
         0.1, "share held out as the reference where the data has no test part of its own"
     )
@@ -94,6 +104,7 @@ class Config:
             fingerprint=prepared.fingerprint,
             report=report,
             cache=prepared.learned,
+            flip=self.flip,
         )
 
     def _wanted(self) -> Wanted:
@@ -128,7 +139,7 @@ class Config:
 
 def find_source(given: str, wanted: Wanted) -> Source:
     """What lies at a path; InputError where nothing does, or something that is no data set."""
-    path = Path(given).expanduser()
+    path = fetch(given) if given.startswith(PREFIX) else Path(given).expanduser()
     try:
         return _find_source(given, path, wanted)
     except OSError as error:
@@ -140,12 +151,15 @@ def _find_source(given: str, path: Path, wanted: Wanted) -> Source:
         found = find_idx(path)
         if found:
             return IdxSource(found)
+    parquet = find_parquet(path)
+    if parquet:
+        return ParquetSource(parquet, wanted)
     if path.is_dir():
         return FolderSource(list_folder(path, labels=wanted.labels, classes=wanted.classes))
     if path.exists():
         raise InputError(
-            f"{given} is a file. Allowed is a folder of images, or one with MNIST's IDX files; "
-            "unpack an archive first."
+            f"{given} is a file. Allowed is a folder of images, one with MNIST's IDX files, or "
+            "Parquet files; unpack an archive first."
         )
     raise InputError(
         f"There is nothing at {given} (looked for {path.absolute()}). Write data.path=FOLDER."

@@ -16,17 +16,21 @@ import os
 import re
 import shlex
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from noiseloom.data.content import Progress
-from noiseloom.data.decode import BadImageError, Header, quiet, read_header
+from noiseloom.data.decode import BadImageError, Encoded, Header, quiet, read_header
+from noiseloom.data.encoded import Wanted
 from noiseloom.data.idx import IdxFile, image_shape
 from noiseloom.data.images import find_source
+from noiseloom.data.parquet import ParquetSource
 from noiseloom.data.skipped import Skipped, in_words
-from noiseloom.data.sources import FolderSource, IdxSource, Source, Wanted, nothing_left
+from noiseloom.data.sources import FolderSource, IdxSource, Source, nothing_left
 from noiseloom.errors import DataError
 
 MULTIPLICATIONS_A_SECOND = 3.5e10  # one core, training, all overheads included
@@ -142,7 +146,12 @@ def suggest(path: str | Path, progress: Progress | None = None) -> Suggestion:
 def look_at(path: str) -> Look:
     """Count the images at a place and read the headers of a sample of them."""
     source = find_source(path, Wanted(None, None, True, None, 0.1))
-    look = _look_idx(source) if isinstance(source, IdxSource) else _look_folder(source)
+    if isinstance(source, IdxSource):
+        look = _look_idx(source)
+    elif isinstance(source, ParquetSource):
+        look = _look_parquet(source)
+    else:
+        look = _look_folder(source)
     if not look.headers:
         raise DataError(nothing_left(Path(path), source, look.sampled_bad))
     return look
@@ -170,13 +179,28 @@ def _look_folder(source: Source) -> Look:
     classes = {name: counts[label] for label, name in enumerate(listing.class_names)}
     reference = len(listing.files) - len(train) if listing.split else None
     look = Look(len(train), classes, [], listing.skipped, reference=reference)
-    with quiet():
-        for file in train[:: max(1, len(train) // SAMPLED)]:
-            try:
-                look.headers.append(read_header(listing.root / file.name))
-            except BadImageError as error:
-                look.sampled_bad.add(file.name, error.reason)
+    sample = train[:: max(1, len(train) // SAMPLED)]
+    _read_headers(look, ((file.name, listing.root / file.name) for file in sample))
     return look
+
+
+def _look_parquet(source: ParquetSource) -> Look:
+    counts, num = source.counts(), source.total(reference=False)
+    classes = {name: counts[name] for name in source.class_names}
+    reference = source.total(reference=True) if source.split else None
+    look = Look(num, classes, [], source.skipped, reference=reference)
+    first = islice(source.pictures(), min(num, SAMPLED))  # the others lie behind these
+    _read_headers(look, ((picture.name, picture.encoded) for picture in first))
+    return look
+
+
+def _read_headers(look: Look, sample: Iterable[tuple[str, Encoded]]) -> None:
+    with quiet():
+        for name, encoded in sample:
+            try:
+                look.headers.append(read_header(encoded))
+            except BadImageError as error:
+                look.sampled_bad.add(name, error.reason)
 
 
 def _size(look: Look) -> int:

@@ -112,10 +112,12 @@ class ImageGeneration:
         self.num_classes = len(form.class_names)
 
     def losses(self, batch: Batch, random: Random, *, training: bool = True) -> Tensor:
-        """The objective of each item, (B,); time, noise and, in `training`, what is dropped."""
+        """The objective of each item, (B,); in `training` items are augmented, labels dropped."""
         device = next(self.model.parameters()).device
         schedule = self.config.schedule
         x0 = self.form.to_model(batch.items).to(device)
+        if training:
+            x0 = self.form.augment(x0, random)
         noise = random.normal_like("noise", x0)
         t = self.config.times.sample(schedule, random).to(device)
         labels = None
