@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from noiseloom.diffusion.denoiser import Denoiser, Statistics
+from noiseloom.diffusion.denoiser import MOST_LOG_SNR, Denoiser, Statistics
 from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.objectives import TIMES, LogitNormal, Simple, VelocityLoss
 from noiseloom.diffusion.process import add_noise
@@ -119,10 +119,21 @@ def test_times_lie_in_the_range_of_the_schedule(name, schedule) -> None:  # type
 
 
 def test_logit_normal_has_its_mean_and_spread() -> None:
-    t = LogitNormal(mean=0.4, std=0.8).sample(RectifiedFlow(), Random(0, range(20000)))
-    logits = torch.logit(t)
+    times = LogitNormal(mean=0.4, std=0.8, uniform=0.0)
+    logits = torch.logit(times.sample(RectifiedFlow(), Random(0, range(20000))))
     assert float(logits.mean()) == pytest.approx(0.4, abs=0.02)
     assert float(logits.std()) == pytest.approx(0.8, abs=0.02)
+
+
+def test_a_share_of_the_logit_normal_times_is_spread_evenly() -> None:
+    u = torch.linspace(0, 1, 20001, dtype=torch.float64)[1:-1]
+    t = LogitNormal(mean=0.4, std=0.8, uniform=0.25).quantile(u, RectifiedFlow())
+    normal = torch.distributions.Normal(0.4, 0.8)
+    for below in (0.02, 0.3, 0.9, 0.99):
+        share = 0.25 * below + 0.75 * float(normal.cdf(torch.logit(torch.tensor(below))))
+        assert float((t < below).double().mean()) == pytest.approx(share, abs=1e-3)
+    evenly = LogitNormal(uniform=1.0).quantile(u, RectifiedFlow())
+    torch.testing.assert_close(evenly, u)
 
 
 def test_guidance_follows_the_convention_where_one_is_off() -> None:
@@ -157,7 +168,7 @@ def test_the_network_is_told_karras_noise_level() -> None:
     torch.testing.assert_close(network.level, EDM().sigma(t).log() / 4)
     flow = Denoiser(network, RectifiedFlow(), target="x0", statistics=known())
     flow(torch.zeros(2, 1), torch.tensor([0.0, 1.0]))
-    assert network.level.tolist() == [-14 / 8, 14 / 8]
+    assert network.level.tolist() == [-MOST_LOG_SNR / 8, MOST_LOG_SNR / 8]
 
 
 def test_the_extreme_times_of_a_batch_are_finite() -> None:

@@ -10,6 +10,7 @@ from noiseloom.diffusion.schedules import (
     LinearBeta,
     RectifiedFlow,
     Schedule,
+    Sigmoid,
     expand,
 )
 
@@ -40,7 +41,7 @@ def test_log_snr_falls_and_inverts(schedule: Schedule) -> None:
     torch.testing.assert_close(schedule.t_of_log_snr(log_snr), t, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("schedule", [LinearBeta(), Cosine()])
+@pytest.mark.parametrize("schedule", [LinearBeta(), Cosine(), Sigmoid(), Sigmoid(start=0, tau=0.3)])
 def test_variance_is_preserved(schedule: Schedule) -> None:
     at = schedule.at(inside(schedule))
     torch.testing.assert_close(at.alpha**2 + at.sigma**2, torch.ones(99, dtype=torch.float64))
@@ -56,13 +57,36 @@ def test_known_values() -> None:
     assert float(LinearBeta().alpha(one)) == pytest.approx(math.exp(-0.25 * 20.1))
 
 
+@pytest.mark.parametrize(("start", "end", "tau"), [(-3, 3, 1.0), (0, 3, 0.3), (-3, 1, 0.2)])
+def test_sigmoid_is_that_of_the_paper(start: float, end: float, tau: float) -> None:
+    """Against the lines of Chen 2023, algorithm 1, which subtract; both ends are exact here."""
+    schedule = Sigmoid(start=start, end=end, tau=tau)
+    t = torch.linspace(0, 1, 101, dtype=torch.float64)
+    v_start, v_end = (1 / (1 + math.exp(-x / tau)) for x in (start, end))
+    output = torch.sigmoid((t * (end - start) + start) / tau)
+    gamma = (v_end - output) / (v_end - v_start)
+    torch.testing.assert_close(schedule.alpha(t) ** 2, gamma, rtol=1e-9, atol=1e-13)
+    assert schedule.alpha(t[:1]) == 1 and schedule.sigma(t[:1]) == 0
+    assert schedule.alpha(t[-1:]) == 0 and schedule.sigma(t[-1:]) == pytest.approx(1, rel=1e-15)
+    assert Sigmoid(clip=0.0).reaches_pure_noise
+
+
+def test_the_inverse_of_sigmoid_is_exact_at_both_ends() -> None:
+    for schedule in (Sigmoid(), Sigmoid(tau=0.2), Sigmoid(start=0, end=1, tau=2)):
+        infinity = torch.tensor([math.inf, -math.inf], dtype=torch.float64)
+        assert schedule.t_of_log_snr(infinity).tolist() == pytest.approx([0, 1], rel=1e-14)
+        small = torch.logspace(-9, -3, 7, dtype=torch.float64)
+        back = schedule.t_of_log_snr(schedule.log_snr(small))
+        torch.testing.assert_close(back, small, rtol=1e-12, atol=0)
+
+
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_only_a_range_to_minus_infinity_is_pure_noise(name: str) -> None:
     assert SCHEDULES[name]().reaches_pure_noise == (name in ("cosine", "rectified-flow"))
 
 
 def test_a_clipped_range_is_not_pure_noise() -> None:
-    for schedule in (Cosine(clip=1e-3), RectifiedFlow(clip=1e-3)):
+    for schedule in (Cosine(clip=1e-3), RectifiedFlow(clip=1e-3), Sigmoid(clip=1e-3)):
         assert schedule.t_max == 1 - 1e-3
         assert not schedule.reaches_pure_noise
 
@@ -89,6 +113,10 @@ def test_times_of_every_shape_broadcast() -> None:
         lambda: EDM(sigma_min=0.0),
         lambda: Cosine(clip=0.9),
         lambda: RectifiedFlow(clip=-0.1),
+        lambda: Sigmoid(start=1.0, end=1.0),
+        lambda: Sigmoid(tau=0.0),
+        lambda: Sigmoid(tau=0.01),
+        lambda: Sigmoid(clip=0.9),
     ],
 )
 def test_impossible_settings_are_refused(wrong) -> None:  # type: ignore[no-untyped-def]

@@ -183,6 +183,7 @@ def test_a_whole_run(full, monkeypatch):
     assert "400 steps of 64 items" in text.replace("400steps", "400 steps")
     assert "2 × what 1,000 real images score" in text
     assert "No sign of memorisation" in text
+    assert "Training goes as expected: the held-out loss has come 98 % below" in text
     assert "noiseloom resume runs/mnist-1" in text
     assert "noiseloom sample runs/mnist-1 --num 64 --out samples.png" in text
     assert "reads 98.2% of held-out images right" in text

@@ -23,7 +23,7 @@ import typer
 import noiseloom
 from noiseloom.cli import verbs
 from noiseloom.cli.failures import explain
-from noiseloom.cli.output import close_output, emit, say
+from noiseloom.cli.output import close_output, emit, process, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failure = explain(error)
         if "--debug" in words:
             traceback.print_exception(error)
+        if process() and not getattr(error, "said_by_first", False):
+            typer.echo(f"[process {process()}] {failure.sentence}", err=True)
         say(failure.sentence)
         if "--json" in words:
             emit({"error": failure.as_mapping()})

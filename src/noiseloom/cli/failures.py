@@ -16,7 +16,14 @@ from typing import Any
 
 import typer
 
-from noiseloom.errors import ConfigError, DataError, InputError, MachineError, Problem
+from noiseloom.errors import (
+    ConfigError,
+    DataError,
+    InputError,
+    MachineError,
+    Problem,
+    is_out_of_memory,
+)
 
 _MACHINE_ERRNO = {
     errno.ENOSPC,
@@ -60,7 +67,7 @@ def explain(error: BaseException) -> Failure:
             return Failure(3, _sentence(error))
         case MachineError():
             return Failure(4, _sentence(error))
-    if _is_out_of_memory(error):
+    if is_out_of_memory(error):
         return Failure(
             4,
             "Memory ran out. Lower training.batch_size (training.accumulate keeps the result the"
@@ -75,13 +82,6 @@ def explain(error: BaseException) -> Failure:
         f"This is a bug in noiseloom, not a mistake of yours ({kind}: {error})."
         " Please run the same command again with --debug and report what it prints.",
     )
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """Python's own, CUDA's, or the one that torch's CPU allocator raises as a RuntimeError."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def _usage(error: typer.TyperException) -> str:

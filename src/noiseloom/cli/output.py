@@ -12,22 +12,29 @@ from typing import Any
 import typer
 
 
+def process() -> int:
+    """The place of this process among those that `torchrun` started, 0 if alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def answer(text: str, document: Mapping[str, Any], as_json: bool) -> None:
     """A verb's result: for people, or as JSON with the words for people beside it."""
     if as_json:
         emit(document)
-    else:
+    elif process() == 0:
         typer.echo(text)
 
 
 def emit(document: Mapping[str, Any]) -> None:
     """One JSON document on standard output; numbers that are not finite become null."""
-    typer.echo(json.dumps(_finite(document), indent=1, ensure_ascii=False, default=str))
+    if process() == 0:
+        typer.echo(json.dumps(_finite(document), indent=1, ensure_ascii=False, default=str))
 
 
 def say(text: str) -> None:
-    """A line for people, on standard error."""
-    typer.echo(text, err=True)
+    """A line for people, on standard error; of several processes the first speaks."""
+    if process() == 0:
+        typer.echo(text, err=True)
 
 
 def close_output() -> None:

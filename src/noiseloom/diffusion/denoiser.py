@@ -22,20 +22,22 @@ from noiseloom.seeds import Random
 
 Preconditioning = Literal["input", "edm"]
 
-MOST_LOG_SNR = 14.0  # of either sign that a network is told: beyond it nothing changes
+MOST_LOG_SNR = 10.0  # of either sign that a network is told: beyond it nothing changes
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What a denoiser says at (xt, t): x0, noise, velocity, v and score, whatever was predicted.
 
-    `output` is the network's answer in terms of `target`; all tensors have xt's shape.
+    `output` is the network's answer in terms of `target`; all tensors have xt's shape. `data_std`
+    is the spread of the data that a `Denoiser` knows, a scalar.
     """
 
     output: Tensor
     target: Target
     xt: Tensor
     at: Coefficients
+    data_std: Tensor | None = None
 
     @cached_property
     def _pair(self) -> tuple[Tensor, Tensor]:
@@ -139,4 +141,4 @@ class Denoiser(nn.Module):
             c_skip = at.alpha * s**2 / variance
             c_out = s * at.sigma * variance.rsqrt()
             output = self.data_mean + c_skip * centred + c_out * output
-        return Prediction(output, self.target, xt, at)
+        return Prediction(output, self.target, xt, at, s)

@@ -181,6 +181,60 @@ class RectifiedFlow(Schedule):
         return torch.sigmoid(-0.5 * log_snr.double())
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sigmoid(Schedule):
+    """Variance-preserving, alpha² = gamma(t) (Jabri et al. 2022, arXiv:2212.11972).
+
+    gamma(t) = (S(e) - S(u)) / (S(e) - S(b)) with S the logistic sigmoid, b = start / tau,
+    e = end / tau and u = b + t (e - b) (Chen 2023, arXiv:2301.10972, algorithm 1, sigmoid_schedule;
+    its clip_min is `clip` here). By S(x) - S(y) = sinh((x - y)/2) / (2 cosh(x/2) cosh(y/2)) it is
+    written without differences of nearly equal numbers, exact at both ends. The derivative of sigma
+    is infinite at t = 0 and that of alpha at t = 1, so both ends are left out.
+    """
+
+    start: float = option(-3.0, "where on the sigmoid t = 0 lies")
+    end: float = option(3.0, "where on the sigmoid t = 1 lies")
+    tau: float = option(1.0, "temperature: below 1 steeper in the middle, above 1 flatter")
+    t_min: float = option(1e-3, "where samplers stop, in t")
+    clip: float = option(1e-3, "how much of the noisy end is left out, in t")
+
+    def __post_init__(self) -> None:
+        if not (self.start < self.end and self.tau > 0):
+            raise ValueError(
+                f"start {self.start}, end {self.end} and tau {self.tau} are given; allowed is "
+                "start < end and tau > 0"
+            )
+        if max(abs(self.start), abs(self.end)) > 100 * self.tau:  # cosh overflows, all is one step
+            raise ValueError(
+                f"start {self.start} and end {self.end} are given with tau {self.tau}; allowed is "
+                "-100 to 100 when divided by tau"
+            )
+        _check_end("t_min", self.t_min, 0.1)
+        _check_end("clip", self.clip, 0.5)
+
+    @property
+    def t_max(self) -> float:  # type: ignore[override]
+        return 1.0 - self.clip
+
+    def _curves(self, t: Tensor) -> Coefficients:
+        b, e = self.start / self.tau, self.end / self.tau
+        width = e - b
+        u = b + t * width
+        scale = math.sinh(width / 2) * torch.cosh(u / 2)
+        alpha = (torch.sinh((1 - t) * width / 2) * math.cosh(b / 2) / scale).sqrt()
+        sigma = (torch.sinh(t * width / 2) * math.cosh(e / 2) / scale).sqrt()
+        # gamma' = -width S(u) (1 - S(u)) / (S(e) - S(b)); alpha' = gamma'/(2 alpha)
+        d_gamma = -0.5 * width * math.cosh(b / 2) * math.cosh(e / 2) / (scale * torch.cosh(u / 2))
+        return Coefficients(alpha, sigma, 0.5 * d_gamma / alpha, -0.5 * d_gamma / sigma)
+
+    def t_of_log_snr(self, log_snr: Tensor) -> Tensor:
+        # solves SNR = gamma / (1 - gamma) = sinh((1 - t) w/2) cosh(b/2) / (sinh(t w/2) cosh(e/2))
+        b, e = self.start / self.tau, self.end / self.tau
+        width = e - b
+        ratio = torch.exp(log_snr.double()) * (math.cosh(e / 2) / math.cosh(b / 2))
+        return torch.log1p(2 * math.sinh(width / 2) / (ratio + math.exp(-width / 2))) / width
+
+
 def _check_end(name: str, value: float, most: float) -> None:
     if not 0 <= value <= most:
         raise ValueError(f"{name} is {value}; allowed is 0 to {most}")
@@ -191,4 +245,5 @@ SCHEDULES: dict[str, type[Schedule]] = {
     "cosine": Cosine,
     "edm": EDM,
     "rectified-flow": RectifiedFlow,
+    "sigmoid": Sigmoid,
 }

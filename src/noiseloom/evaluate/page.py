@@ -32,6 +32,7 @@ from noiseloom.evaluate.wording import (
     task_in_words,
     verdicts,
 )
+from noiseloom.training.health import assess
 
 MOST_BYTES = 3_000_000  # of a picture; a larger one is shrunk
 SHRUNK_WIDTH = 1_400
@@ -264,7 +265,11 @@ def training(facts: Facts) -> str:
         chart = line_chart(panel.title, panel.lines, panel.log)
         caption = f'<figcaption class="keys">{keys}</figcaption>' if keys else ""
         shown.append(f"<figure><h3>{escape(panel.title)}</h3>{chart}{caption}</figure>")
-    return f'<h2>Training</h2><div class="row wide">{"".join(shown)}</div>' if shown else ""
+    if not shown:
+        return ""
+    health = assess([*facts.steps, *facts.held_out])
+    said = "" if health.word == "too early to say" else f"<p>{escape(str(health))}</p>"
+    return f'<h2>Training</h2>{said}<div class="row wide">{"".join(shown)}</div>'
 
 
 def use(facts: Facts) -> str:

@@ -8,6 +8,7 @@ import torch
 
 import noiseloom
 from noiseloom.errors import InputError
+from noiseloom.training import distributed
 from noiseloom.training.loop import TrainingConfig
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -20,7 +21,9 @@ def choose_device(wanted: Device) -> torch.device:
             "The device asked for is cuda, but torch finds no CUDA GPU here. Train with "
             "training.device=auto or cpu; sample and evaluate with --device cpu"
         )
-    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+    if wanted == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return distributed.local_gpu()
 
 
 def describe_environment(config: TrainingConfig) -> dict[str, Any]:
@@ -35,6 +38,7 @@ def describe_environment(config: TrainingConfig) -> dict[str, Any]:
         "processor": processor() if device.type == "cpu" else torch.cuda.get_device_name(device),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "processes": distributed.size(),
     }
 
 
@@ -52,5 +56,5 @@ def processor() -> str:
 
 def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What has changed of the things that decide the last bit of a result."""
-    keys = ("torch", "device", "processor", "threads")
+    keys = ("torch", "device", "processor", "threads", "processes")
     return [f"{k} {then[k]} -> {now[k]}" for k in keys if k in then and then[k] != now[k]]

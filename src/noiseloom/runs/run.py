@@ -16,6 +16,7 @@ from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.runs.environment import Device, choose_device, describe_environment
 from noiseloom.runs.recipe import Recipe
 from noiseloom.tasks import Request, Task
+from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
 from noiseloom.training.loop import Event, Note, Working
 
@@ -40,29 +41,13 @@ class Run:
 
         Raises InputError where `out` is not empty, MachineError where it cannot be written.
         """
-        if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise InputError(
-                f"{out} already exists and is not empty; a run is never overwritten. Name "
-                f"another folder with --out, or go on with it: noiseloom resume {out}"
-            )
-        with disk_errors("The run's folder", out or Path("runs")):
-            if out is None:
-                folder = make_next_folder(Path("runs"), recipe.name)
-            else:
-                folder = out
-                folder.mkdir(parents=True, exist_ok=True)
-            write_text(folder / "recipe.yaml", recipe.to_yaml())
-            environment = json.dumps(describe_environment(recipe.training), indent=1)
-            write_text(folder / "environment.json", environment)
-        return cls(folder, recipe)
+        return cls(distributed.from_first(lambda: _make_folder(recipe, out)), recipe)
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
         """The run in `folder`; InputError where there is none, naming the newest there are."""
         folder = Path(folder)
-        if not (folder / "recipe.yaml").is_file():
-            raise InputError(f"{folder} is not a run: it has no recipe.yaml.{_newest(folder)}")
-        return cls(folder, Recipe.load(folder / "recipe.yaml"))
+        return cls(folder, distributed.from_first(lambda: _read_recipe(folder)))
 
     def open_data(self, on_event: OnEvent = ignore) -> Dataset:
         """The data, prepared; DataError where it is not what this run was trained on."""
@@ -198,6 +183,33 @@ def build_task(
         raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
     task.model.to(choose_device(device or recipe.training.device))
     return task
+
+
+def _make_folder(recipe: Recipe, out: Path | None) -> Path:
+    """See `Run.create`. A torchrun that starts a run again finds its folder and goes on."""
+    if out is not None and distributed.attempt() and (out / "recipe.yaml").is_file():
+        return out
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(
+            f"{out} already exists and is not empty; a run is never overwritten. Name "
+            f"another folder with --out, or go on with it: noiseloom resume {out}"
+        )
+    with disk_errors("The run's folder", out or Path("runs")):
+        if out is None:
+            folder = make_next_folder(Path("runs"), recipe.name)
+        else:
+            folder = out
+            folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / "recipe.yaml", recipe.to_yaml())
+        environment = json.dumps(describe_environment(recipe.training), indent=1)
+        write_text(folder / "environment.json", environment)
+    return folder
+
+
+def _read_recipe(folder: Path) -> Recipe:
+    if not (folder / "recipe.yaml").is_file():
+        raise InputError(f"{folder} is not a run: it has no recipe.yaml.{_newest(folder)}")
+    return Recipe.load(folder / "recipe.yaml")
 
 
 def make_next_folder(parent: Path, name: str) -> Path:

@@ -1,20 +1,25 @@
 """What is settled once, at a run's start, and recorded: a resume must not decide it anew."""
 
+import gc
 import shutil
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
+
+import torch
 
 from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
+from noiseloom.errors import MachineError, is_out_of_memory
 from noiseloom.runs.environment import choose_device, describe_environment, differences
 from noiseloom.runs.keeping import CHECKPOINTS_PER_RUN, PREVIEWS_PER_RUN, Keeper
 from noiseloom.runs.run import OnEvent, Run, build_task
 from noiseloom.tasks import Task
 from noiseloom.training.checkpoints import disk_errors
-from noiseloom.training.loop import Note, Training
+from noiseloom.training.distributed import from_first, size
+from noiseloom.training.loop import Note, Training, TrainingConfig
 from noiseloom.training.precision import settle
 
 MEASURE_SHARE = 0.04  # of a time budget goes into measuring the step time
@@ -23,17 +28,32 @@ MARGIN = 0.98  # of what is left is planned for: no machine is as quick all the 
 
 @dataclass(frozen=True)
 class Settled:
-    """The arithmetic, and the number of steps; `step_seconds` where a time budget was measured."""
+    """The arithmetic, and the number of steps; `step_seconds` where a time budget was measured.
+
+    `accumulate` is how many micro-batches a step is made of: the recipe's, or more where that does
+    not fit into memory (None in runs older than this). Another number of them would sum in another
+    order, so a resume keeps it.
+    """
 
     precision: Literal["float32", "bfloat16"]
     total_steps: int
     step_seconds: float | None = None
+    accumulate: int | None = None
+
+    def apply(self, config: TrainingConfig) -> TrainingConfig:
+        """The recipe's `config` with what was settled of it."""
+        return replace(config, accumulate=self.accumulate or config.accumulate)
 
 
 def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: OnEvent) -> Settled:
-    """What environment.json has recorded, or what is measured and recorded now."""
+    """What environment.json has recorded, or what is measured and recorded now.
+
+    Several processes measure together, and the first decides.
+    """
     config = run.recipe.training
-    environment = run.read_json("environment.json") or describe_environment(config)
+    environment = from_first(
+        lambda: run.read_json("environment.json") or describe_environment(config)
+    )
     if "settled" in environment:
         if changed := differences(environment, describe_environment(config)):
             on_event(
@@ -41,7 +61,10 @@ def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: On
             )
         return Settled(**environment["settled"])
     began = time.perf_counter()
-    precision = settle(config.precision, choose_device(config.device))
+    precision = from_first(lambda: settle(config.precision, choose_device(config.device)))
+    config = replace(
+        config, accumulate=fitting_accumulate(run, dataset, statistics, precision, on_event)
+    )
     if config.max_minutes is None:
         assert config.steps is not None  # TrainingConfig sees to it
         settled = Settled(precision, config.steps)
@@ -50,8 +73,75 @@ def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: On
         task = build_task(run.recipe, dataset.form, statistics)
         trial = Training(config, task, dataset.train, precision, total_steps=1_000_000)
         settled = _measure(run, trial, task, dataset, began)
-    run.write_json("environment.json", {**environment, "settled": asdict(settled)})
+    settled = replace(settled, accumulate=config.accumulate)
+    together = {**environment, "settled": asdict(settled)}
+    from_first(lambda: run.write_json("environment.json", together))
     return settled
+
+
+def fitting_accumulate(
+    run: Run,
+    dataset: Dataset,
+    statistics: Statistics,
+    precision: Literal["float32", "bfloat16"],
+    on_event: OnEvent,
+) -> int:
+    """The recipe's number of micro-batches, or the next one with which a step fits into memory.
+
+    Several processes keep the recipe's: one that fails alone would leave the others waiting.
+    Raises MachineError where not even one item at a time fits.
+    """
+    config = run.recipe.training
+    if size() > 1:
+        return config.accumulate
+    for accumulate in finer(config.batch_size, config.accumulate):
+        task = build_task(run.recipe, dataset.form, statistics)
+        finer_config = replace(config, accumulate=accumulate)
+        trial = Training(finer_config, task, dataset.train, precision, total_steps=1_000_000)
+        fits = _fits(trial)
+        del task, trial
+        gc.collect()  # what a failed step was made of is in cycles
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if fits:
+            if accumulate != config.accumulate:
+                on_event(Note(_say_finer(config, accumulate)))
+            return accumulate
+    raise MachineError(
+        f"Memory runs out even with one item at a time (batch_size {config.batch_size} in as many "
+        "micro-batches). Make the network or the items smaller, or close other programs"
+    )
+
+
+def finer(batch_size: int, accumulate: int) -> Iterator[int]:
+    """`accumulate`, then at least twice as many micro-batches each time, of equal size."""
+    yield accumulate
+    while accumulate < batch_size:
+        accumulate = next(
+            n for n in range(min(2 * accumulate, batch_size), batch_size + 1) if batch_size % n == 0
+        )
+        yield accumulate
+
+
+def _fits(trial: Training) -> bool:
+    """Whether two steps can be taken: in the second the optimiser's state is there, too."""
+    try:
+        trial.advance()
+        trial.advance()
+    except (MemoryError, RuntimeError) as error:  # CUDA's is a RuntimeError
+        if not is_out_of_memory(error):
+            raise
+        return False
+    return True
+
+
+def _say_finer(config: TrainingConfig, accumulate: int) -> str:
+    micro = config.batch_size // accumulate
+    return (
+        f"A step of {config.batch_size // config.accumulate} items at a time does not fit into "
+        f"memory; {micro} at a time do. The batch stays {config.batch_size}: it is taken in "
+        f"{accumulate} parts (training.accumulate={accumulate}), more slowly."
+    )
 
 
 def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: float) -> Settled:
@@ -60,22 +150,10 @@ def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: flo
     assert config.max_minutes is not None
     budget = 60 * config.max_minutes
     times: list[float] = []
-    while (
-        len(times) < 3
-        or (len(times) < 8 and sum(times) < 0.1 * budget)
-        or (sum(times) < MEASURE_SHARE * budget)
-    ):
+    while from_first(lambda: not _are_enough(times, budget)):
         times.append(_seconds(trial.advance))
     step = statistics.median(times[len(times) // 3 :])  # the first steps are slow
-    aside = run.folder / ".measuring"
-    shutil.rmtree(aside, ignore_errors=True)  # of a run killed while measuring
-    with disk_errors("A trial checkpoint", run.folder):
-        aside.mkdir()
-    try:
-        keeper = Keeper(aside, trial, task, dataset.reference, {})
-        save, preview = _seconds(keeper.save), _seconds(keeper.preview)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    save, preview = from_first(lambda: _keeping_seconds(run, trial, task, dataset))
     left = MARGIN * budget - (time.perf_counter() - began)
     for cost, every, number in (
         (save, config.checkpoint_every, CHECKPOINTS_PER_RUN),
@@ -83,7 +161,28 @@ def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: flo
     ):
         left -= number * cost if every is None else 0
         step += cost / every if every is not None else 0
-    return Settled(trial.precision, max(1, int(left / step)), step)
+    return from_first(lambda: Settled(trial.precision, max(1, int(left / step)), step))
+
+
+def _are_enough(times: list[float], budget: float) -> bool:
+    """Whether the steps timed so far tell the step time well enough for a `budget` in seconds."""
+    least = len(times) >= 8 or (len(times) >= 3 and sum(times) >= 0.1 * budget)
+    return least and sum(times) >= MEASURE_SHARE * budget
+
+
+def _keeping_seconds(
+    run: Run, trial: Training, task: Task, dataset: Dataset
+) -> tuple[float, float]:
+    """How long a checkpoint and a preview take, made in a folder that is then removed."""
+    aside = run.folder / ".measuring"
+    shutil.rmtree(aside, ignore_errors=True)  # of a run killed while measuring
+    with disk_errors("A trial checkpoint", run.folder):
+        aside.mkdir()
+    try:
+        keeper = Keeper(aside, trial, task, dataset.reference, {})
+        return _seconds(keeper.save), _seconds(keeper.preview)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _seconds(action: Callable[[], object]) -> float:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -17,38 +17,53 @@ import torch
 
 from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
-from noiseloom.errors import InputError
+from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.report import write_report
 from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
 from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
-from noiseloom.runs.run import OnEvent, Run, build_task
+from noiseloom.runs.run import OnEvent, Run, build_task, ignore
 from noiseloom.runs.settling import settle_once
 from noiseloom.tasks import Task
 from noiseloom.training.checkpoints import Checkpoint
-from noiseloom.training.loop import Note, Saved, Started, Training
+from noiseloom.training.distributed import (
+    first_then_rest,
+    from_first,
+    gathered,
+    is_first,
+    size,
+    summed,
+)
+from noiseloom.training.health import Watch
+from noiseloom.training.loop import Note, Saved, Started, Training, TrainingConfig
 from noiseloom.training.tracking import Metrics
 
 STATISTICS_ITEMS = 8192
 
 
 def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
-    """See `Run.train`."""
+    """See `Run.train`. Of several processes the first writes, speaks and measures."""
     config = run.recipe.training
-    with (
-        locked(run.folder),
-        logged(run.folder, on_event) as on_event,
-        deterministic(config.deterministic),
-    ):
-        run.checkpoints.sweep()
-        dataset = run.open_data(on_event)
-        describe_data(run, dataset)
+    metrics_class(config)  # a missing package is said before anything is done
+    with deterministic(config.deterministic), alone(run, on_event) as on_event:
+        dataset = first_then_rest(lambda: run.open_data(on_event))
+        check_same_data(dataset)
+        from_first(lambda: describe_data(run, dataset))
         statistics = measure_statistics(dataset)
         settled = settle_once(run, dataset, statistics, on_event)
         task = build_task(run.recipe, dataset.form, statistics)
+        config = settled.apply(config)
         training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
         seconds = follow(run, training, task, dataset, on_event)
+        summary = {
+            "folder": str(run.folder),
+            "steps": training.total_steps,
+            "seconds": round(seconds, 1),
+            "precision": training.precision,
+        }
+        if not is_first():
+            return summary
         with training.average.applied_to(task.model):
             save_final_pictures(
                 run.folder / "samples",
@@ -57,17 +72,20 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
                 seed=config.seed,
                 recipe_text=run.recipe.to_yaml(),
             )
-    summary = {
-        "folder": str(run.folder),
-        "steps": training.total_steps,
-        "seconds": round(seconds, 1),
-        "precision": training.precision,
-    }
     if evaluate:
         summary["evaluation"] = judge(run, on_event=on_event)
     else:
         write_report(run.folder)
     return summary
+
+
+def metrics_class(config: TrainingConfig) -> type[Metrics]:
+    """What writes the figures down; InputError where a package for it is missing."""
+    if not config.tensorboard:
+        return Metrics
+    from noiseloom.training.tensorboard import TensorBoardMetrics  # an extra, and slow to import
+
+    return TensorBoardMetrics
 
 
 @contextmanager
@@ -96,6 +114,29 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alone(run: Run, on_event: OnEvent) -> Iterator[OnEvent]:
+    """Within it no other training writes into the run; what is said goes into its log, too."""
+    with ExitStack() as stack:
+        from_first(lambda: stack.enter_context(locked(run.folder)))
+        if not is_first():
+            yield ignore
+            return
+        run.checkpoints.sweep()
+        yield stack.enter_context(logged(run.folder, on_event))
+
+
+def check_same_data(dataset: Dataset) -> None:
+    """DataError where the processes that train together see different data."""
+    found = gathered(dataset.fingerprint)
+    if len(set(found)) > 1:
+        listed = ", ".join(f"process {rank}: {one[:12]}" for rank, one in enumerate(found))
+        raise DataError(
+            f"The processes do not see the same data ({listed}). Give every machine the same "
+            "files under the same data.path"
+        )
+
+
 def describe_data(run: Run, dataset: Dataset) -> None:
     """Write data_report.json, once."""
     if not run.read_json("data_report.json"):
@@ -120,7 +161,8 @@ def measure_statistics(dataset: Dataset) -> Statistics:
 def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event: OnEvent) -> float:
     """Go on from the newest checkpoint to the end; all the training's seconds so far."""
     fingerprint = {"recipe": run.recipe.fingerprint, "total_steps": training.total_steps}
-    if (checkpoint := run.newest_checkpoint(on_event)) is not None:
+    checkpoint = from_first(lambda: run.newest_checkpoint(on_event))
+    if checkpoint is not None:
         check_resumable(run, checkpoint, fingerprint)
         training.restore(checkpoint)
     parameters = sum(parameter.numel() for parameter in task.model.parameters())
@@ -130,26 +172,33 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
     log = run.folder / "metrics.jsonl"
     with (
         Interrupts(on_event) as interrupts,
-        Metrics(log, step=training.step, every=training.config.log_every) as metrics,
+        metrics_class(training.config)(
+            log, step=training.step, every=training.config.log_every, silent=not is_first()
+        ) as metrics,
     ):
+        watch = Watch(log, on_event)
+        if training.step == 0:  # what health measures against
+            metrics.restore_held_out(0, from_first(keeper.held_out_loss))
         if checkpoint is not None:  # what a kill right after the checkpoint may have cost
             metrics.restore_held_out(training.step, checkpoint.state["held_out_loss"])
             if keeper.preview_is_due:
-                keeper.preview()
+                from_first(keeper.preview)
         for progress in training.run():
             metrics.add(progress)
-            stop = interrupts.wanted
+            stop = summed(interrupts.wanted)[0] > 0  # a signal may reach one process alone
             if keeper.save_is_due or stop:
                 with interrupts.put_off():
-                    path, held_out_loss = keeper.save()
+                    path, held_out_loss = from_first(keeper.save)
                 metrics.add_held_out(progress.step, held_out_loss)
                 last_save = progress.step
                 on_event(Saved(last_save, str(path)))
+                watch.look()
+                stop = summed(interrupts.wanted)[0] > 0  # or one that came while saving
             on_event(replace(progress, last_save_step=last_save))
-            if stop or (interrupts.wanted and last_save == progress.step):
+            if stop:
                 raise KeyboardInterrupt(f"Saved at step {progress.step}.")
             if keeper.preview_is_due:
-                keeper.preview()
+                from_first(keeper.preview)
         return metrics.seconds
 
 
@@ -197,7 +246,8 @@ class Interrupts:
             self.is_put_off = False
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.wanted and not self.is_put_off:
+        passed_on = number == signal.SIGTERM and size() > 1  # torchrun answers Ctrl-C with it
+        if self.wanted and not self.is_put_off and not passed_on:
             raise KeyboardInterrupt("Stopped without saving.")
         if not self.wanted:
             self.on_event(Note("Saving, then stopping. Once more stops at once, unsaved."))

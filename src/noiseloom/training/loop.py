@@ -19,8 +19,9 @@ from torch import Tensor, nn
 from noiseloom.config import option
 from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch
-from noiseloom.errors import MachineError
+from noiseloom.errors import InputError, MachineError
 from noiseloom.seeds import Random
+from noiseloom.training import distributed
 from noiseloom.training.averaging import Average, gamma_of
 from noiseloom.training.checkpoints import Checkpoint
 from noiseloom.training.optimizers import OPTIMIZERS, PLANS, AdamW, Muon, Plan, WarmDown
@@ -51,6 +52,7 @@ class TrainingConfig:
     checkpoint_every: int | None = option(None, "steps between checkpoints, null: a tenth of all")
     sample_every: int | None = option(None, "steps between sample grids, null: a quarter of all")
     log_every: int = option(10, "steps between lines of metrics.jsonl")
+    tensorboard: bool = option(False, "the figures and sample sheets for TensorBoard, too")
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.max_minutes is None):
@@ -165,6 +167,14 @@ class Training:
 
     def __post_init__(self) -> None:
         self.device = next(self.task.model.parameters()).device
+        parts = self.config.accumulate * distributed.size()
+        if self.config.batch_size % parts:
+            raise InputError(
+                f"batch_size {self.config.batch_size} does not divide into {parts} parts "
+                f"(accumulate {self.config.accumulate} x {distributed.size()} processes); choose "
+                "a multiple of that"
+            )
+        self.engine = distributed.Engine(self.task.model, self.task.loss)
         self.optimizer = self.config.optimizer.build(self.task.model)
         self.average = Average(self.task.model, self.config.average)
 
@@ -211,19 +221,22 @@ class Training:
         """One optimiser step; the batch's mean loss and the gradient's norm."""
         config, train = self.config, self.data
         items = batch_indices(config.seed, self.step, config.batch_size, len(train.items))
-        micro = config.batch_size // config.accumulate
-        total, count = 0.0, 0
-        for start in range(0, config.batch_size, micro):
+        share = config.batch_size // distributed.size()
+        micro = share // config.accumulate
+        end = (distributed.rank() + 1) * share
+        total, count = 0.0, 0.0
+        for start in range(end - share, end, micro):
             chosen = items[start : start + micro]
             labels = None if train.labels is None else train.labels[chosen]
             part_of_batch = range(start, start + micro)
             random = Random(config.seed, part_of_batch, self.step, config.batch_size)
-            with autocast(self.precision, self.device):
-                part, part_count = self.task.loss(Batch(train.items[chosen], labels), random)[
-                    "loss"
-                ]
-            part.backward()
+            batch = Batch(train.items[chosen], labels)
+            with self.engine.gathering(last=start + micro == end):
+                with autocast(self.precision, self.device):
+                    part, part_count = self.engine(batch, random)["loss"]
+                part.backward()
             total, count = total + part.item(), count + part_count
+        total, count = distributed.summed(total, count)
         norm = self._scale_gradients(count)
         if not (math.isfinite(total) and math.isfinite(norm)):
             raise MachineError(_not_finite(self.step, total / count, norm, items))
@@ -234,13 +247,14 @@ class Training:
         return total / count, norm
 
     @torch.no_grad()
-    def _scale_gradients(self, count: int) -> float:
+    def _scale_gradients(self, count: float) -> float:
         """From the gradient of a sum to that of a mean, no longer than `clip`; its norm before."""
         gradients = [p.grad for p in self.task.model.parameters() if p.grad is not None]
-        norm = torch.nn.utils.get_total_norm(gradients).item() / count
+        mean = distributed.size() / count  # the engine leaves the mean of the processes' sums
+        norm = torch.nn.utils.get_total_norm(gradients).item() * mean
         clip = self.config.clip
         shrink = min(1.0, clip / norm) if clip is not None and norm > 0 else 1.0
-        torch._foreach_mul_(gradients, shrink / count)
+        torch._foreach_mul_(gradients, shrink * mean)
         return norm
 
 

@@ -1,6 +1,7 @@
 """metrics.jsonl: one line of figures every few steps, cut back to the checkpoint on a resume."""
 
 import json
+import os
 import time
 from pathlib import Path
 from types import TracebackType
@@ -11,12 +12,15 @@ from noiseloom.training.loop import Progress
 
 
 class Metrics:
-    """Appends to `path`; on opening, lines after `step` are dropped, and half-written ones."""
+    """Appends to `path`; on opening, lines after `step` are dropped, and half-written ones.
 
-    def __init__(self, path: Path, *, step: int, every: int) -> None:
-        self.path, self.every = path, every
+    `silent` only keeps the time: of several processes the first writes.
+    """
+
+    def __init__(self, path: Path, *, step: int, every: int, silent: bool = False) -> None:
+        self.path, self.every, self.silent = path, every, silent
         kept = read_metrics(path, up_to=step)
-        if path.exists():
+        if path.exists() and not silent:
             write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self.kept = kept
         self.seconds_before = kept[-1]["seconds"] if kept else 0.0
@@ -29,7 +33,7 @@ class Metrics:
 
     def __enter__(self) -> Self:
         self.began = time.perf_counter()
-        self.file = self.path.open("a", encoding="utf-8")
+        self.file = Path(os.devnull if self.silent else self.path).open("a", encoding="utf-8")
         return self
 
     def __exit__(

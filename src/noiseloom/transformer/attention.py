@@ -27,8 +27,14 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width, bias=False)
         nn.init.zeros_(self.out.weight)
 
-    def forward(self, x_BLW: Tensor, rotation: Tensor | None = None) -> Tensor:
-        """Mix the tokens; `rotation` holds their rotary positions."""
+    def forward(
+        self, x_BLW: Tensor, rotation: Tensor | None = None, mask: Tensor | None = None
+    ) -> Tensor:
+        """Mix the tokens; `rotation` holds their rotary positions.
+
+        `mask` is true where a query (third axis) may see a key (fourth axis); it broadcasts to
+        (B, H, L, L), so that (B, 1, 1, L) hides the padding of each item.
+        """
         batch, tokens, width = x_BLW.shape
         size = width // self.heads
         qkv_BL3HD = self.qkv(x_BLW).view(batch, tokens, 3, self.heads, size)
@@ -38,17 +44,18 @@ class Attention(nn.Module):
             qk_BL2HD = rotate(qk_BL2HD, rotation)
         q_BHLD, k_BHLD = qk_BL2HD.transpose(1, 3).unbind(2)
         v_BHLD = qkv_BL3HD[:, :, 2].transpose(1, 2)
-        mixed_BHLD = attend(q_BHLD, k_BHLD, v_BHLD)
+        mixed_BHLD = attend(q_BHLD, k_BHLD, v_BHLD, mask)
         return self.out(mixed_BHLD.transpose(1, 2).reshape(batch, tokens, width))
 
 
-def attend(q_BHLD: Tensor, k_BHLD: Tensor, v_BHLD: Tensor) -> Tensor:
+def attend(q_BHLD: Tensor, k_BHLD: Tensor, v_BHLD: Tensor, mask: Tensor | None = None) -> Tensor:
     """softmax(QKᵀ/√D) V with torch's fused kernel, on a CPU in float32 at least.
 
-    There the kernel's backward takes 40 times as long in bfloat16 (torch 2.13).
+    There the kernel's backward takes 40 times as long in bfloat16 (torch 2.13). `mask` is boolean,
+    true where a key may be seen; a query that may see none answers 0.
     """
     if q_BHLD.device.type != "cpu":
-        return F.scaled_dot_product_attention(q_BHLD, k_BHLD, v_BHLD)
-    wide = [x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q_BHLD, k_BHLD, v_BHLD)]
+        return F.scaled_dot_product_attention(q_BHLD, k_BHLD, v_BHLD, mask)
+    q, k, v = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q_BHLD, k_BHLD, v_BHLD))
     with torch.autocast("cpu", enabled=False):
-        return F.scaled_dot_product_attention(*wide)
+        return F.scaled_dot_product_attention(q, k, v, mask)

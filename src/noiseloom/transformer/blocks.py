@@ -83,7 +83,7 @@ def modulation_table(width: int, branches: int) -> nn.Parameter:
 
 
 class Block(nn.Module):
-    """Attention, then feed-forward, each normalised, modulated by the condition and added.
+    """Attention, then feed-forward, each normalised, modulated by the condition if any, and added.
 
     Both branches start at 0, so the block starts as the identity.
     """
@@ -106,14 +106,19 @@ class Block(nn.Module):
     def forward(
         self,
         x_BLW: Tensor,
-        modulation: Tensor,
+        modulation: Tensor | None,
         rotation: Tensor | None = None,
         random: Random | None = None,
+        mask: Tensor | None = None,
     ) -> Tensor:
-        """One block; `modulation` is (B, 1 or L, 6, W). With `random`, drop-out is on."""
-        rows = (modulation + self.table).unbind(dim=-2)
-        scale_a, shift_a, gate_a, scale_f, shift_f, gate_f = rows
-        mixed = self.attention(modulated_norm(x_BLW, scale_a, shift_a), rotation)
+        """One block; `modulation` is (B, 1 or L, 6, W), `mask` as `Attention` takes it.
+
+        Without modulation the block's own table is the scale, shift and gate of each branch, which
+        are then plain weights. With `random`, drop-out is on.
+        """
+        rows = self.table if modulation is None else modulation + self.table
+        scale_a, shift_a, gate_a, scale_f, shift_f, gate_f = rows.unbind(dim=-2)
+        mixed = self.attention(modulated_norm(x_BLW, scale_a, shift_a), rotation, mask)
         x_BLW = torch.addcmul(x_BLW, drop(mixed, self.dropout, random, "attention"), gate_a)
         fed = self.feed_forward(modulated_norm(x_BLW, scale_f, shift_f))
         return torch.addcmul(x_BLW, drop(fed, self.dropout, random, "feed-forward"), gate_f)

@@ -1,0 +1,195 @@
+"""Several processes that train one model together, as `torchrun` starts them.
+
+Each of them, a rank, takes an equal part of the global batch; which items, noise and times that is
+does not depend on their number. Gradients are added up by torch's DistributedDataParallel. What one
+process must do for all (making folders, saving, measuring) the first does, and shares the result or
+the error, so that all go on or all end.
+"""
+
+import atexit
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from noiseloom.errors import MachineError
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(minutes=30)  # how long the others wait for the first, who may prepare data
+
+
+def rank() -> int:
+    """The place of this process among those that train together, from 0; 0 when alone."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def size() -> int:
+    """How many processes train together; 1 when alone."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes and speaks."""
+    return rank() == 0
+
+
+def local_gpu() -> torch.device:
+    """The GPU of this process: of those of the machine the one with its local rank."""
+    if size() == 1:
+        return torch.device("cuda")
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(device)
+    return device
+
+
+def attempt() -> int:
+    """How often torchrun has started these processes again after a failure."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
+
+
+def join() -> None:
+    """Meet the other processes, once: gloo carries objects and the processor's tensors, nccl a
+    GPU's."""
+    if dist.is_initialized():
+        return
+    with lost_peers():
+        store, place, number = next(dist.rendezvous("env://"))
+        # torchrun keeps its store when it starts dead processes again, and what they left there
+        store = dist.PrefixStore(f"noiseloom/attempt-{attempt()}", store)
+        backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(
+            backend, store=store, rank=place, world_size=number, timeout=PATIENCE
+        )
+    atexit.register(_leave)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def from_first(action: Callable[[], T]) -> T:
+    """What `action` answers in the first process, in all; what it raises there, all raise."""
+    if size() == 1:
+        return action()
+    join()
+    shared: list[Any] = [None, None]
+    error: BaseException | None = None
+    if is_first():
+        try:
+            shared[0] = action()
+        except Exception as problem:
+            error = problem
+            shared[1] = problem
+    with lost_peers():
+        dist.broadcast_object_list(shared, src=0)
+    if error is not None:
+        raise error
+    if shared[1] is not None:
+        shared[1].said_by_first = True  # once is enough
+        raise shared[1]
+    return shared[0]
+
+
+def first_then_rest(action: Callable[[], T]) -> T:
+    """`action` in every process, in the first before the others: what it leaves is reused."""
+    if size() == 1:
+        return action()
+    answers: list[T] = []
+    from_first(lambda: answers.append(action()))
+    return answers[0] if is_first() else action()
+
+
+def gathered(value: T) -> list[T]:
+    """What each process gave, in the order of their ranks."""
+    if size() == 1:
+        return [value]
+    join()
+    values: list[Any] = [None] * size()
+    with lost_peers():
+        dist.all_gather_object(values, value)
+    return values
+
+
+def summed(*numbers: float) -> list[float]:
+    """Each number added up over the processes, in float64."""
+    if size() == 1:
+        return list(numbers)
+    join()
+    together = torch.tensor(numbers, dtype=torch.float64)
+    with lost_peers():
+        dist.all_reduce(together)
+    return together.tolist()
+
+
+class Shared(nn.Module):
+    """A task's loss as a module, so that DistributedDataParallel can watch its gradients."""
+
+    def __init__(self, model: nn.Module, loss: Callable[..., Any]) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+
+    def forward(self, *inputs: Any) -> Any:
+        return self.loss(*inputs)
+
+
+class Engine:
+    """Calls a loss; after the last backward of a step all processes hold the same gradient.
+
+    It is the mean over the processes of the gradients of their sums: DDP divides by `size()`.
+    """
+
+    def __init__(self, model: nn.Module, loss: Callable[..., Any]) -> None:
+        self.loss = loss
+        self.parallel: DistributedDataParallel | None = None
+        if size() > 1:
+            join()
+            with lost_peers():
+                self.parallel = DistributedDataParallel(
+                    Shared(model, loss), forward_sync_buffers=False
+                )
+
+    def __call__(self, *inputs: Any) -> Any:
+        """The loss of this process's part."""
+        return self.loss(*inputs) if self.parallel is None else self.parallel(*inputs)
+
+    @contextmanager
+    def gathering(self, *, last: bool) -> Iterator[None]:
+        """Round the loss and the backward of a micro-batch; gradients are shared at the `last`."""
+        if self.parallel is None:
+            yield
+            return
+        with lost_peers():
+            if last:
+                yield
+            else:
+                with self.parallel.no_sync():
+                    yield
+
+
+@contextmanager
+def lost_peers() -> Iterator[None]:
+    """Say in one sentence that another process has gone."""
+    try:
+        yield
+    except RuntimeError as error:
+        if size() == 1 or not _is_of_the_network(error):
+            raise
+        raise MachineError(
+            f"Process {rank()} of {size()} has lost another one, which may have been killed or run "
+            "out of memory: its own output is above. Go on from the last checkpoint with "
+            "noiseloom resume, under the same torchrun"
+        ) from error
+
+
+def _is_of_the_network(error: RuntimeError) -> bool:
+    words = ("gloo", "nccl", "connection", "timed out", "timeout", "peer")
+    return isinstance(error, dist.DistError) or any(w in str(error).lower() for w in words)

@@ -1,0 +1,120 @@
+"""Attention masks and blocks without a condition: padding changes nothing and learns nothing."""
+
+import math
+
+import pytest
+import torch
+
+from noiseloom.transformer.attention import Attention, attend
+from noiseloom.transformer.blocks import Block
+from noiseloom.transformer.positions import grid, rotary
+
+WIDTH, HEADS = 16, 2
+
+
+def explicit(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """softmax(QKᵀ/√D) V over the keys that may be seen, query by query; 0 where there is none."""
+    batch, heads, tokens, size = q.shape
+    mask = mask.expand(batch, heads, tokens, tokens)
+    out = torch.zeros_like(q)
+    for b in range(batch):
+        for h in range(heads):
+            for i in range(tokens):
+                seen = [j for j in range(tokens) if mask[b, h, i, j]]
+                weights = [math.exp(float(q[b, h, i] @ k[b, h, j]) / math.sqrt(size)) for j in seen]
+                for j, weight in zip(seen, weights, strict=True):
+                    out[b, h, i] += weight / sum(weights) * v[b, h, j]
+    return out
+
+
+@pytest.mark.parametrize(
+    "shape", [(3, 1, 1, 5), (3, 1, 5, 5), (3, 2, 5, 5), (1, 1, 5, 5), (5, 5)], ids=str
+)
+def test_a_mask_is_a_softmax_over_the_keys_it_shows(shape: tuple[int, ...]) -> None:
+    random = torch.Generator().manual_seed(0)
+    q, k, v = torch.randn(3, 3, 2, 5, 4, generator=random, dtype=torch.float64)
+    mask = torch.rand(shape, generator=random) < 0.6
+    mask[..., 0, :] = False  # a query that may see nothing, or an item of padding alone
+    torch.testing.assert_close(attend(q, k, v, mask), explicit(q, k, v, mask))
+
+
+def test_a_mask_that_hides_nothing_changes_nothing() -> None:
+    q, k, v = torch.randn(3, 2, 2, 5, 4, generator=torch.Generator().manual_seed(0))
+    everything = torch.ones(1, 1, 1, 5, dtype=torch.bool)
+    torch.testing.assert_close(attend(q, k, v, everything), attend(q, k, v))
+
+
+def stack() -> list[Block]:
+    """Two blocks that are not the identity, whose tables have been trained."""
+    torch.manual_seed(0)
+    blocks = [Block(WIDTH, heads=HEADS, hidden=32, activation="gelu") for _ in range(2)]
+    for block in blocks:
+        for weight in (block.attention.out.weight, block.feed_forward.down.weight, block.table):
+            torch.nn.init.normal_(weight, std=0.5)
+    return blocks
+
+
+def run(x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+    rotation = rotary(grid((x.shape[1],)), WIDTH // HEADS)
+    for block in stack():
+        x = block(x, None, rotation, mask=seen[:, None, None, :])
+    return x
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("left", "right"), [(0, 1), (0, 7), (1, 0), (7, 0), (3, 4)])
+def test_real_tokens_do_not_notice_padding(left: int, right: int) -> None:
+    x = torch.randn(2, 6, WIDTH, generator=torch.Generator().manual_seed(1))
+    seen = torch.tensor([[True] * 6, [True] * 4 + [False] * 2])
+    padded = torch.full((2, left + 6 + right, WIDTH), 1e3)  # whatever stands there
+    padded[:, left : left + 6] = x
+    wider = torch.nn.functional.pad(seen, (left, right))
+    got = run(padded, wider)[:, left : left + 6]
+    # rotary positions count distances, so that padding on the left is not noticed either
+    torch.testing.assert_close(got[seen], run(x, seen)[seen], atol=1e-6, rtol=1e-6)
+
+
+def test_padding_gets_no_gradient_and_gives_none() -> None:
+    x = torch.randn(2, 6, WIDTH, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    seen = torch.tensor([[True] * 6, [True] * 3 + [False] * 3])
+    run(x, seen)[seen].square().sum().backward()
+    assert x.grad is not None
+    assert x.grad[~seen].count_nonzero() == 0
+    assert bool((x.grad[seen] != 0).all())
+
+
+def test_an_item_of_padding_alone_stays_finite() -> None:
+    x = torch.randn(2, 4, WIDTH, generator=torch.Generator().manual_seed(1), requires_grad=True)
+    seen = torch.tensor([[True] * 4, [False] * 4])
+    out = run(x, seen)
+    out.sum().backward()
+    assert x.grad is not None
+    assert bool(out.isfinite().all()) and bool(x.grad.isfinite().all())
+
+
+def test_attention_takes_the_mask() -> None:
+    torch.manual_seed(0)
+    attention, x = Attention(WIDTH, heads=HEADS), torch.randn(1, 5, WIDTH)
+    torch.nn.init.normal_(attention.out.weight)
+    causal = torch.ones(5, 5, dtype=torch.bool).tril()
+    changed = x.clone()
+    changed[:, 3] += 1
+    before, after = attention(x, mask=causal), attention(changed, mask=causal)
+    assert before[:, :3].equal(after[:, :3])
+    assert not torch.isclose(before[:, 3:], after[:, 3:]).all()
+
+
+def test_a_block_without_modulation_is_one_modulated_by_nothing() -> None:
+    x = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(1))
+    for block in stack():
+        assert block(x, None).equal(block(x, torch.zeros(2, 1, 6, WIDTH)))
+    fresh = Block(WIDTH, heads=HEADS, hidden=32, activation="gelu")
+    assert fresh(x, None).equal(x)
+
+
+def test_every_weight_of_a_block_without_modulation_learns() -> None:
+    block = stack()[0]
+    x = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(1))
+    block(x, None).square().sum().backward()
+    for name, parameter in block.named_parameters():
+        assert parameter.grad is not None and parameter.grad.count_nonzero() > 0, name
