@@ -32,6 +32,7 @@ from noiseloom.training.distributed import (
     from_first,
     gathered,
     is_first,
+    parting,
     size,
     summed,
 )
@@ -55,7 +56,8 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
         task = build_task(run.recipe, dataset.form, statistics)
         config = settled.apply(config)
         training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
-        seconds = follow(run, training, task, dataset, on_event)
+        with parting():
+            seconds = follow(run, training, task, dataset, on_event)
         summary = {
             "folder": str(run.folder),
             "steps": training.total_steps,

@@ -6,7 +6,7 @@ process must do for all (making folders, saving, measuring) the first does, and 
 the error, so that all go on or all end.
 """
 
-import atexit
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -59,19 +59,39 @@ def join() -> None:
     GPU's."""
     if dist.is_initialized():
         return
+    meeting = next(_meetings)
     with lost_peers():
         store, place, number = next(dist.rendezvous("env://"))
         # torchrun keeps its store when it starts dead processes again, and what they left there
-        store = dist.PrefixStore(f"noiseloom/attempt-{attempt()}", store)
+        store = dist.PrefixStore(f"noiseloom/{attempt()}/{meeting}", store)
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         dist.init_process_group(
             backend, store=store, rank=place, world_size=number, timeout=PATIENCE
         )
-    atexit.register(_leave)
 
 
-def _leave() -> None:
+_meetings = itertools.count()  # every process meets the others equally often
+
+
+@contextmanager
+def parting() -> Iterator[None]:
+    """After it, done or interrupted, each process is on its own: the first may go on for long.
+
+    Without it the interpreter's end tears the connection down, and now and then aborts.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        part()
+        raise
+    part()
+
+
+def part() -> None:
+    """Wait for the others, then let go of them."""
     if dist.is_initialized():
+        with lost_peers():
+            dist.barrier()
         dist.destroy_process_group()
 
 
