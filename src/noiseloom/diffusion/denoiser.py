@@ -22,7 +22,7 @@ from noiseloom.seeds import Random
 
 Preconditioning = Literal["input", "edm"]
 
-MOST_LOG_SNR = 10.0  # of either sign that a network is told: beyond it nothing changes
+MOST_LOG_SNR = 8.0  # of either sign that a network is told: beyond it nothing changes
 
 
 @dataclass(frozen=True)

@@ -166,7 +166,7 @@ class LogitNormal(Times):
 
     mean: float = option(0.0, "above 0: more often noisy than clean")
     std: float = option(1.0, "spread of logit(t)")
-    uniform: float = option(0.1, "share of the times drawn evenly, so that the ends are learned")
+    uniform: float = option(0.02, "share of the times drawn evenly, so that the ends are learned")
 
     def __post_init__(self) -> None:
         _check_range("std", self.std, above=0)
