@@ -148,6 +148,7 @@ def test_a_process_that_dies_ends_the_others_and_the_run_resumes(tmp_path: Path)
     assert newest(run).state["step"] == 400
 
 
+@pytest.mark.slow
 def test_torchrun_starts_a_dead_run_again_by_itself(tmp_path: Path) -> None:
     child = train(tmp_path / "run", LONG, restarts=1)
     wait_for(tmp_path / "run" / "checkpoints" / "latest", child)
