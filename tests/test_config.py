@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +24,7 @@ from noiseloom.config import (
     write_commented,
     write_yaml,
 )
-from noiseloom.errors import InputError
+from noiseloom.errors import InputError, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -399,3 +400,9 @@ def test_menus_of_packages() -> None:
     assert parse(Holder, read_text("part: null", "r.yaml")).part is None
     with pytest.raises(ConfigError, match="'part' is \"x\""):
         parse(Holder, read_text("part: x", "r.yaml"))
+
+
+def test_a_config_error_reaches_another_process_whole() -> None:
+    problem = Problem(file="r.yaml", line=3, key="a.b", fault="unknown key 'a.b'", nearest="a.c")
+    sent = pickle.loads(pickle.dumps(ConfigError([problem])))
+    assert sent.problems == (problem,) and str(sent) == str(problem)

@@ -53,6 +53,9 @@ class ConfigError(InputError):
         self.problems = tuple(problems)
         super().__init__("\n".join(map(str, self.problems)))
 
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        return type(self), (self.problems,)  # it may be sent to another process
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Python's own, CUDA's, or the one that torch's CPU allocator raises as a RuntimeError."""
