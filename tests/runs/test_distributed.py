@@ -110,7 +110,7 @@ def test_two_processes_train_as_one(alone: Run, together: Run) -> None:
     assert names == {path.name for path in together.folder.iterdir()}
 
 
-@pytest.mark.parametrize("first_alone", [True, False])
+@pytest.mark.parametrize("first_alone", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_a_run_goes_on_with_another_number_of_processes(
     alone: Run, tmp_path: Path, first_alone: bool
 ) -> None:
