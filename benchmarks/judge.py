@@ -61,6 +61,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the four IDX files")
     parser.add_argument("--num", type=int, help="judge the first so many samples only")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parser.add_argument("--seed", type=int, default=SEED, help="another judge of the same kind")
     parser.add_argument("--cache", type=Path, default=home / "noiseloom" / "judge")
     given = parser.parse_args()
     train, test = read_digits(given.data, "train"), read_digits(given.data, "t10k")
@@ -69,7 +70,7 @@ def main() -> None:
         unlabelled = np.full(len(images), -1)
         labels = torch.from_numpy(arrays.get("labels", unlabelled))
     samples = Digits(images[: given.num], labels[: given.num])
-    judge = prepare(train, given.cache)
+    judge = prepare(train, given.cache, given.seed)
     print(json.dumps(verdict(judge, samples, train, test), indent=1))
 
 
@@ -88,24 +89,24 @@ def _read_idx(path: Path) -> np.ndarray:
 # The judge ---------------------------------------------------------------------------------------
 
 
-def prepare(train: Digits, cache: Path) -> Judge:
+def prepare(train: Digits, cache: Path, seed: int = SEED) -> Judge:
     """The judge for these training digits, trained once and kept."""
     digest = hashlib.sha256(train.images.numpy().tobytes() + train.labels.numpy().tobytes())
-    digest.update(f"{SEED} {EPOCHS} {BATCH} {LEARNING_RATE}".encode())
+    digest.update(f"{seed} {EPOCHS} {BATCH} {LEARNING_RATE}".encode())
     path = cache / f"{digest.hexdigest()[:16]}.safetensors"
-    network = _network(train.images.shape[2:])
+    network = _network(train.images.shape[2:], seed)
     if path.is_file():
         network.load_state_dict(load_file(path))
         return Judge(network)
-    _train(network, train)
+    _train(network, train, seed)
     cache.mkdir(parents=True, exist_ok=True)
     save_file(network.state_dict(), path.with_suffix(".part"))
     path.with_suffix(".part").rename(path)
     return Judge(network)
 
 
-def _network(size: tuple[int, ...]) -> nn.Sequential:
-    torch.manual_seed(SEED)
+def _network(size: tuple[int, ...], seed: int) -> nn.Sequential:
+    torch.manual_seed(seed)
     return nn.Sequential(
         nn.Conv2d(1, 16, 3, padding=1),
         nn.ReLU(),
@@ -120,9 +121,9 @@ def _network(size: tuple[int, ...]) -> nn.Sequential:
     )
 
 
-def _train(network: nn.Sequential, train: Digits) -> None:
+def _train(network: nn.Sequential, train: Digits, seed: int) -> None:
     optimizer = torch.optim.Adam(network.parameters(), lr=LEARNING_RATE)
-    order = torch.Generator().manual_seed(SEED)
+    order = torch.Generator().manual_seed(seed)
     for _ in range(EPOCHS):
         for batch in torch.randperm(len(train.images), generator=order).split(BATCH):
             loss = F.cross_entropy(network(train.images[batch] * 2 - 1), train.labels[batch])

@@ -87,7 +87,7 @@ def learn(
         trained = [encoder, projection, assess]
     steps = budget.steps(len(items), max(height, width), views=2 if classify is None else 1)
     _fit(items, labels, to_model, loss, nn.ModuleList(trained), steps, generator, progress)
-    encoder.requires_grad_(False).eval()
+    encoder.requires_grad_(False).train(False)
     sample = items[np.linspace(0, len(items) - 1, min(len(items), SCALE_SAMPLE)).astype(int)]
     with torch.no_grad():
         raw = torch.cat([encoder(to_model(chunk)) for chunk in chunks(sample)])

@@ -123,12 +123,12 @@ def _features(
     channels, height, width = dataset.item_shape
     encoder = Encoder(channels, max(height, width), generator)
     encoder.load_state_dict(_part(tensors, "encoder."))
-    encoder.requires_grad_(False).eval()
+    encoder.requires_grad_(False).train(False)
     classify = None
     if head := _part(tensors, "classify."):
         classify = nn.Sequential(nn.ReLU(), linear(DIMENSION, len(head["1.bias"]), generator))
         classify.load_state_dict(head)
-        classify.requires_grad_(False).eval()
+        classify.requires_grad_(False).train(False)
     return Features(encoder, classify, tensors["mean"], float(tensors["scale"]))
 
 

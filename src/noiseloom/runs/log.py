@@ -1,5 +1,4 @@
-"""log.txt: what was said while a run was made, each line with its time (UTC); steps go elsewhere,
-into metrics.jsonl."""
+"""log.txt: what was said while a run was made, each line with its time (UTC)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
