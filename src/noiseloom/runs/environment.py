@@ -2,16 +2,14 @@
 
 import os
 import platform
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
 import noiseloom
 from noiseloom.errors import InputError
 from noiseloom.training import distributed
-from noiseloom.training.loop import TrainingConfig
-
-Device = Literal["auto", "cpu", "cuda"]
+from noiseloom.training.loop import Device, TrainingConfig
 
 
 def choose_device(wanted: Device) -> torch.device:

@@ -7,10 +7,9 @@ from noiseloom import media
 from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.report import write_report
 from noiseloom.runs.drawing import draw
-from noiseloom.runs.environment import Device
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Request
-from noiseloom.training.loop import Working
+from noiseloom.training.loop import Device, Working
 
 
 def evaluate(

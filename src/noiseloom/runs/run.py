@@ -13,12 +13,12 @@ from noiseloom.data.forms import Form, form_from
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.runs.drawing import Samples, choose_labels, draw
-from noiseloom.runs.environment import Device, choose_device, describe_environment
+from noiseloom.runs.environment import choose_device, describe_environment
 from noiseloom.runs.recipe import Recipe
 from noiseloom.tasks import Request, Task
 from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
-from noiseloom.training.loop import Event, Note, Working
+from noiseloom.training.loop import Device, Event, Note, Working
 
 OnEvent = Callable[[Event], None]
 

@@ -62,51 +62,44 @@ def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: On
         return Settled(**environment["settled"])
     began = time.perf_counter()
     precision = from_first(lambda: settle(config.precision, choose_device(config.device)))
-    config = replace(
-        config, accumulate=fitting_accumulate(run, dataset, statistics, precision, on_event)
-    )
+    trial, task = fitting_trial(run, dataset, statistics, precision, on_event)
     if config.max_minutes is None:
         assert config.steps is not None  # TrainingConfig sees to it
         settled = Settled(precision, config.steps)
     else:
         on_event(Note("Measuring how many steps fit into the time."))
-        task = build_task(run.recipe, dataset.form, statistics)
-        trial = Training(config, task, dataset.train, precision, total_steps=1_000_000)
         settled = _measure(run, trial, task, dataset, began)
-    settled = replace(settled, accumulate=config.accumulate)
+    settled = replace(settled, accumulate=trial.config.accumulate)
     together = {**environment, "settled": asdict(settled)}
     from_first(lambda: run.write_json("environment.json", together))
     return settled
 
 
-def fitting_accumulate(
+def fitting_trial(
     run: Run,
     dataset: Dataset,
     statistics: Statistics,
     precision: Literal["float32", "bfloat16"],
     on_event: OnEvent,
-) -> int:
-    """The recipe's number of micro-batches, or the next one with which a step fits into memory.
+) -> tuple[Training, Task]:
+    """A training to try steps on, in as many micro-batches as fit into memory, and its task.
 
-    Several processes keep the recipe's: one that fails alone would leave the others waiting.
-    Raises MachineError where not even one item at a time fits.
+    Several processes keep the recipe's number of them: one that fails alone would leave the others
+    waiting. Raises MachineError where not even one item at a time fits.
     """
     config = run.recipe.training
-    if size() > 1:
-        return config.accumulate
     for accumulate in finer(config.batch_size, config.accumulate):
         task = build_task(run.recipe, dataset.form, statistics)
         finer_config = replace(config, accumulate=accumulate)
         trial = Training(finer_config, task, dataset.train, precision, total_steps=1_000_000)
-        fits = _fits(trial)
+        if size() > 1 or _fits(trial):
+            if accumulate != config.accumulate:
+                on_event(Note(_say_finer(config, accumulate)))
+            return trial, task
         del task, trial
         gc.collect()  # what a failed step was made of is in cycles
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        if fits:
-            if accumulate != config.accumulate:
-                on_event(Note(_say_finer(config, accumulate)))
-            return accumulate
     raise MachineError(
         f"Memory runs out even with one item at a time (batch_size {config.batch_size} in as many "
         "micro-batches). Make the network or the items smaller, or close other programs"

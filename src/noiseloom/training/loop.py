@@ -28,6 +28,8 @@ from noiseloom.training.optimizers import OPTIMIZERS, PLANS, AdamW, Muon, Plan, 
 from noiseloom.training.order import batch_indices
 from noiseloom.training.precision import Precision, autocast
 
+Device = Literal["auto", "cpu", "cuda"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -46,7 +48,7 @@ class TrainingConfig:
     clip: float | None = option(1.0, "largest gradient norm, null for none")
     average: float = option(0.05, "width of the weight average, share of the run")
     precision: Precision = option("auto", "auto measures what is faster on this processor")
-    device: Literal["auto", "cpu", "cuda"] = option("auto", "where to compute")
+    device: Device = option("auto", "where to compute")
     seed: int = option(0, "everything random in the run follows from it")
     deterministic: bool = option(False, "bit-identical on a GPU too, slower")
     checkpoint_every: int | None = option(None, "steps between checkpoints, null: a tenth of all")
