@@ -67,15 +67,8 @@ class Parts:
 
     def __init__(self, training: Training) -> None:
         self.training = training
-        size, model = training.config.batch_size, training.task.model
-        batch = Batch(training.data.items[:size], None)
-        if training.data.labels is not None:
-            batch = Batch(batch.items, training.data.labels[:size])
-        seen: list[tuple[object, ...]] = []
-        hook = model.network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
-        training.task.loss(batch, Random(0, range(size)))
-        hook.remove()
-        self.inputs, self.network = seen[0], model.network
+        model = training.task.model
+        self.inputs, self.network = network_inputs(training), model.network
         training.advance()  # the optimiser's state is there from now on
         self.named: dict[str, Callable[[], object]] = {
             "step": training.advance,
@@ -94,6 +87,23 @@ class Parts:
         """One update with the gradients that the network left."""
         with autocast(self.training.precision, self.training.device):
             self.training.optimizer.step(1e-6)
+
+
+def first_batch(training: Training, items: int) -> Batch:
+    """The first `items` of the training data."""
+    labels = training.data.labels
+    return Batch(training.data.items[:items], None if labels is None else labels[:items])
+
+
+def network_inputs(training: Training) -> tuple[torch.Tensor, ...]:
+    """What the denoiser gives its network for the first batch."""
+    size = training.config.batch_size
+    seen: list[tuple[torch.Tensor, ...]] = []
+    network = training.task.model.network
+    hook = network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    training.task.loss(first_batch(training, size), Random(0, range(size)))
+    hook.remove()
+    return seen[0]
 
 
 if __name__ == "__main__":

@@ -74,11 +74,16 @@ class Random:
         places = torch.tensor([item % self.total for item in self.items], dtype=torch.float64)
         return (places + self.uniform(purpose).double() + 2.0**-25) / self.total
 
-    def normal(self, purpose: str, shape: Sequence[int] = ()) -> Tensor:
-        """Standard normal numbers (Box-Muller, so at most 5.8 in size), (items, *shape), CPU."""
+    def normal(
+        self, purpose: str, shape: Sequence[int] = (), device: torch.device | str = "cpu"
+    ) -> Tensor:
+        """Standard normal numbers (Box-Muller, so at most 5.8 in size), (items, *shape), float32.
+
+        They are computed on `device`, so that a GPU does not wait; its last bits are its own.
+        """
         size = int(np.prod(shape, dtype=np.int64))
         pairs = -(-size // 2)
-        uniform = self.uniform(purpose, (2, pairs))
+        uniform = self.uniform(purpose, (2, pairs)).to(device)
         radius = torch.sqrt(-2.0 * torch.log1p(-uniform[:, 0]))
         angle = 2.0 * torch.pi * uniform[:, 1]
         numbers = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)
@@ -86,7 +91,7 @@ class Random:
 
     def normal_like(self, purpose: str, x: Tensor) -> Tensor:
         """Standard normal numbers of `x`'s shape, device and dtype; `x` has the items first."""
-        return self.normal(purpose, x.shape[1:]).to(device=x.device, dtype=x.dtype)
+        return self.normal(purpose, x.shape[1:], x.device).to(x.dtype)
 
     def chance(self, purpose: str, probability: float, shape: Sequence[int] = ()) -> Tensor:
         """Booleans that are true with `probability`, shape (items, *shape)."""

@@ -48,6 +48,9 @@ class TrainingConfig:
     clip: float | None = option(1.0, "largest gradient norm, null for none")
     average: float = option(0.05, "width of the weight average, share of the run")
     precision: Precision = option("auto", "auto measures what is faster on this processor")
+    compile: bool = option(
+        False, "fuse each block's operations (torch.compile): slow to start, for GPUs and long runs"
+    )
     device: Device = option("auto", "where to compute")
     seed: int = option(0, "everything random in the run follows from it")
     deterministic: bool = option(False, "bit-identical on a GPU too, slower")
@@ -176,6 +179,8 @@ class Training:
                 f"(accumulate {self.config.accumulate} x {distributed.size()} processes); choose "
                 "a multiple of that"
             )
+        if self.config.compile:
+            compile_blocks(self.task.model)
         self.engine = distributed.Engine(self.task.model, self.task.loss)
         self.optimizer = self.config.optimizer.build(self.task.model)
         self.average = Average(self.task.model, self.config.average)
@@ -258,6 +263,17 @@ class Training:
         shrink = min(1.0, clip / norm) if clip is not None and norm > 0 else 1.0
         torch._foreach_mul_(gradients, shrink * mean)
         return norm
+
+
+def compile_blocks(model: nn.Module) -> None:
+    """Have torch fuse the operations of each block (the children of a `ModuleList` `blocks`).
+
+    Equal blocks share what is compiled, so it takes as long for twelve as for one.
+    """
+    for name, blocks in model.named_modules():
+        if name.split(".")[-1] == "blocks" and isinstance(blocks, nn.ModuleList):
+            for block in blocks:
+                block.compile()
 
 
 class Smoothed:

@@ -149,7 +149,8 @@ class MuonEngine(torch.optim.Optimizer):
             torch._foreach_lerp_(momentum, gradients, 1 - config.momentum)
             # Nesterov: look one step ahead along the momentum
             ahead = torch._foreach_lerp(gradients, momentum, config.momentum)
-            torch._foreach_mul_(matrices, 1 - group["lr"] * config.weight_decay)
+            if config.weight_decay:
+                torch._foreach_mul_(matrices, 1 - group["lr"] * config.weight_decay)
             updates = orthogonalise(list(ahead), config.newton_schulz)
             for matrix, update in zip(matrices, updates, strict=True):
                 rows, columns = matrix.shape
@@ -161,19 +162,21 @@ def orthogonalise(matrices: list[Tensor], steps: int) -> list[Tensor]:
 
     The coefficients are Jordan's (2024). A step x -> x p(xᵀx) multiplies by polynomials of one Gram
     matrix, which commute; so they are multiplied up on the small side, all matrices of one small
-    side in one batch, and applied to x once. At five steps singular values come within 0.7 to 1.2.
+    side in one batch, and applied to x once, or as often as rounding demands. At five steps
+    singular values come within 0.7 to 1.2.
     """
     by_side: dict[int, list[int]] = {}
     for index, matrix in enumerate(matrices):
         by_side.setdefault(min(matrix.shape), []).append(index)
     answers = list(matrices)
     for indices in by_side.values():
-        tall = [_tall(matrices[index]) for index in indices]
-        tall = [x / (x.norm() + 1e-7) for x in tall]
-        factors = _newton_schulz(torch.stack([x.mT @ x for x in tall]), steps)
-        for index, x, factor in zip(indices, tall, factors, strict=True):
-            answer = x @ factor
-            answers[index] = answer if answer.shape == matrices[index].shape else answer.mT
+        tall = [_for_products(_tall(matrices[index])) for index in indices]
+        for done in range(0, steps, most := _most_steps(tall[0].dtype)):
+            gram = torch.stack([x.mT @ x for x in tall])
+            factors = _newton_schulz(gram, min(most, steps - done), bounded=done > 0)
+            tall = [x @ factor for x, factor in zip(tall, factors, strict=True)]
+        for index, x in zip(indices, tall, strict=True):
+            answers[index] = x if x.shape == matrices[index].shape else x.mT
     return answers
 
 
@@ -181,17 +184,43 @@ def _tall(matrix: Tensor) -> Tensor:
     return matrix if matrix.shape[0] >= matrix.shape[1] else matrix.mT
 
 
-def _newton_schulz(gram: Tensor, steps: int) -> Tensor:
-    """The product of the polynomials, (matrices, side, side), of Gram matrices of that shape."""
+def _for_products(matrix: Tensor) -> Tensor:
+    """In the dtype that autocast would use, once instead of at every product."""
+    kind = matrix.device.type
+    wanted = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else matrix.dtype
+    return matrix.to(wanted)
+
+
+def _most_steps(dtype: torch.dtype) -> int:
+    """How many steps may be made of one Gram matrix: each multiplies its rounding errors by 12."""
+    return 5 if torch.finfo(dtype).eps < 1e-6 else 2
+
+
+def _newton_schulz(gram: Tensor, steps: int, *, bounded: bool) -> Tensor:
+    """What takes each x `steps` on: (matrices, side, side), from Gram matrices of that shape.
+
+    Singular values must enter the first step at 1 or little above; `bounded` says that they do.
+    Else they are divided not by their root of the sum of squares, as is usual, but of eighth
+    powers, which gram² has at hand: a bound too, and nearer to the largest by up to side^(3/8),
+    which saves a step.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
-    product: Tensor | None = None
+    scale = torch.ones_like(gram[:, :1, :1])
+    if not bounded:  # first by the sum of squares, so that no power underflows
+        scale = gram.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None].float() + 1e-14
+        gram = gram / scale
+    square = gram @ gram
+    if not bounded:
+        largest = torch.linalg.matrix_norm(square.float(), keepdim=True).sqrt().clamp(min=1e-4)
+        gram, square, scale = gram / largest, square / largest.square(), scale * largest
+    product = scale.rsqrt().to(gram.dtype)
     for step in range(steps):
-        factor = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        factor = (c * square).add_(gram, alpha=b)
         factor.diagonal(dim1=-2, dim2=-1).add_(a)
-        product = factor if product is None else product @ factor
+        product = product * factor if step == 0 else product @ factor
         if step < steps - 1:
             gram = factor @ gram @ factor
-    assert product is not None
+            square = gram @ gram
     return product
 
 
