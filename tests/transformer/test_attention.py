@@ -26,7 +26,7 @@ def readable(attention: Attention, x: torch.Tensor, rotation: torch.Tensor) -> t
                 turned = torch.zeros_like(head)
                 for t in range(tokens):
                     for p in range(size // 2):
-                        c, s = rotation[0, t, p], rotation[1, t, p]
+                        c, s = rotation[0, t, p], rotation[1, t, p + size // 2]
                         a, z = head[t, p], head[t, p + size // 2]
                         turned[t, p], turned[t, p + size // 2] = a * c - z * s, a * s + z * c
                 rows.append(turned)

@@ -3,8 +3,7 @@
 `muon` orthogonalises the update of the hidden matrices (Jordan et al. 2024, "Muon: an optimizer for
 hidden layers") and gives the rest to AdamW (Loshchilov & Hutter, arXiv:1711.05101).
 torch.optim.Muon computes in bfloat16 only, 400 times slower than float32 on processors without it,
-and one matrix at a time; this one works in the dtype it is given, on the small side of the matrices
-and on all of them at once, which takes half the arithmetic.
+and one matrix at a time; this one works in the dtype it is given (see `orthogonalisation`).
 """
 
 import math
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW as TorchAdamW
 
 from noiseloom.config import option
+from noiseloom.training.orthogonalisation import orthogonalise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Muon:
     learning_rate: float = option(0.02, "Muon's step size at the plan's peak")
     momentum: float = option(0.95, "decay of Muon's running mean of gradients")
     weight_decay: float = option(0.0, "pull of the hidden matrices towards 0, times the rate")
-    newton_schulz: int = option(5, "steps towards an orthogonal update; 3 is rougher and cheaper")
+    newton_schulz: int = option(3, "steps towards an orthogonal update: 2 is cheaper and rougher")
     rest: AdamW = option(help="AdamW for all other parameters", default_factory=AdamW)
 
     def __post_init__(self) -> None:
@@ -155,73 +155,6 @@ class MuonEngine(torch.optim.Optimizer):
             for matrix, update in zip(matrices, updates, strict=True):
                 rows, columns = matrix.shape
                 matrix.add_(update, alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))
-
-
-def orthogonalise(matrices: list[Tensor], steps: int) -> list[Tensor]:
-    """U Vᵀ of each matrix's U S Vᵀ, roughly, by `steps` quintic Newton-Schulz steps.
-
-    The coefficients are Jordan's (2024). A step x -> x p(xᵀx) multiplies by polynomials of one Gram
-    matrix, which commute; so they are multiplied up on the small side, all matrices of one small
-    side in one batch, and applied to x once, or as often as rounding demands. At five steps
-    singular values come within 0.7 to 1.2.
-    """
-    by_side: dict[int, list[int]] = {}
-    for index, matrix in enumerate(matrices):
-        by_side.setdefault(min(matrix.shape), []).append(index)
-    answers = list(matrices)
-    for indices in by_side.values():
-        tall = [_for_products(_tall(matrices[index])) for index in indices]
-        for done in range(0, steps, most := _most_steps(tall[0].dtype)):
-            gram = torch.stack([x.mT @ x for x in tall])
-            factors = _newton_schulz(gram, min(most, steps - done), bounded=done > 0)
-            tall = [x @ factor for x, factor in zip(tall, factors, strict=True)]
-        for index, x in zip(indices, tall, strict=True):
-            answers[index] = x if x.shape == matrices[index].shape else x.mT
-    return answers
-
-
-def _tall(matrix: Tensor) -> Tensor:
-    return matrix if matrix.shape[0] >= matrix.shape[1] else matrix.mT
-
-
-def _for_products(matrix: Tensor) -> Tensor:
-    """In the dtype that autocast would use, once instead of at every product."""
-    kind = matrix.device.type
-    wanted = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else matrix.dtype
-    return matrix.to(wanted)
-
-
-def _most_steps(dtype: torch.dtype) -> int:
-    """How many steps may be made of one Gram matrix: each multiplies its rounding errors by 12."""
-    return 5 if torch.finfo(dtype).eps < 1e-6 else 2
-
-
-def _newton_schulz(gram: Tensor, steps: int, *, bounded: bool) -> Tensor:
-    """What takes each x `steps` on: (matrices, side, side), from Gram matrices of that shape.
-
-    Singular values must enter the first step at 1 or little above; `bounded` says that they do.
-    Else they are divided not by their root of the sum of squares, as is usual, but of eighth
-    powers, which gram² has at hand: a bound too, and nearer to the largest by up to side^(3/8),
-    which saves a step.
-    """
-    a, b, c = 3.4445, -4.7750, 2.0315
-    scale = torch.ones_like(gram[:, :1, :1])
-    if not bounded:  # first by the sum of squares, so that no power underflows
-        scale = gram.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None].float() + 1e-14
-        gram = gram / scale
-    square = gram @ gram
-    if not bounded:
-        largest = torch.linalg.matrix_norm(square.float(), keepdim=True).sqrt().clamp(min=1e-4)
-        gram, square, scale = gram / largest, square / largest.square(), scale * largest
-    product = scale.rsqrt().to(gram.dtype)
-    for step in range(steps):
-        factor = (c * square).add_(gram, alpha=b)
-        factor.diagonal(dim1=-2, dim2=-1).add_(a)
-        product = product * factor if step == 0 else product @ factor
-        if step < steps - 1:
-            gram = factor @ gram @ factor
-            square = gram @ gram
-    return product
 
 
 @dataclass(frozen=True, kw_only=True)

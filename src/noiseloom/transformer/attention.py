@@ -39,11 +39,13 @@ class Attention(nn.Module):
         size = width // self.heads
         qkv_BL3HD = self.qkv(x_BLW).view(batch, tokens, 3, self.heads, size)
         # queries and keys together: half as many small operations
-        qk_BL2HD = F.layer_norm(qkv_BL3HD[:, :, :2], (size,))
+        qk_BL2HD, v_BL1HD = qkv_BL3HD.split((2, 1), dim=2)
+        qk_BL2HD = F.layer_norm(qk_BL2HD, (size,))
         if rotation is not None:
             qk_BL2HD = rotate(qk_BL2HD, rotation)
-        q_BHLD, k_BHLD = qk_BL2HD.transpose(1, 3).unbind(2)
-        v_BHLD = qkv_BL3HD[:, :, 2].transpose(1, 2)
+        # autocast normalises in float32; attention takes what it gave the values
+        q_BHLD, k_BHLD = qk_BL2HD.to(v_BL1HD.dtype).transpose(1, 3).unbind(2)
+        v_BHLD = v_BL1HD.transpose(1, 3).squeeze(2)
         mixed_BHLD = attend(q_BHLD, k_BHLD, v_BHLD, mask)
         return self.out(mixed_BHLD.transpose(1, 2).reshape(batch, tokens, width))
 

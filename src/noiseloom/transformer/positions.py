@@ -31,7 +31,7 @@ def grid(sizes: Sequence[int]) -> Tensor:
 
 
 def rotary(positions_LA: Tensor, head_width: int, *, longest: float = 100.0) -> Tensor:
-    """The cosines and sines that `rotate` uses, (2, L, D/2) (Su et al. 2021, arXiv:2104.09864).
+    """Cosines and signed sines for `rotate`, (2, L, D) (Su et al. 2021, arXiv:2104.09864).
 
     The head's D/2 pairs of numbers are shared out evenly among the axes; wavelengths on an axis run
     geometrically from 2 pi to 2 pi `longest` positions. Raises ValueError where D/2 < axes.
@@ -48,18 +48,19 @@ def rotary(positions_LA: Tensor, head_width: int, *, longest: float = 100.0) -> 
         exponents = torch.arange(part, dtype=torch.float32) / max(part - 1, 1)
         angles.append(positions_LA[:, axis : axis + 1] * longest**-exponents)
     angles_LP = torch.cat(angles, dim=1)
-    return torch.stack([angles_LP.cos(), angles_LP.sin()])
+    cos, sin = angles_LP.cos(), angles_LP.sin()
+    return torch.stack([torch.cat([cos, cos], dim=1), torch.cat([-sin, sin], dim=1)])
 
 
 def rotate(x_BLxxD: Tensor, rotation: Tensor) -> Tensor:
     """Turn the pairs (first half, second half) of every head by their token's angles.
 
-    Tokens are the second axis; between them and the head's numbers there may be any axes.
+    Tokens are the second axis; between them and the head's numbers there may be any axes. Written
+    without joining halves, so that a compiler can fuse it with what comes before and after.
     """
     between = [1] * (x_BLxxD.ndim - 3)
     cos, sin = rotation.to(x_BLxxD.dtype).unflatten(1, (rotation.shape[1], *between))
-    first, second = x_BLxxD.chunk(2, dim=-1)
-    return torch.cat([first * cos - second * sin, first * sin + second * cos], dim=-1)
+    return torch.addcmul(x_BLxxD * cos, x_BLxxD.roll(x_BLxxD.shape[-1] // 2, -1), sin)
 
 
 def _shares(whole: int, parts: int) -> list[int]:
