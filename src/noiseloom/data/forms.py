@@ -43,6 +43,11 @@ class Form(ABC):
         """Stored items as the model sees them: float32 on the CPU, a copy."""
 
     @property
+    def flip(self) -> bool:
+        """Whether an item mirrored left-right is as good an item, and training sees either."""
+        return False
+
+    @property
     def told(self) -> int:
         """Numbers that a network is told of how an item was augmented; 0: it is told nothing."""
         return 0
