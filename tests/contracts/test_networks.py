@@ -5,6 +5,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from noiseloom.menu import member, words
+from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random, fixed
 
 PACKAGE = "noiseloom.networks"
@@ -76,6 +77,40 @@ def test_no_label_is_the_label_after_the_last(
     none = torch.full((2,), num_classes)
     torch.testing.assert_close(network(x, t, None, None), network(x, t, none, None))
     assert not torch.allclose(network(x, t, none, None), network(x, t, none - 1, None))
+
+
+@pytest.mark.parametrize(("word", "shape", "num_classes"), [one for one in cases() if one[2]])
+def test_what_it_is_told_of_augmentation_counts_once_learned(
+    word: str, shape: tuple[int, ...], num_classes: int
+) -> None:
+    with fixed(0, "weights"):
+        network = member(PACKAGE, word).Config().build(shape, num_classes, told=5)
+    with fixed(0, "weights"):
+        plain = member(PACKAGE, word).Config().build(shape, num_classes)
+    state = plain.state_dict()
+    (name,) = network.state_dict().keys() - state.keys()
+    weights = network.get_parameter(name)
+    assert not weights.any()
+    assert all(
+        value.equal(state[key]) for key, value in network.state_dict().items() if key != name
+    )
+    plain = build(word, shape, num_classes)
+    network.load_state_dict({**plain.state_dict(), name: weights.detach()})
+    x, t = torch.randn(3, *shape), torch.tensor([0.1, 0.4, 0.9])
+    labels, told = torch.arange(3), torch.randn(3, 5)
+    untold = network(x, t, labels, None)
+    assert untold.equal(plain(x, t, labels, None))
+    output = network(x, t, Condition(labels, told), None)
+    assert output.equal(untold)
+    output.square().sum().backward()
+    assert weights.grad is not None and (weights.grad.abs().amax(dim=1) > 0).all()
+    with torch.no_grad():
+        weights.add_(0.5)
+    for nothing in (None, torch.zeros_like(told)):
+        assert network(x, t, Condition(labels, nothing), None).equal(untold)
+    assert not torch.allclose(network(x, t, Condition(labels, told), None), untold)
+    with pytest.raises(ValueError, match="build it with told=5"):
+        plain(x, t, Condition(labels, told), None)
 
 
 @pytest.mark.parametrize(("word", "shape", "num_classes"), cases())

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,6 +98,16 @@ def test_without_labels_there_is_no_agreement(unlabelled, quick, shapes):
     assert set(found["metrics"]) == KEYS - {"label_agreement"}
     assert set(found["floor"]) == set(found["metrics"])
     assert found["protocol"]["features"]["accuracy"] is None
+
+
+def test_mirrored_training_images_raise_the_alarm_where_training_mirrors(dataset, quick):
+    copies, labels = dataset.train.items[:100, :, ::-1], dataset.train.labels[:100]
+    for flip in (True, False):
+        seen = replace(dataset, flip=flip)
+        found = quick.measure(seen, copies, labels, seed=0, protocol={})
+        assert found["protocol"]["training_images_mirrored_too"] is flip
+        assert (found["metrics"]["nearest_train_ratio"] == 0) is flip
+        assert found["checks"]["memorisation"]["alarm"] or not flip
 
 
 def test_no_more_samples_than_training_images(tmp_path, build_dataset, shapes):

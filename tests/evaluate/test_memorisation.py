@@ -45,6 +45,45 @@ def test_equals_a_plain_search_in_any_chunks(monkeypatch):
         assert torch.allclose(found.standing_out, standing_out, rtol=1e-4)
 
 
+def test_a_copy_of_a_mirrored_training_image_is_a_copy_where_training_mirrors(shapes):
+    train, _ = shapes(300, 1)
+    held_out_items, new = shapes(150, 2)[0], shapes(150, 3)[0]
+    items = new.copy()
+    items[:8] = train[100:108, :, ::-1]
+    items[8:10] = train[200:202]
+    for flip, copies in ((False, {8, 9}), (True, set(range(10)))):
+        held_out = nearest(held_out_items, train, flip=flip)
+        found = nearest(items, train, flip=flip)
+        assert set(torch.nonzero(found.distance == 0).flatten().tolist()) == copies
+        assert copies <= set(near_copies(found, held_out).tolist())
+        assert found.mirrored[:8].all() == flip and not found.mirrored[8:10].any()
+    assert found.index[:10].tolist() == [*range(100, 108), 200, 201]
+    pairs = describe(found, held_out, (0.9, 1.1))["nearest_pairs"]
+    assert {pair["sample"] for pair in pairs} <= set(range(10))
+    above, below = np.split(pairs_picture({"nearest_pairs": pairs}, items, train), 2)
+    assert np.array_equal(above, below)  # a mirrored image is shown as it was copied
+
+
+def test_mirrored_and_averaged_down_equals_a_plain_search(monkeypatch):
+    monkeypatch.setattr("noiseloom.evaluate.features.CHUNK_PIXELS", 70 * 70 * 3 * 11)
+    train, items = random_images(40, 1, side=70), random_images(9, 2, side=70)
+    queries, plain, turned = (pixels(x) for x in (items, train, train[:, :, ::-1]))
+    both = torch.stack(
+        [
+            torch.cdist(queries, x, compute_mode="donot_use_mm_for_euclid_dist")
+            for x in (plain, turned)
+        ]
+    )
+    expected, order = both.amin(0).sort(dim=1)
+    found = nearest(items, train, flip=True)
+    assert torch.equal(found.index, order[:, 0])
+    assert torch.allclose(found.distance, expected[:, 0].double())
+    standing_out = expected[:, 0] / expected[:, 1:21].mean(dim=1)
+    assert torch.allclose(found.standing_out, standing_out.double(), rtol=1e-4)
+    assert torch.equal(found.mirrored, both.argmin(0)[torch.arange(9), order[:, 0]] == 1)
+    assert 0 < found.mirrored.sum() < 9
+
+
 def test_new_images_are_as_far_as_held_out_ones(shapes):
     train, _ = shapes(300, 1)
     held_out, new = nearest(shapes(150, 2)[0], train), nearest(shapes(150, 3)[0], train)
@@ -106,7 +145,10 @@ def test_one_training_image_is_enough_to_search():
 def test_pairs_picture_holds_samples_then_training_images():
     train, items = random_images(5, 1), random_images(3, 2)
     noticed = {
-        "nearest_pairs": [{"sample": 2, "training_image": 4}, {"sample": 0, "training_image": 1}]
+        "nearest_pairs": [
+            {"sample": 2, "training_image": 4, "mirrored": False},
+            {"sample": 0, "training_image": 1, "mirrored": True},
+        ]
     }
     picture = pairs_picture(noticed, items, train)
-    assert np.array_equal(picture, np.stack([items[2], items[0], train[4], train[1]]))
+    assert np.array_equal(picture, np.stack([items[2], items[0], train[4], train[1][:, ::-1]]))

@@ -20,6 +20,7 @@ SMALL = [
     "network.width=32",
     "network.heads=2",
     "network.dropout=0.1",
+    "data.augment=0.3",
     "training.batch_size=16",
     "training.precision=float32",
     "training.log_every=1",

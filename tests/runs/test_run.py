@@ -1,3 +1,4 @@
+import hashlib
 import os
 import signal
 import subprocess
@@ -104,6 +105,38 @@ def test_a_changed_recipe_is_not_mixed_into_a_run(tmp_path: Path) -> None:
     (run.folder / "recipe.yaml").write_text(text.replace("batch_size: 8", "batch_size: 4"))
     with pytest.raises(InputError, match="changed after training began"):
         Run.open(run.folder).resume(evaluate=False)
+
+
+def test_a_run_older_than_an_option_goes_on(finished: Run, tmp_path: Path) -> None:
+    run = Run.create(small(), tmp_path / "run")
+    recipe = run.folder / "recipe.yaml"
+    lines = recipe.read_text().splitlines(keepends=True)
+    older = [line for line in lines if line.strip() not in ("augment: 0.0", "tensorboard: false")]
+    assert len(older) == len(lines) - 2
+    recipe.write_text("".join(older))  # as made before there were these
+
+    def interrupt(event: object) -> None:
+        if isinstance(event, Progress) and event.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        Run.open(run.folder).train(evaluate=False, on_event=interrupt)
+    recipe.write_text("# a remark\n" + "".join(older))
+    Run.open(run.folder).resume(evaluate=False)
+    for name, content in checkpoint_bytes(finished).items():
+        if name.endswith(".safetensors"):
+            assert checkpoint_bytes(run)[name] == content, name
+    recipe.write_text("".join(older).replace("held_out: 0.2", "held_out: 0.2\n  augment: 0.1"))
+    with pytest.raises(InputError, match="changed after training began"):
+        Run.open(run.folder).resume(evaluate=False)
+
+
+def test_the_fingerprint_is_of_the_recipe_as_the_run_was_made(finished: Run) -> None:
+    """Checkpoints hold the hash of the resolved recipe's text: of this, so that they all fit."""
+    saved = finished.newest_checkpoint()
+    assert saved is not None
+    text = finished.recipe.to_yaml()
+    assert saved.state["recipe"] == hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path) -> None:

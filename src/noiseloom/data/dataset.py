@@ -82,15 +82,23 @@ class Dataset(ABC):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImageDataset(Dataset):
-    """Images of one size, uint8 (N, H, W, C) with C of 1 (grey) or 3; `flip` as in `ImageForm`."""
+    """Images of one size, uint8 (N, H, W, C) with C of 1 (grey) or 3.
+
+    `flip` and `augment_probability` as in `ImageForm`.
+    """
 
     flip: bool = False
+    augment_probability: float = 0.0
 
     @cached_property
     def form(self) -> ImageForm:
         height, width, channels = self.train.items.shape[1:]
-        shape = (channels, height, width)
-        return ImageForm(item_shape=shape, class_names=self.class_names, flip=self.flip)
+        return ImageForm(
+            item_shape=(channels, height, width),
+            class_names=self.class_names,
+            flip=self.flip,
+            augment_probability=self.augment_probability,
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from noiseloom.config import option
 from noiseloom.data.assembly import Assembly, hash_of
+from noiseloom.data.augmentation import check_probability
 from noiseloom.data.content import Progress
 from noiseloom.data.dataset import ImageDataset
 from noiseloom.data.prepared import cache_root, key_of, open_prepared
@@ -28,11 +29,17 @@ class Config:
     """scikit-learn's handwritten digits, 8x8 grey, ten classes."""
 
     held_out: float = option(0.2, "share held out as the reference")
+    augment: float = option(
+        0.0,
+        "probability of each change (mirror, scale, turn, stretch, shift) to a training image; the "
+        "network is told of it, so samples stay as the data; 0: off",
+    )
     cache: str | None = option(None, "folder for prepared arrays; null: $XDG_CACHE_HOME/noiseloom")
 
     def __post_init__(self) -> None:
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out is {self.held_out}; allowed is more than 0 and less than 1")
+        check_probability(self.augment)
 
     def describe_source(self) -> str:
         """The source in a few words."""
@@ -50,6 +57,7 @@ class Config:
             class_names=tuple(details["class_names"]),
             fingerprint=prepared.fingerprint,
             cache=prepared.learned,
+            augment_probability=self.augment,
             report={
                 "source": self.describe_source(),
                 "kind": f"scikit-learn {package}",

@@ -17,6 +17,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor
 
+from noiseloom.data import augmentation
 from noiseloom.errors import MachineError
 from noiseloom.media import grid, scatter
 from noiseloom.seeds import Random
@@ -41,9 +42,22 @@ class Form(ABC):
     def to_model(self, items: np.ndarray) -> Tensor:
         """Stored items as the model sees them: float32 on the CPU, a copy."""
 
-    def augment(self, x0: Tensor, random: Random) -> Tensor:
-        """Items as the model sees them, as one step of training is to see them."""
-        return x0
+    @property
+    def flip(self) -> bool:
+        """Whether an item mirrored left-right is as good an item, and training sees either."""
+        return False
+
+    @property
+    def told(self) -> int:
+        """Numbers that a network is told of how an item was augmented; 0: it is told nothing."""
+        return 0
+
+    def augment(self, x0: Tensor, random: Random) -> tuple[Tensor, Tensor | None]:
+        """Items as one step of training is to see them, and what the network is told of it.
+
+        That is (B, told), 0 for an item as it is; None where `told` is 0.
+        """
+        return x0, None
 
     @abstractmethod
     def to_items(self, x0: Tensor) -> np.ndarray:
@@ -69,21 +83,33 @@ class ImageForm(Form):
     """Images of one size with 1 (grey) or 3 channels; the model sees x / 127.5 - 1.
 
     `flip`: an image mirrored left-right is as good an image, and training sees either.
+    `augment_probability`: how often each change of `augmentation` is made in training; images so
+    changed are not of the data's kind, and the network is told.
     """
 
     flip: bool = False
+    augment_probability: float = 0.0
 
     def to_model(self, items: np.ndarray) -> Tensor:
         """(B, H, W, C) uint8 to (B, C, H, W) in [-1, 1]."""
         pixels = torch.from_numpy(np.array(items, dtype=np.uint8)).permute(0, 3, 1, 2)
         return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
 
-    def augment(self, x0: Tensor, random: Random) -> Tensor:
-        """Each image mirrored with probability 1/2, where `flip` allows it."""
-        if not self.flip:
-            return x0
-        mirrored = random.chance("flip", 0.5).to(x0.device)
-        return torch.where(mirrored[:, None, None, None], x0.flip(-1), x0)
+    @property
+    def told(self) -> int:
+        """See `Form.told`."""
+        return augmentation.TOLD if self.augment_probability else 0
+
+    def augment(self, x0: Tensor, random: Random) -> tuple[Tensor, Tensor | None]:
+        """Each image mirrored with probability 1/2, where `flip` allows it; then the changes."""
+        if self.flip:
+            mirrored = random.chance("flip", 0.5).to(x0.device)
+            x0 = torch.where(mirrored[:, None, None, None], x0.flip(-1), x0)
+        if not self.augment_probability:
+            return x0, None
+        height, width = x0.shape[-2:]
+        told = augmentation.draw(self.augment_probability, (height, width), random)
+        return augmentation.changed(x0, told), told.to(x0.device)
 
     def to_items(self, x0: Tensor) -> np.ndarray:
         """(B, C, H, W) to (B, H, W, C), rounded and clipped; the inverse of `to_model`."""

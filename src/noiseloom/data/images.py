@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from noiseloom.config import option
+from noiseloom.data.augmentation import check_probability
 from noiseloom.data.content import Progress, content_hash, signature
 from noiseloom.data.dataset import ImageDataset
 from noiseloom.data.encoded import Wanted
@@ -47,6 +48,11 @@ class Config:
     flip: bool = option(
         False, "mirror half of the training images left-right, drawn anew each time; not for digits"
     )
+    augment: float = option(
+        0.0,
+        "probability of each change (mirror, scale, turn, stretch, shift) to a training image; the "
+        "network is told of it, so samples stay as the data; 0: off",
+    )
     held_out: float = option(
         0.1, "share held out as the reference where the data has no test part of its own"
     )
@@ -61,6 +67,7 @@ class Config:
             raise ValueError(f"size is {self.size}; allowed is 1 to 4096 pixels, or null")
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out is {self.held_out}; allowed is more than 0 and less than 1")
+        check_probability(self.augment)
         if not 0 <= self.max_bad < 1:
             raise ValueError(f"max_bad is {self.max_bad}; allowed is 0 to below 1")
         if self.classes is not None and not self.classes:
@@ -105,6 +112,7 @@ class Config:
             report=report,
             cache=prepared.learned,
             flip=self.flip,
+            augment_probability=self.augment,
         )
 
     def _wanted(self) -> Wanted:

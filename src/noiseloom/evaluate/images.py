@@ -95,6 +95,7 @@ def _describe(config: Config, dataset: Dataset, real: Real, n: int, seed: int) -
         "reference": len(real.reference),
         "training_images": len(dataset.train),
         "held_out_compared": len(real.held_out.distance),
+        "training_images_mirrored_too": dataset.form.flip,
         "floor_draws": 1 if n == len(real.pool) else config.draws,
         "bootstrap": config.bootstrap,
         "neighbours": config.neighbours,
@@ -154,7 +155,7 @@ class _Comparison:
         precision, recall = share(covered(x, real.reference, real.reach)), self._recall(x)
         add("precision", precision, resampling.share_interval(precision, self.n))
         add("recall", recall, resampling.share_interval(recall, len(real.reference)))
-        found = memorisation.nearest(items, self.dataset.train.items)
+        found = memorisation.nearest(items, self.dataset.train.items, flip=self.dataset.form.flip)
         ratio = memorisation.distance_ratio(found, real.held_out)
         chance = self.random("ratio")
         interval = memorisation.ratio_interval(found, real.held_out, resamples, chance)

@@ -76,10 +76,15 @@ def measure_real(dataset: Dataset, settings: Settings, num: int, progress: Progr
 
     def search() -> dict[str, Tensor]:
         held_out = dataset.reference.items[_choice(len(dataset.reference), max(HELD_OUT, num))]
-        return vars(memorisation.nearest(held_out, dataset.train.items, progress))
+        train = dataset.train.items
+        return vars(memorisation.nearest(held_out, train, progress, flip=dataset.form.flip))
 
     kept = store.recall(dataset.cache, "features-of-real", key, embed)
-    searched = {"data": dataset.fingerprint, "held_out": max(HELD_OUT, num)}
+    searched = {
+        "data": dataset.fingerprint,
+        "held_out": max(HELD_OUT, num),
+        "flip": dataset.form.flip,
+    }
     labels = dataset.reference.labels
     return Real(
         features=features,

@@ -111,7 +111,8 @@ def _replay(dataset: Dataset, generator: torch.Generator) -> Nearest:
     chosen = torch.randperm(len(dataset.train), generator=generator)[:count]
     items = np.asarray(dataset.train.items[chosen.sort().values.numpy()], dtype=np.float32)
     noise = torch.randn(items.shape, generator=generator).numpy()
-    return nearest((items + 2 * noise).round().clip(0, 255).astype(np.uint8), dataset.train.items)
+    replayed = (items + 2 * noise).round().clip(0, 255).astype(np.uint8)
+    return nearest(replayed, dataset.train.items, flip=dataset.form.flip)
 
 
 def _groups(dataset: Dataset, real: Real, generator: torch.Generator) -> Tensor:

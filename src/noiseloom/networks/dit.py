@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
-from noiseloom.networks.embeddings import LevelAndLabel
+from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
 from noiseloom.transformer.blocks import Activation, Block, Modulation, modulated_norm
 from noiseloom.transformer.positions import grid, rotary
@@ -57,10 +57,10 @@ class Config:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
-    def build(self, item_shape: Sequence[int], num_classes: int) -> "DiT":
+    def build(self, item_shape: Sequence[int], num_classes: int, told: int = 0) -> "DiT":
         """The network for images (C, height, width) with labels 0 … num_classes - 1 (0: none).
 
-        Raises ValueError where the patch does not divide the image.
+        `told` as in `LevelAndLabel`. Raises ValueError where the patch does not divide the image.
         """
         if len(item_shape) != 3:
             raise ValueError(
@@ -72,7 +72,7 @@ class Config:
                 f"network.patch {self.patch} does not divide images of {item_shape[1]}x"
                 f"{item_shape[2]} pixels; set network.patch to a divisor of both sides"
             )
-        return DiT(self, item_shape, num_classes)
+        return DiT(self, item_shape, num_classes, told)
 
 
 class DiT(nn.Module):
@@ -81,12 +81,14 @@ class DiT(nn.Module):
     rotation: Tensor
     cover: Tensor
 
-    def __init__(self, config: Config, item_shape: Sequence[int], num_classes: int) -> None:
+    def __init__(
+        self, config: Config, item_shape: Sequence[int], num_classes: int, told: int = 0
+    ) -> None:
         super().__init__()
         channels, *sides = item_shape
         self.enter_patches = Patches(config.patch, config.border, sides)
         self.leave_patches = Patches(config.patch, config.blend, sides)
-        self.condition = LevelAndLabel(config.width, num_classes)
+        self.condition = LevelAndLabel(config.width, num_classes, told)
         self.modulation = Modulation(config.width, condition_width=config.width, branches=2)
         self.enter = nn.Linear(channels * self.enter_patches.side**2, config.width)
         places = (self.enter_patches.tokens, config.width)
@@ -118,7 +120,7 @@ class DiT(nn.Module):
         self,
         x: Tensor,
         level: Tensor,
-        condition: Tensor | None = None,
+        condition: Tensor | Condition | None = None,
         random: Random | None = None,
     ) -> Tensor:
         """`x` (B, C, height, width); `level` (B,), or (B, 1, height, width) constant in a patch."""

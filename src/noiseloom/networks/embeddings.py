@@ -1,4 +1,10 @@
-"""What every denoising network knows besides its input: noise level and label, as one vector."""
+"""What every denoising network knows besides its input, as one vector.
+
+That is the noise level, the label where there are classes, and how the item was augmented where
+training does so.
+"""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -9,15 +15,28 @@ LEVEL_WAVES = 32
 SLOWEST, FASTEST = 0.5, 60.0  # radians per unit of noise level, which runs from about -1.7 to 1.7
 
 
-class LevelAndLabel(nn.Module):
-    """Embeds the noise level (any shape) and, where there are classes, a label per item.
+@dataclass(frozen=True)
+class Condition:
+    """What a network is told of its items besides their noise level; None: nothing.
 
-    Label `num_classes` stands for "no label"; with `num_classes` = 0 the condition must be None.
+    `labels` (B,); `told` (B, K), how each was augmented, 0 where it was not.
+    """
+
+    labels: Tensor | None = None
+    told: Tensor | None = None
+
+
+class LevelAndLabel(nn.Module):
+    """Embeds the noise level (any shape) and what else a network may be told of an item.
+
+    Where there are classes that is a label, of which `num_classes` stands for "no label"; with
+    `num_classes` = 0 labels must be None. And `told` numbers on how the item was augmented, read
+    by a linear map that starts at 0: to be told nothing is to be told of no change.
     """
 
     frequencies: Tensor
 
-    def __init__(self, width: int, num_classes: int) -> None:
+    def __init__(self, width: int, num_classes: int, told: int = 0) -> None:
         super().__init__()
         table = frequencies(SLOWEST, FASTEST, LEVEL_WAVES)
         self.register_buffer("frequencies", table, persistent=False)
@@ -25,18 +44,32 @@ class LevelAndLabel(nn.Module):
             nn.Linear(2 * LEVEL_WAVES, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.label = nn.Embedding(num_classes + 1, width) if num_classes else None
+        self.told = nn.Parameter(torch.zeros(told, width)) if told else None
         self.num_classes = num_classes
 
-    def forward(self, level: Tensor, labels: Tensor | None) -> Tensor:
-        """(*level, width); `level` is (B,) or (B, L), `labels` (B,) or None."""
-        embedded = self.level(waves(level, self.frequencies))
-        if self.label is None:
-            return embedded
-        label = self.label(self.labels(labels, len(level)))
-        return embedded + (label if level.ndim == 1 else label[:, None])
+    def forward(self, level: Tensor, condition: Tensor | Condition | None) -> Tensor:
+        """(*level, width); `level` is (B,) or (B, L), `condition` labels (B,) alone or with more.
 
-    def labels(self, labels: Tensor | None, items: int) -> Tensor:
-        """`labels`, or "no label" for each of `items` where there are none."""
+        Raises ValueError where it is told of augmentation and was not built for that.
+        """
+        embedded = self.level(waves(level, self.frequencies))
+        if self.label is not None:
+            label = self.label(self.labels(condition, len(level)))
+            embedded = embedded + (label if level.ndim == 1 else label[:, None])
+        if isinstance(condition, Condition) and condition.told is not None:
+            if self.told is None:
+                raise ValueError(
+                    f"the network is told {condition.told.shape[1]} numbers on how items were "
+                    "augmented and was built for none; build it with told="
+                    f"{condition.told.shape[1]}"
+                )
+            told = condition.told @ self.told
+            embedded = embedded + (told if level.ndim == 1 else told[:, None])
+        return embedded
+
+    def labels(self, condition: Tensor | Condition | None, items: int) -> Tensor:
+        """The condition's labels, or "no label" for each of `items` where there are none."""
+        labels = condition.labels if isinstance(condition, Condition) else condition
         if labels is not None:
             return labels
         return torch.full((items,), self.num_classes, device=self.frequencies.device)

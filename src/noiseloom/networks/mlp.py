@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
-from noiseloom.networks.embeddings import LevelAndLabel
+from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
 from noiseloom.transformer.blocks import (
     FeedForward,
@@ -35,18 +35,23 @@ class Config:
                 "allowed is width and depth of at least 1 and dropout from 0 to below 1"
             )
 
-    def build(self, item_shape: Sequence[int], num_classes: int) -> "MLP":
-        """The network for items of `item_shape` with labels 0 … num_classes - 1 (0: no labels)."""
-        return MLP(self, item_shape, num_classes)
+    def build(self, item_shape: Sequence[int], num_classes: int, told: int = 0) -> "MLP":
+        """The network for items of `item_shape` with labels 0 … num_classes - 1 (0: no labels).
+
+        `told` as in `LevelAndLabel`.
+        """
+        return MLP(self, item_shape, num_classes, told)
 
 
 class MLP(nn.Module):
     """Flatten, embed, `depth` modulated residual blocks, project back; starts at output 0."""
 
-    def __init__(self, config: Config, item_shape: Sequence[int], num_classes: int) -> None:
+    def __init__(
+        self, config: Config, item_shape: Sequence[int], num_classes: int, told: int = 0
+    ) -> None:
         super().__init__()
         size = math.prod(item_shape)
-        self.condition = LevelAndLabel(config.width, num_classes)
+        self.condition = LevelAndLabel(config.width, num_classes, told)
         self.modulation = Modulation(config.width, condition_width=config.width, branches=1)
         self.enter = nn.Linear(size, config.width)
         self.blocks = nn.ModuleList(
@@ -60,7 +65,7 @@ class MLP(nn.Module):
         self,
         x: Tensor,
         level: Tensor,
-        condition: Tensor | None = None,
+        condition: Tensor | Condition | None = None,
         random: Random | None = None,
     ) -> Tensor:
         """`level` is one number per item: a flat network has no parts with levels of their own."""

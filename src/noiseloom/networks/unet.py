@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
-from noiseloom.networks.embeddings import LevelAndLabel
+from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
 from noiseloom.transformer.attention import Attention
 from noiseloom.transformer.blocks import drop
@@ -55,11 +55,12 @@ class Config:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
-    def build(self, item_shape: Sequence[int], num_classes: int) -> "UNet":
+    def build(self, item_shape: Sequence[int], num_classes: int, told: int = 0) -> "UNet":
         """The network for images (C, height, width) with labels 0 … num_classes - 1 (0: none).
 
-        Raises ValueError where the sides cannot be halved often enough, and where attention is
-        asked for at a side that no level has or in channels that heads do not divide.
+        `told` as in `LevelAndLabel`. Raises ValueError where the sides cannot be halved often
+        enough, and where attention is asked for at a side that no level has or in channels that
+        heads do not divide.
         """
         if len(item_shape) != 3:
             raise ValueError(
@@ -74,7 +75,7 @@ class Config:
                 f"{item_shape[2]} pixels are given. Use fewer multipliers or another data.size"
             )
         self._check_attention(max(item_shape[1:]))
-        return UNet(self, item_shape, num_classes)
+        return UNet(self, item_shape, num_classes, told)
 
     def attended(self, side: int) -> tuple[int, ...]:
         """The sides at which tokens attend in images whose longer side is `side`."""
@@ -117,12 +118,14 @@ class UNet(nn.Module):
     one format with a state read back in another are updated wrongly, without a word.
     """
 
-    def __init__(self, config: Config, item_shape: Sequence[int], num_classes: int) -> None:
+    def __init__(
+        self, config: Config, item_shape: Sequence[int], num_classes: int, told: int = 0
+    ) -> None:
         super().__init__()
         colours, height, width = item_shape
         places = list(_places(config, (height, width)))
         vector = 4 * config.channels
-        self.condition = LevelAndLabel(vector, num_classes)
+        self.condition = LevelAndLabel(vector, num_classes, told)
         # one map for all blocks, outside `blocks` as in the other networks: it is no hidden matrix
         self.shares = [2 * place.leaves for place in places]
         self.modulation = nn.Linear(vector, sum(self.shares))
@@ -137,7 +140,7 @@ class UNet(nn.Module):
         self,
         x: Tensor,
         level: Tensor,
-        condition: Tensor | None = None,
+        condition: Tensor | Condition | None = None,
         random: Random | None = None,
     ) -> Tensor:
         """`x` (B, C, height, width); `level` (B,): convolutions mix parts of different levels."""

@@ -39,14 +39,19 @@ class Recipe:
             document = override(document, [f"name={path.stem}"])
         return parse(cls, override(document, overrides, exclusive=EXCLUSIVE))
 
-    @property
-    def fingerprint(self) -> str:
-        """A hash of every value, resolved: two recipes with one fingerprint make the same run."""
-        return hashlib.sha256(self.to_yaml().encode()).hexdigest()[:16]
-
     def to_yaml(self) -> str:
         """The recipe with every value resolved, as a file that `load` reads back."""
         return write_yaml(to_mapping(self))
+
+
+def fingerprint_of(path: Path) -> str:
+    """A hash of the values written in a run's recipe.yaml: a checkpoint belongs to one of them.
+
+    Of those written there when the run was made, not of all that there are: an option which has
+    come since is not among them, and at its default it changes nothing.
+    """
+    written = write_yaml(read_yaml(path).root.plain())
+    return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
 def find_recipe(name_or_path: str | Path) -> Path:

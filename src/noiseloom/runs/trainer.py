@@ -23,6 +23,7 @@ from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
 from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
+from noiseloom.runs.recipe import fingerprint_of
 from noiseloom.runs.run import OnEvent, Run, build_task, ignore
 from noiseloom.runs.settling import settle_once
 from noiseloom.tasks import Task
@@ -162,7 +163,8 @@ def measure_statistics(dataset: Dataset) -> Statistics:
 
 def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event: OnEvent) -> float:
     """Go on from the newest checkpoint to the end; all the training's seconds so far."""
-    fingerprint = {"recipe": run.recipe.fingerprint, "total_steps": training.total_steps}
+    recipe = from_first(lambda: fingerprint_of(run.folder / "recipe.yaml"))
+    fingerprint = {"recipe": recipe, "total_steps": training.total_steps}
     checkpoint = from_first(lambda: run.newest_checkpoint(on_event))
     if checkpoint is not None:
         check_resumable(run, checkpoint, fingerprint)

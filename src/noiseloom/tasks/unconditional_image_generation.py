@@ -31,6 +31,7 @@ from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_times
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
 from noiseloom.errors import InputError
 from noiseloom.menu import nearest
+from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request
 
@@ -93,7 +94,7 @@ class Config:
         `statistics` are those of the data as the model sees it.
         """
         denoiser = Denoiser(
-            network.build(form.item_shape, len(form.class_names)),
+            network.build(form.item_shape, len(form.class_names), form.told),
             self.schedule,
             target=self.target,
             preconditioning=self.preconditioning,
@@ -116,8 +117,9 @@ class ImageGeneration:
         device = next(self.model.parameters()).device
         schedule = self.config.schedule
         x0 = self.form.to_model(batch.items).to(device)
+        told = None
         if training:
-            x0 = self.form.augment(x0, random)
+            x0, told = self.form.augment(x0, random)
         noise = random.normal_like("noise", x0)
         t = self.config.times.sample(schedule, random).to(device)
         labels = None
@@ -128,7 +130,7 @@ class ImageGeneration:
                 labels = labels.masked_fill(dropped, self.num_classes)
             labels = labels.to(device)
         xt = add_noise(schedule, x0, noise, t)
-        prediction = self.model(xt, t, labels, random if training else None)
+        prediction = self.model(xt, t, Condition(labels, told), random if training else None)
         return self.config.objective.losses(prediction, x0, noise, t, schedule)
 
     def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
