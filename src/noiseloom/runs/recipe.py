@@ -41,8 +41,13 @@ class Recipe:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of every value, resolved: two recipes with one fingerprint make the same run."""
-        return hashlib.sha256(self.to_yaml().encode()).hexdigest()[:16]
+        """A hash of every value, resolved: two recipes with one fingerprint make the same run.
+
+        How processes share the work out is not part of it: any of them may go on with the run.
+        """
+        mapping = to_mapping(self)
+        del mapping["training"]["sharding"]
+        return hashlib.sha256(write_yaml(mapping).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
         """The recipe with every value resolved, as a file that `load` reads back."""

@@ -18,6 +18,7 @@ from noiseloom.runs.recipe import Recipe
 from noiseloom.tasks import Request, Task
 from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
+from noiseloom.training.engines import Sharding, place
 from noiseloom.training.loop import Device, Event, Note, Working
 
 OnEvent = Callable[[Event], None]
@@ -170,18 +171,23 @@ class Run:
 
 
 def build_task(
-    recipe: Recipe, form: Form, statistics: Statistics, device: Device | None = None
+    recipe: Recipe,
+    form: Form,
+    statistics: Statistics,
+    device: Device | None = None,
+    *,
+    sharding: Sharding = "none",
 ) -> Task:
     """The recipe's task for items of `form`; InputError where network and data do not fit.
 
-    It is put on `device`, by default the recipe's.
+    It is put on `device`, by default the recipe's: whole, or as `sharding` says.
     """
     try:
         with seeds.fixed(recipe.training.seed, "weights"):
             task: Task = recipe.task.build(recipe.network, form, statistics)
     except ValueError as error:
         raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
-    task.model.to(choose_device(device or recipe.training.device))
+    place(task.model, choose_device(device or recipe.training.device), sharding)
     return task
 
 
