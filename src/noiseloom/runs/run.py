@@ -200,6 +200,7 @@ def _make_folder(recipe: Recipe, out: Path | None) -> Path:
             f"{out} already exists and is not empty; a run is never overwritten. Name "
             f"another folder with --out, or go on with it: noiseloom resume {out}"
         )
+    environment = json.dumps(describe_environment(recipe.training), indent=1)  # is there a GPU?
     with disk_errors("The run's folder", out or Path("runs")):
         if out is None:
             folder = make_next_folder(Path("runs"), recipe.name)
@@ -207,7 +208,6 @@ def _make_folder(recipe: Recipe, out: Path | None) -> Path:
             folder = out
             folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "recipe.yaml", recipe.to_yaml())
-        environment = json.dumps(describe_environment(recipe.training), indent=1)
         write_text(folder / "environment.json", environment)
     return folder
 
