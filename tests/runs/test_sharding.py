@@ -94,3 +94,9 @@ def test_each_process_holds_half_of_everything(folder: Path, name: str) -> None:
 def test_work_on_whole_matrices_is_shared_out_exactly(folder: Path) -> None:
     expected = {"placed": True, "copies": True, "rows": True}
     assert read_facts(folder)["worked"] == [expected, expected]
+
+
+def test_how_processes_share_a_model_out_does_not_make_another_run() -> None:
+    shares, copies = (Recipe.load("digits", [f"training.sharding={x}"]) for x in ("full", "none"))
+    assert shares.fingerprint == copies.fingerprint
+    assert shares.fingerprint != Recipe.load("digits", ["training.seed=1"]).fingerprint

@@ -179,5 +179,7 @@ def lost_peers() -> Iterator[None]:
 
 
 def _is_of_the_network(error: RuntimeError) -> bool:
+    if isinstance(error, MachineError):  # it has been said
+        return False
     words = ("gloo", "nccl", "connection", "timed out", "timeout", "peer")
     return isinstance(error, dist.DistError) or any(w in str(error).lower() for w in words)
