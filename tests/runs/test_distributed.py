@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -12,80 +11,18 @@ import torch
 from PIL import Image
 
 from noiseloom.runs import Recipe, Run
-from noiseloom.training.checkpoints import Checkpoint
-from noiseloom.training.tracking import read_metrics
-
-SMALL = [
-    "network.depth=1",
-    "network.width=32",
-    "network.heads=2",
-    "network.dropout=0.1",
-    "data.augment=0.3",
-    "training.batch_size=16",
-    "training.precision=float32",
-    "training.log_every=1",
-]
-SHORT = [*SMALL, "training.steps=12", "training.checkpoint_every=4"]
-LONG = [*SMALL, "training.steps=400", "training.checkpoint_every=100"]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
-
-
-def torchrun(*words: str, restarts: int = 0) -> list[str]:
-    program = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    return [*program, "--nproc-per-node", "2", f"--max-restarts={restarts}", *words]
-
-
-def train(out: Path, overrides: list[str], *, restarts: int = 0) -> subprocess.Popen[str]:
-    """Two processes, training the small recipe into `out`."""
-    words = ["-m", "noiseloom", "train", "digits", *overrides, "--no-evaluate", "--out", str(out)]
-    return subprocess.Popen(
-        torchrun(*words, restarts=restarts),
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finish(child: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str]:
-    """Exit code and what was said."""
-    try:
-        _, said = child.communicate(timeout=seconds)
-    finally:
-        child.kill()
-    return child.returncode, said
-
-
-def wait_for(path: Path, child: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 90
-    while not path.exists():
-        assert child.poll() is None and time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def workers(child: subprocess.Popen[str]) -> list[int]:
-    path = Path(f"/proc/{child.pid}/task/{child.pid}/children")
-    return [int(pid) for pid in path.read_text().split()]
-
-
-def newest(run: Run) -> Checkpoint:
-    checkpoint = run.newest_checkpoint()
-    assert checkpoint is not None
-    return checkpoint
-
-
-def curve(run: Run) -> list[float]:
-    lines = read_metrics(run.folder / "metrics.jsonl")
-    return [line["loss"] for line in lines if "loss" in line]
-
-
-def assert_close(one: Run, other: Run) -> None:
-    """Weights and losses to float tolerance."""
-    torch.testing.assert_close(curve(one), curve(other), rtol=1e-4, atol=0)
-    a, b = newest(one), newest(other)
-    assert a.state["step"] == b.state["step"]
-    for name, value in a.groups["model"].items():
-        torch.testing.assert_close(value, b.groups["model"][name], rtol=1e-2, atol=1e-3)
+from tests.runs.processes import (
+    ENVIRONMENT,
+    LONG,
+    SHORT,
+    assert_close,
+    finish,
+    newest,
+    torchrun,
+    train,
+    wait_for,
+    workers,
+)
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +72,11 @@ def test_a_run_goes_on_with_another_number_of_processes(
     assert_close(alone, run)
 
 
-def test_a_process_that_dies_ends_the_others_and_the_run_resumes(tmp_path: Path) -> None:
-    child = train(tmp_path / "run", LONG)
+@pytest.mark.parametrize("sharding", ["none", pytest.param("full", marks=pytest.mark.slow)])
+def test_a_process_that_dies_ends_the_others_and_the_run_resumes(
+    tmp_path: Path, sharding: str
+) -> None:
+    child = train(tmp_path / "run", [*LONG, f"training.sharding={sharding}"])
     wait_for(tmp_path / "run" / "checkpoints" / "latest", child)
     began = time.monotonic()
     os.kill(workers(child)[1], signal.SIGKILL)
@@ -191,3 +131,11 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path: Path) -> None:
     code, said = finish(train(tmp_path / "run", [*SHORT, "training.batch_size=15"]))
     assert code != 0
     assert "batch_size 15 does not divide into 2 parts" in said
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said_once(tmp_path: Path) -> None:
+    code, said = finish(train(tmp_path / "run", [*SHORT, "training.device=cuda"]))
+    assert code != 0 and "exitcode  : 2" in said
+    assert said.count("torch finds no CUDA GPU here") == 1
+    assert not (tmp_path / "run").exists()

@@ -62,7 +62,7 @@ def test_state_survives_a_way_through_tensors(config: AdamW | Muon) -> None:
     resumed = Tiny()
     resumed.load_state_dict(half.state_dict())
     resumed_optimizer = config.build(resumed)
-    resumed_optimizer.load({k: v.clone() for k, v in half_optimizer.tensors().items()})
+    resumed_optimizer.load((k, v.clone()) for k, v in half_optimizer.tensors().items())
     trained(range(3, 6), resumed, resumed_optimizer)
     for name, value in whole.state_dict().items():
         assert resumed.state_dict()[name].equal(value)

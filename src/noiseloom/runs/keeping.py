@@ -13,7 +13,8 @@ from noiseloom.errors import MachineError
 from noiseloom.runs.pictures import save_preview
 from noiseloom.seeds import Random
 from noiseloom.tasks import Task
-from noiseloom.training.checkpoints import CheckpointFolder
+from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder
+from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Training
 
 CHECKPOINTS_PER_RUN = 10
@@ -24,6 +25,7 @@ HELD_OUT_ITEMS = 256
 class Keeper:
     """Saves and previews a training into a run's `folder`, when they are due.
 
+    Every process calls it alike, since each may hold a share of the model; the first writes.
     `facts` goes into every checkpoint's state: what a resume must find unchanged.
     """
 
@@ -58,14 +60,17 @@ class Keeper:
         Raises MachineError where that loss is not finite: such weights are not kept.
         """
         loss = self.held_out_loss()
-        if not math.isfinite(loss):
+        checkpoint = self.training.checkpoint(held_out_loss=loss, **self.facts)
+        return from_first(lambda: self._write(checkpoint)), loss
+
+    def _write(self, checkpoint: Checkpoint) -> Path:
+        if not math.isfinite(loss := checkpoint.state["held_out_loss"]):
             raise MachineError(
                 f"After step {self.training.step} the held-out loss is {loss}; these weights are "
                 "not saved. Lower training.optimizer.learning_rate and start again, or resume "
                 "from the last checkpoint"
             )
-        checkpoint = self.training.checkpoint(held_out_loss=loss, **self.facts)
-        return self.checkpoints.save(checkpoint, self.training.total_steps), loss
+        return self.checkpoints.save(checkpoint, self.training.total_steps)
 
     @torch.no_grad()
     def held_out_loss(self) -> float:
@@ -75,12 +80,12 @@ class Keeper:
         chosen = np.linspace(0, len(held) - 1, number).round().astype(int)  # files come by class
         batch = Batch(held.items[chosen], None if held.labels is None else held.labels[chosen])
         random = Random(training.config.seed, range(number), total=number).under("held-out")
-        with training.average.applied_to(training.task.model):
+        with training.averaged():
             return self.task.losses(batch, random, training=False).mean().item()
 
     def preview(self) -> None:
         """A sheet of samples of the averaged weights, unless it is there."""
         path = self.folder / "samples" / f"step-{self.training.step:08d}.png"
-        if not path.exists():
-            with self.training.average.applied_to(self.training.task.model):
+        if not from_first(path.exists):
+            with self.training.averaged():
                 save_preview(self.task, path, seed=self.training.config.seed)

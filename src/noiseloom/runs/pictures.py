@@ -1,4 +1,7 @@
-"""The pictures a run shows: samples, how noise was added, how it was taken away."""
+"""The pictures a run shows: samples, how noise was added, how it was taken away.
+
+Of several processes all draw them, since each may hold a share of the model; the first writes.
+"""
 
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from noiseloom.data.forms import Form
 from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request, Task
+from noiseloom.training.distributed import from_first
 
 STRIP_ROWS = 5
 STRIP_COLUMNS = 11
@@ -44,7 +48,8 @@ def sample_rows(task: Task, rows: int, *, seed: int, keep_frames: bool = False) 
 def save_preview(task: Task, path: Path, *, seed: int) -> None:
     """A small sheet of samples of the weights as they are."""
     samples = sample_rows(task, 4, seed=seed)
-    media.save_png(sheet(task.form, samples.items, samples.labels), path)
+    picture = sheet(task.form, samples.items, samples.labels)
+    from_first(lambda: media.save_png(picture, path))
 
 
 def save_final_pictures(
@@ -54,12 +59,17 @@ def save_final_pictures(
     samples = sample_rows(task, 6, seed=seed, keep_frames=True)
     labels, form = samples.labels, task.form
     assert samples.frames is not None
-    final = sheet(form, samples.items, labels)
-    media.save_png(final, folder / "final.png", {"recipe": recipe_text})
-    sheets = [sheet(form, frame, labels) for frame in samples.frames]
-    media.save_gif(sheets, folder / "denoising.gif", hold_ms=1500)
-    media.save_png(strip(form, samples.frames), folder / "denoising.png")
-    media.save_png(strip(form, forward_frames(task, dataset, seed)), folder / "forward.png")
+    frames = samples.frames
+
+    def write() -> None:
+        final = sheet(form, samples.items, labels)
+        media.save_png(final, folder / "final.png", {"recipe": recipe_text})
+        sheets = [sheet(form, frame, labels) for frame in frames]
+        media.save_gif(sheets, folder / "denoising.gif", hold_ms=1500)
+        media.save_png(strip(form, frames), folder / "denoising.png")
+        media.save_png(strip(form, forward_frames(task, dataset, seed)), folder / "forward.png")
+
+    from_first(write)
 
 
 @torch.no_grad()

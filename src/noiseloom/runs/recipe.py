@@ -48,10 +48,12 @@ def fingerprint_of(path: Path) -> str:
     """A hash of the values written in a run's recipe.yaml: a checkpoint belongs to one of them.
 
     Of those written there when the run was made, not of all that there are: an option which has
-    come since is not among them, and at its default it changes nothing.
+    come since is not among them, and at its default it changes nothing. How processes share the
+    work out is not part of it: any of them may go on with the run.
     """
-    written = write_yaml(read_yaml(path).root.plain())
-    return hashlib.sha256(written.encode()).hexdigest()[:16]
+    written = read_yaml(path).root.plain()
+    written.get("training", {}).pop("sharding", None)
+    return hashlib.sha256(write_yaml(written).encode()).hexdigest()[:16]
 
 
 def find_recipe(name_or_path: str | Path) -> Path:

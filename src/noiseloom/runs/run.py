@@ -18,6 +18,7 @@ from noiseloom.runs.recipe import Recipe
 from noiseloom.tasks import Request, Task
 from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
+from noiseloom.training.engines import Sharding, place
 from noiseloom.training.loop import Device, Event, Note, Working
 
 OnEvent = Callable[[Event], None]
@@ -170,18 +171,23 @@ class Run:
 
 
 def build_task(
-    recipe: Recipe, form: Form, statistics: Statistics, device: Device | None = None
+    recipe: Recipe,
+    form: Form,
+    statistics: Statistics,
+    device: Device | None = None,
+    *,
+    sharding: Sharding = "none",
 ) -> Task:
     """The recipe's task for items of `form`; InputError where network and data do not fit.
 
-    It is put on `device`, by default the recipe's.
+    It is put on `device`, by default the recipe's: whole, or as `sharding` says.
     """
     try:
         with seeds.fixed(recipe.training.seed, "weights"):
             task: Task = recipe.task.build(recipe.network, form, statistics)
     except ValueError as error:
         raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
-    task.model.to(choose_device(device or recipe.training.device))
+    place(task.model, choose_device(device or recipe.training.device), sharding)
     return task
 
 
@@ -194,6 +200,7 @@ def _make_folder(recipe: Recipe, out: Path | None) -> Path:
             f"{out} already exists and is not empty; a run is never overwritten. Name "
             f"another folder with --out, or go on with it: noiseloom resume {out}"
         )
+    environment = json.dumps(describe_environment(recipe.training), indent=1)  # is there a GPU?
     with disk_errors("The run's folder", out or Path("runs")):
         if out is None:
             folder = make_next_folder(Path("runs"), recipe.name)
@@ -201,7 +208,6 @@ def _make_folder(recipe: Recipe, out: Path | None) -> Path:
             folder = out
             folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / "recipe.yaml", recipe.to_yaml())
-        environment = json.dumps(describe_environment(recipe.training), indent=1)
         write_text(folder / "environment.json", environment)
     return folder
 

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -18,7 +19,7 @@ from noiseloom.runs.keeping import CHECKPOINTS_PER_RUN, PREVIEWS_PER_RUN, Keeper
 from noiseloom.runs.run import OnEvent, Run, build_task
 from noiseloom.tasks import Task
 from noiseloom.training.checkpoints import disk_errors
-from noiseloom.training.distributed import from_first, size
+from noiseloom.training.distributed import from_first, is_first, size
 from noiseloom.training.loop import Note, Training, TrainingConfig
 from noiseloom.training.precision import settle
 
@@ -89,7 +90,7 @@ def fitting_trial(
     """
     config = run.recipe.training
     for accumulate in finer(config.batch_size, config.accumulate):
-        task = build_task(run.recipe, dataset.form, statistics)
+        task = build_task(run.recipe, dataset.form, statistics, sharding=config.sharding)
         finer_config = replace(config, accumulate=accumulate)
         trial = Training(finer_config, task, dataset.train, precision, total_steps=1_000_000)
         if size() > 1 or _fits(trial):
@@ -146,7 +147,7 @@ def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: flo
     while from_first(lambda: not _are_enough(times, budget)):
         times.append(_seconds(trial.advance))
     step = statistics.median(times[len(times) // 3 :])  # the first steps are slow
-    save, preview = from_first(lambda: _keeping_seconds(run, trial, task, dataset))
+    save, preview = _keeping_seconds(run, trial, task, dataset)
     left = MARGIN * budget - (time.perf_counter() - began)
     for cost, every, number in (
         (save, config.checkpoint_every, CHECKPOINTS_PER_RUN),
@@ -168,14 +169,19 @@ def _keeping_seconds(
 ) -> tuple[float, float]:
     """How long a checkpoint and a preview take, made in a folder that is then removed."""
     aside = run.folder / ".measuring"
-    shutil.rmtree(aside, ignore_errors=True)  # of a run killed while measuring
-    with disk_errors("A trial checkpoint", run.folder):
-        aside.mkdir()
+    from_first(lambda: _make_anew(aside))
     try:
         keeper = Keeper(aside, trial, task, dataset.reference, {})
         return _seconds(keeper.save), _seconds(keeper.preview)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if is_first():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _make_anew(aside: Path) -> None:
+    shutil.rmtree(aside, ignore_errors=True)  # of a run killed while measuring
+    with disk_errors("A trial checkpoint", aside.parent):
+        aside.mkdir()
 
 
 def _seconds(action: Callable[[], object]) -> float:

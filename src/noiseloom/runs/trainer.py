@@ -25,7 +25,7 @@ from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
 from noiseloom.runs.recipe import fingerprint_of
 from noiseloom.runs.run import OnEvent, Run, build_task, ignore
-from noiseloom.runs.settling import settle_once
+from noiseloom.runs.settling import Settled, settle_once
 from noiseloom.tasks import Task
 from noiseloom.training.checkpoints import Checkpoint
 from noiseloom.training.distributed import (
@@ -42,6 +42,10 @@ from noiseloom.training.loop import Note, Saved, Started, Training, TrainingConf
 from noiseloom.training.tracking import Metrics
 
 STATISTICS_ITEMS = 8192
+ONE_PROCESS = (
+    "training.sharding=full has no effect: this is one process, which holds the whole model. Start "
+    "several with torchrun (docs/scaling.md)."
+)
 
 
 def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
@@ -54,32 +58,41 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
         from_first(lambda: describe_data(run, dataset))
         statistics = measure_statistics(dataset)
         settled = settle_once(run, dataset, statistics, on_event)
-        task = build_task(run.recipe, dataset.form, statistics)
-        config = settled.apply(config)
-        training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
+        if config.sharding == "full" and size() == 1:
+            on_event(Note(ONE_PROCESS))
         with parting():
-            seconds = follow(run, training, task, dataset, on_event)
-        summary = {
-            "folder": str(run.folder),
-            "steps": training.total_steps,
-            "seconds": round(seconds, 1),
-            "precision": training.precision,
-        }
-        if not is_first():
-            return summary
-        with training.average.applied_to(task.model):
-            save_final_pictures(
-                run.folder / "samples",
-                task,
-                dataset,
-                seed=config.seed,
-                recipe_text=run.recipe.to_yaml(),
-            )
+            summary = train_together(run, dataset, statistics, settled, on_event)
+    if not is_first():
+        return summary
     if evaluate:
         summary["evaluation"] = judge(run, on_event=on_event)
     else:
         write_report(run.folder)
     return summary
+
+
+def train_together(
+    run: Run, dataset: Dataset, statistics: Statistics, settled: Settled, on_event: OnEvent
+) -> dict[str, Any]:
+    """Every process's part: all steps, and the final pictures; what came of it."""
+    config = settled.apply(run.recipe.training)
+    task = build_task(run.recipe, dataset.form, statistics, sharding=config.sharding)
+    training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
+    seconds = follow(run, training, task, dataset, on_event)
+    with training.averaged():
+        save_final_pictures(
+            run.folder / "samples",
+            task,
+            dataset,
+            seed=config.seed,
+            recipe_text=run.recipe.to_yaml(),
+        )
+    return {
+        "folder": str(run.folder),
+        "steps": training.total_steps,
+        "seconds": round(seconds, 1),
+        "precision": training.precision,
+    }
 
 
 def metrics_class(config: TrainingConfig) -> type[Metrics]:
@@ -165,7 +178,7 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
     """Go on from the newest checkpoint to the end; all the training's seconds so far."""
     recipe = from_first(lambda: fingerprint_of(run.folder / "recipe.yaml"))
     fingerprint = {"recipe": recipe, "total_steps": training.total_steps}
-    checkpoint = from_first(lambda: run.newest_checkpoint(on_event))
+    checkpoint = newest_of_first(run, on_event)
     if checkpoint is not None:
         check_resumable(run, checkpoint, fingerprint)
         training.restore(checkpoint)
@@ -182,17 +195,18 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
     ):
         watch = Watch(log, on_event)
         if training.step == 0:  # what health measures against
-            metrics.restore_held_out(0, from_first(keeper.held_out_loss))
+            metrics.restore_held_out(0, keeper.held_out_loss())
         if checkpoint is not None:  # what a kill right after the checkpoint may have cost
             metrics.restore_held_out(training.step, checkpoint.state["held_out_loss"])
             if keeper.preview_is_due:
-                from_first(keeper.preview)
+                keeper.preview()
+        training.asked_to_stop = lambda: interrupts.wanted  # a signal may reach one process alone
         for progress in training.run():
             metrics.add(progress)
-            stop = summed(interrupts.wanted)[0] > 0  # a signal may reach one process alone
+            stop = training.is_stopping
             if keeper.save_is_due or stop:
                 with interrupts.put_off():
-                    path, held_out_loss = from_first(keeper.save)
+                    path, held_out_loss = keeper.save()
                 metrics.add_held_out(progress.step, held_out_loss)
                 last_save = progress.step
                 on_event(Saved(last_save, str(path)))
@@ -202,8 +216,23 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
             if stop:
                 raise KeyboardInterrupt(f"Saved at step {progress.step}.")
             if keeper.preview_is_due:
-                from_first(keeper.preview)
+                keeper.preview()
         return metrics.seconds
+
+
+def newest_of_first(run: Run, on_event: OnEvent) -> Checkpoint | None:
+    """The newest checkpoint that the first process finds; the others get its state alone."""
+    found: list[Checkpoint | None] = []
+
+    def look() -> dict[str, Any] | None:
+        checkpoint = run.newest_checkpoint(on_event)
+        found.append(checkpoint)
+        return None if checkpoint is None else checkpoint.state
+
+    state = from_first(look)
+    if state is None:
+        return None
+    return found[0] if found else Checkpoint({}, state)
 
 
 def check_resumable(run: Run, checkpoint: Checkpoint, fingerprint: dict[str, Any]) -> None:

@@ -5,11 +5,13 @@ the weights of the start are forgotten whatever the length: at step n the decay 
 + 1).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+
+from noiseloom.training.parts import fill, local
 
 
 def gamma_of(length: float) -> float:
@@ -28,7 +30,10 @@ def gamma_of(length: float) -> float:
 
 
 class Average:
-    """The running average of a model's floating-point state, buffers included."""
+    """The running average of a model's floating-point state, buffers included.
+
+    It is shared out among processes where the model is: `values` are then DTensors as the weights.
+    """
 
     def __init__(self, model: nn.Module, length: float) -> None:
         self.gamma = gamma_of(length)
@@ -39,7 +44,7 @@ class Average:
         """Take in the weights after `step` updates (the first is 1)."""
         weight = 1 - (1 - 1 / step) ** (self.gamma + 1)
         state = model.state_dict()
-        pairs = [(mean, state[name]) for name, mean in self.values.items()]
+        pairs = [(local(mean), local(state[name])) for name, mean in self.values.items()]
         floats = [(mean, value) for mean, value in pairs if mean.is_floating_point()]
         torch._foreach_lerp_([m for m, _ in floats], [v for _, v in floats], weight)
         for mean, value in pairs:
@@ -49,14 +54,19 @@ class Average:
     @contextmanager
     def applied_to(self, model: nn.Module) -> Iterator[None]:
         """Within it `model` holds the averaged weights; afterwards its own again."""
-        own = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        model.load_state_dict(self.values)
+        own = {name: local(value).clone() for name, value in model.state_dict().items()}
+        _put(self.values, model)
         try:
             yield
         finally:
-            model.load_state_dict(own)
+            _put(own, model)
 
-    def load(self, values: dict[str, Tensor]) -> None:
-        """Take over the averaged values of a checkpoint."""
-        for name, mean in self.values.items():
-            mean.copy_(values[name])
+    def load(self, values: Iterable[tuple[str, Tensor]]) -> None:
+        """Take over the averaged values of a checkpoint, named and whole."""
+        fill(self.values, values)
+
+
+def _put(values: dict[str, Tensor], model: nn.Module) -> None:
+    """Copy what this process holds of `values` into what it holds of the model."""
+    for name, value in model.state_dict().items():
+        local(value).copy_(local(values[name]))

@@ -1,22 +1,20 @@
 """Several processes that train one model together, as `torchrun` starts them.
 
 Each of them, a rank, takes an equal part of the global batch; which items, noise and times that is
-does not depend on their number. Gradients are added up by torch's DistributedDataParallel. What one
-process must do for all (making folders, saving, measuring) the first does, and shares the result or
-the error, so that all go on or all end.
+does not depend on their number. What one process must do for all (making folders, writing files)
+the first does, and shares the result or the error, so that all go on or all end.
 """
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from noiseloom.errors import MachineError
 
@@ -149,50 +147,20 @@ def summed(*numbers: float) -> list[float]:
     return together.tolist()
 
 
-class Shared(nn.Module):
-    """A task's loss as a module, so that DistributedDataParallel can watch its gradients."""
+def handed_out(tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """The first process's named tensors, in all, one at a time; the others give anything.
 
-    def __init__(self, model: nn.Module, loss: Callable[..., Any]) -> None:
-        super().__init__()
-        self.model = model
-        self.loss = loss
-
-    def forward(self, *inputs: Any) -> Any:
-        return self.loss(*inputs)
-
-
-class Engine:
-    """Calls a loss; after the last backward of a step all processes hold the same gradient.
-
-    It is the mean over the processes of the gradients of their sums: DDP divides by `size()`.
+    A process that keeps a part of each never holds them all. They arrive in the host's memory.
     """
-
-    def __init__(self, model: nn.Module, loss: Callable[..., Any]) -> None:
-        self.loss = loss
-        self.parallel: DistributedDataParallel | None = None
-        if size() > 1:
-            join()
-            with lost_peers():
-                self.parallel = DistributedDataParallel(
-                    Shared(model, loss), forward_sync_buffers=False
-                )
-
-    def __call__(self, *inputs: Any) -> Any:
-        """The loss of this process's part."""
-        return self.loss(*inputs) if self.parallel is None else self.parallel(*inputs)
-
-    @contextmanager
-    def gathering(self, *, last: bool) -> Iterator[None]:
-        """Round the loss and the backward of a micro-batch; gradients are shared at the `last`."""
-        if self.parallel is None:
-            yield
-            return
+    if size() == 1:
+        yield from tensors.items()
+        return
+    described = [(name, value.shape, value.dtype) for name, value in tensors.items()]
+    for name, shape, dtype in from_first(lambda: described):
+        value = tensors[name].cpu().contiguous() if is_first() else torch.empty(shape, dtype=dtype)
         with lost_peers():
-            if last:
-                yield
-            else:
-                with self.parallel.no_sync():
-                    yield
+            dist.broadcast(value, src=0)
+        yield name, value
 
 
 @contextmanager
@@ -211,5 +179,7 @@ def lost_peers() -> Iterator[None]:
 
 
 def _is_of_the_network(error: RuntimeError) -> bool:
+    if isinstance(error, MachineError):  # it has been said
+        return False
     words = ("gloo", "nccl", "connection", "timed out", "timeout", "peer")
     return isinstance(error, dist.DistError) or any(w in str(error).lower() for w in words)

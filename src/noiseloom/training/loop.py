@@ -8,7 +8,8 @@ what an unbroken one does from step n on.
 import math
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -24,8 +25,10 @@ from noiseloom.seeds import Random
 from noiseloom.training import distributed
 from noiseloom.training.averaging import Average, gamma_of
 from noiseloom.training.checkpoints import Checkpoint
+from noiseloom.training.engines import Engine, Sharding, engine_for
 from noiseloom.training.optimizers import OPTIMIZERS, PLANS, AdamW, Muon, Plan, WarmDown
 from noiseloom.training.order import batch_indices
+from noiseloom.training.parts import fill, gather, total_norm
 from noiseloom.training.precision import Precision, autocast
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -52,6 +55,9 @@ class TrainingConfig:
         False, "fuse each block's operations (torch.compile): slow to start, for GPUs and long runs"
     )
     device: Device = option("auto", "where to compute")
+    sharding: Sharding = option(
+        "none", "of several processes each holds all (none) or a share (full) of the model"
+    )
     seed: int = option(0, "everything random in the run follows from it")
     deterministic: bool = option(False, "bit-identical on a GPU too, slower")
     checkpoint_every: int | None = option(None, "steps between checkpoints, null: a tenth of all")
@@ -159,7 +165,11 @@ class Learner(Protocol):
 
 @dataclass
 class Training:
-    """The state of a run in memory: everything a checkpoint must hold."""
+    """The state of a run in memory: everything a checkpoint must hold.
+
+    Of several processes each takes its part of every step; `asked_to_stop` is asked in each, and
+    `is_stopping` is then true in all of them after the same step.
+    """
 
     config: TrainingConfig
     task: Learner
@@ -167,6 +177,9 @@ class Training:
     precision: Literal["float32", "bfloat16"]
     total_steps: int
     step: int = 0
+    asked_to_stop: Callable[[], bool] = lambda: False
+    is_stopping: bool = field(init=False, default=False)
+    engine: Engine = field(init=False)
     optimizer: Any = field(init=False)
     average: Average = field(init=False)
 
@@ -181,25 +194,35 @@ class Training:
             )
         if self.config.compile:
             compile_blocks(self.task.model)
-        self.engine = distributed.Engine(self.task.model, self.task.loss)
+        self.engine = engine_for(self.task.model, self.task.loss)
         self.optimizer = self.config.optimizer.build(self.task.model)
         self.average = Average(self.task.model, self.config.average)
 
     def checkpoint(self, **state: Any) -> Checkpoint:
-        """The state as a checkpoint; `state` is added to its JSON."""
+        """The state as a checkpoint; `state` is added to its JSON.
+
+        Every process takes part. What is shared out comes to the first, in its host's memory.
+        """
         groups = {
-            "model": dict(self.task.model.state_dict()),
-            "average": self.average.values,
-            "optimizer": self.optimizer.tensors(),
+            "model": gather(dict(self.task.model.state_dict())),
+            "average": gather(self.average.values),
+            "optimizer": gather(self.optimizer.tensors()),
         }
         return Checkpoint(groups, {"step": self.step, **state})
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint."""
-        self.task.model.load_state_dict(checkpoint.groups["model"])
-        self.average.load(checkpoint.groups["average"])
-        self.optimizer.load(checkpoint.groups["optimizer"])
+        """Go on from a checkpoint, whose tensors only the first process need have."""
+        groups = checkpoint.groups
+        fill(self.task.model.state_dict(), distributed.handed_out(groups.get("model", {})))
+        self.average.load(distributed.handed_out(groups.get("average", {})))
+        self.optimizer.load(distributed.handed_out(groups.get("optimizer", {})))
         self.step = checkpoint.state["step"]
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """Within it the model holds the averaged weights, for every process to call alike."""
+        with distributed.lost_peers(), self.average.applied_to(self.task.model):
+            yield
 
     def run(self) -> Iterator[Progress]:
         """Train until `total_steps`, yielding after each step.
@@ -243,7 +266,8 @@ class Training:
                     part, part_count = self.engine(batch, random)["loss"]
                 part.backward()
             total, count = total + part.item(), count + part_count
-        total, count = distributed.summed(total, count)
+        total, count, stops = distributed.summed(total, count, self.asked_to_stop())
+        self.is_stopping = stops > 0
         norm = self._scale_gradients(count)
         if not (math.isfinite(total) and math.isfinite(norm)):
             raise MachineError(_not_finite(self.step, total / count, norm, items))
@@ -258,7 +282,7 @@ class Training:
         """From the gradient of a sum to that of a mean, no longer than `clip`; its norm before."""
         gradients = [p.grad for p in self.task.model.parameters() if p.grad is not None]
         mean = distributed.size() / count  # the engine leaves the mean of the processes' sums
-        norm = torch.nn.utils.get_total_norm(gradients).item() * mean
+        norm = total_norm(gradients) * mean
         clip = self.config.clip
         shrink = min(1.0, clip / norm) if clip is not None and norm > 0 else 1.0
         torch._foreach_mul_(gradients, shrink * mean)

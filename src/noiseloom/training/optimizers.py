@@ -3,7 +3,8 @@
 `muon` orthogonalises the update of the hidden matrices (Jordan et al. 2024, "Muon: an optimizer for
 hidden layers") and gives the rest to AdamW (Loshchilov & Hutter, arXiv:1711.05101).
 torch.optim.Muon computes in bfloat16 only, 400 times slower than float32 on processors without it,
-and one matrix at a time; this one works in the dtype it is given (see `orthogonalisation`).
+and one matrix at a time; this one works in the dtype it is given (see `orthogonalisation`), and
+several processes share the matrices out.
 """
 
 import math
@@ -17,6 +18,8 @@ from torch.optim import AdamW as TorchAdamW
 
 from noiseloom.config import option
 from noiseloom.training.orthogonalisation import orthogonalise
+from noiseloom.training.parts import local, part
+from noiseloom.training.sharing import share_out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,21 +117,19 @@ class Optimizer:
             for field, value in fields.items()
         }
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Take over a state that `tensors` gave."""
-        by_name: dict[str, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
+    def load(self, tensors: Iterable[tuple[str, Tensor]]) -> None:
+        """Take over a state that `tensors` gave, named and whole."""
+        places = {
+            self.names[id(parameter)]: (engine.state, parameter)
+            for engine in self.engines
+            for group in engine.param_groups
+            for parameter in group["params"]
+        }
+        for key, value in tensors:
             name, field = key.rsplit(":", 1)
-            by_name.setdefault(name, {})[field] = value
-        for engine in self.engines:
-            for group in engine.param_groups:
-                for parameter in group["params"]:
-                    if fields := by_name.get(self.names[id(parameter)]):
-                        engine.state[parameter] = {
-                            # a clone, since the file it was read from may be cleared away
-                            field: value.to(parameter.device).clone()
-                            for field, value in fields.items()
-                        }
+            state, parameter = places[name]
+            # a copy, since the file it was read from may be cleared away
+            state[parameter][field] = part(value, parameter)
 
 
 class MuonEngine(torch.optim.Optimizer):
@@ -147,14 +148,15 @@ class MuonEngine(torch.optim.Optimizer):
             gradients = [p.grad for p in matrices]
             momentum = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in matrices]
             torch._foreach_lerp_(momentum, gradients, 1 - config.momentum)
-            # Nesterov: look one step ahead along the momentum
-            ahead = torch._foreach_lerp(gradients, momentum, config.momentum)
+            # Nesterov: look one step ahead along the momentum; the gradients are spent with it
+            torch._foreach_lerp_(gradients, momentum, config.momentum)
             if config.weight_decay:
                 torch._foreach_mul_(matrices, 1 - group["lr"] * config.weight_decay)
-            updates = orthogonalise(list(ahead), config.newton_schulz)
+            updates = share_out(lambda own: orthogonalise(own, config.newton_schulz), gradients)
             for matrix, update in zip(matrices, updates, strict=True):
                 rows, columns = matrix.shape
-                matrix.add_(update, alpha=-group["lr"] * math.sqrt(max(1.0, rows / columns)))
+                scale = math.sqrt(max(1.0, rows / columns))
+                local(matrix).add_(update, alpha=-group["lr"] * scale)
 
 
 @dataclass(frozen=True, kw_only=True)
