@@ -29,6 +29,14 @@ from noiseloom.errors import ConfigError, Problem
 T = TypeVar("T")
 
 
+class FieldError(ValueError):
+    """An invariant that one field broke, reported at its line; raised in `__post_init__`."""
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(fault)
+        self.field = field
+
+
 class _Failed:
     """Stands for a value whose problems have been noted."""
 
@@ -100,6 +108,9 @@ class _Reader:
             return _FAILED
         try:
             return cls(**values)
+        except FieldError as error:
+            culprit = members.get(error.field, node)
+            return self.report(culprit, join(path, error.field), str(error))
         except ValueError as error:
             return self.report(node, path, f"'{path}': {error}" if path else str(error))
 
