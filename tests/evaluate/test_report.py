@@ -12,7 +12,8 @@ from noiseloom.evaluate import page
 from noiseloom.evaluate.curves import write_curves
 from noiseloom.evaluate.facts import read_facts
 from noiseloom.evaluate.report import write_report
-from noiseloom.evaluate.wording import duration, number, verdicts
+from noiseloom.evaluate.verdicts import verdicts
+from noiseloom.evaluate.wording import duration, number
 
 RECIPE = """\
 name: mnist

@@ -12,11 +12,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Column:
-    """Figures by name, each with its 95 % interval where there is one."""
+    """Figures by name, each with its 95 % interval where there is one.
+
+    `told` says of what others are measured by what their figures and intervals are.
+    """
 
     title: str
     metrics: Mapping[str, Any]
     intervals: Mapping[str, Any]
+    told: str = ""
 
 
 def columns(evaluation: Mapping[str, Any]) -> tuple[Column, list[Column]]:
@@ -24,10 +28,16 @@ def columns(evaluation: Mapping[str, Any]) -> tuple[Column, list[Column]]:
     metrics, intervals = evaluation.get("metrics") or {}, evaluation.get("intervals") or {}
     if baselines := evaluation.get("baselines"):
         others = [
-            Column(name.capitalize(), one.get("metrics") or {}, one.get("intervals") or {})
+            Column(
+                name.capitalize(),
+                one.get("metrics") or {},
+                one.get("intervals") or {},
+                f"{name}, with its 95 % interval",
+            )
             for name, one in baselines.items()
         ]
         return Column("This model", metrics, intervals), others
     floor = evaluation.get("floor") or {}
-    real = Column("Real data", floor, evaluation.get("floor_intervals") or {})
+    told = "what real data scores, and the range 95 % of draws fall in"
+    real = Column("Real data", floor, evaluation.get("floor_intervals") or {}, told)
     return Column("Samples", metrics, intervals), [real]

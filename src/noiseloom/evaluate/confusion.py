@@ -16,7 +16,7 @@ from noiseloom.evaluate.resampling import Interval, shifted_interval
 from noiseloom.media import aside
 
 MOST_NAMED = 40  # classes above which neither names nor counts can be read
-INCHES = 0.45  # of a picture's side, a class
+INCHES = 0.36  # of a picture's side, a class
 
 
 def confusion(truth: np.ndarray, read: np.ndarray, classes: int) -> np.ndarray:

@@ -116,7 +116,8 @@ def predictions_sheet(form: Form, items: np.ndarray, read: np.ndarray, truth: np
         for one, right in zip(read, truth, strict=True)
     ]
     scale = max(1, round(CAPTIONED_CELL / max(items.shape[1:3])))
-    return media.grid(items, columns_of(form), scale, captions, marked=wrong.tolist())
+    columns = min(columns_of(form), len(items))
+    return media.grid(items, columns, scale, captions, marked=wrong.tolist())
 
 
 @torch.no_grad()

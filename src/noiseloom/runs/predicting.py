@@ -73,6 +73,8 @@ def read_items(form: Form, paths: Sequence[str | Path]) -> np.ndarray:
 
     Raises InputError that names the first file that cannot be used.
     """
+    if not paths:
+        raise InputError("No items were given; name at least one image")
     channels, height, width = form.item_shape
     size = height if height == width else None
     items = []
@@ -94,7 +96,8 @@ def read_items(form: Form, paths: Sequence[str | Path]) -> np.ndarray:
 def check_items(form: Form, items: np.ndarray) -> np.ndarray:
     """`items` as they are; InputError where they are not what `form` describes."""
     channels, height, width = form.item_shape
-    if items.dtype != np.uint8 or items.ndim != 4 or items.shape[1:] != (height, width, channels):
+    allowed = (height, width, channels)
+    if not len(items) or items.dtype != np.uint8 or items.shape[1:] != allowed:
         raise InputError(
             f"items of shape {items.shape} and type {items.dtype} were given; this run reads "
             f"images as uint8 arrays of shape (N, {height}, {width}, {channels}), or image files"
