@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix, f1_score
 
 from noiseloom.data.dataset import Split
-from noiseloom.evaluate.baselines import regression
+from noiseloom.evaluate.baselines import STRENGTHS, _choose_strength, regression
 from noiseloom.evaluate.calibration import calibration_error, calibration_interval, reliability
 from noiseloom.evaluate.classification import Config
 from noiseloom.evaluate.confusion import (
@@ -146,13 +146,25 @@ def test_the_baselines_are_what_they_are_said_to_be(dataset):
 def test_regression_is_learned_once_and_scores_as_scikit_learns(dataset, monkeypatch):
     from sklearn.linear_model import LogisticRegression
 
-    probabilities, _ = regression(dataset, ignore)
+    probabilities, how = regression(dataset, ignore)
     x, y = (dataset.to_model(one.items).flatten(1).numpy() for one in splits(dataset))
-    model = LogisticRegression(max_iter=200).fit((x - x.mean(0)) / x.std(), dataset.train.labels)
+    model = LogisticRegression(C=1 / how["strength"], max_iter=200)
+    model.fit((x - x.mean(0)) / x.std(), dataset.train.labels)
     expected = model.predict_proba((y - x.mean(0)) / x.std())
     np.testing.assert_allclose(probabilities, expected, atol=1e-4)
     monkeypatch.setattr(LogisticRegression, "fit", lambda *_: pytest.fail("it was kept"))
     assert regression(dataset, ignore)[0].equal(probabilities)
+
+
+def test_the_penalty_is_the_one_that_suits_items_not_learned_from():
+    # a faint mark in each of 200 numbers is drowned where weights are let grow
+    chance = np.random.default_rng(0)
+    labels = np.arange(500) % 2
+    noise = chance.standard_normal((500, 200))
+    assert _choose_strength(noise + 4 * (labels[:, None] - 0.5), labels) == STRENGTHS[0]
+    drowned = noise + 0.2 * (labels[:, None] - 0.5)
+    assert _choose_strength(drowned, labels) > STRENGTHS[0]
+    assert _choose_strength(noise, np.zeros(500, dtype=int)) == STRENGTHS[0]
 
 
 def splits(dataset):

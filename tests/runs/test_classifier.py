@@ -88,7 +88,7 @@ def test_an_interrupted_classifier_resumes_to_the_byte(finished: Run, tmp_path: 
 
 
 def test_a_time_budget_is_measured_without_previews(tmp_path: Path) -> None:
-    recipe = small("training.max_minutes=0.02")
+    recipe = Recipe.load("digits-classifier", ["network.width=4", "training.max_minutes=0.02"])
     run = Run.create(recipe, tmp_path / "run")
     notes: list[object] = []
     run.train(evaluate=False, on_event=notes.append)

@@ -23,6 +23,8 @@ from noiseloom.evaluate.progress import Progress
 REGRESSION, FREQUENCY = "logistic regression", "most frequent class"
 MOST_NUMBERS = 8_000_000  # of training items that regression learns from: seconds, 32 MB
 MOST_ITERATIONS = 200
+STRENGTHS = (1.0, 10.0, 100.0)  # of the penalty on the squared weights
+TRIED = 2_000  # training items that the strength is chosen on
 
 
 def frequency(dataset: Dataset) -> Tensor:
@@ -35,8 +37,9 @@ def frequency(dataset: Dataset) -> Tensor:
 def regression(dataset: Dataset, progress: Progress) -> tuple[Tensor, dict[str, Any]]:
     """Probabilities (N, classes) of held-out items by logistic regression, and how it learned.
 
-    It learns from as many training items, evenly taken, as `MOST_NUMBERS` allow. Kept in the
-    dataset's cache.
+    It learns from as many training items, evenly taken, as `MOST_NUMBERS` allow, with the penalty
+    that suits a part of them best. Kept in the dataset's cache. At least two classes must have
+    training items.
     """
     items = max(1, min(len(dataset.train), MOST_NUMBERS // math.prod(dataset.item_shape)))
     how = {
@@ -52,21 +55,21 @@ def regression(dataset: Dataset, progress: Progress) -> tuple[Tensor, dict[str, 
     kept = store.recall(dataset.cache, "baseline", {"data": dataset.fingerprint, **how}, make)
     progress("learning the plain baseline", 1.0)
     iterations = int(kept["iterations"])
-    learned = {"iterations": iterations, "converged": iterations < MOST_ITERATIONS}
+    learned = {
+        "strength": float(kept["strength"]),
+        "iterations": iterations,
+        "converged": iterations < MOST_ITERATIONS,
+    }
     return kept["probabilities"], {**how, **learned}
 
 
 def _regress(dataset: Dataset, items: int) -> dict[str, Tensor]:
-    from sklearn.exceptions import ConvergenceWarning  # slow to import
-    from sklearn.linear_model import LogisticRegression
-
     chosen = np.linspace(0, len(dataset.train) - 1, items).round().astype(int)
-    x = _numbers(dataset, dataset.train.items[chosen])
+    x, labels = _numbers(dataset, dataset.train.items[chosen]), _labels(dataset.train)[chosen]
     mean, scale = x.mean(axis=0), max(float(x.std()), 1e-12)
-    model = LogisticRegression(max_iter=MOST_ITERATIONS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # whether it did is recorded
-        model.fit((x - mean) / scale, _labels(dataset.train)[chosen])
+    x = (x - mean) / scale
+    strength = _choose_strength(x, labels)
+    model = _fit(x, labels, strength)
     parts = [
         model.predict_proba((_numbers(dataset, part) - mean) / scale)
         for part in chunks(dataset.reference.items)
@@ -76,7 +79,31 @@ def _regress(dataset: Dataset, items: int) -> dict[str, Tensor]:
     return {
         "probabilities": torch.from_numpy(found),
         "iterations": torch.tensor(int(np.max(model.n_iter_))),
+        "strength": torch.tensor(strength, dtype=torch.float64),
     }
+
+
+def _choose_strength(x: np.ndarray, labels: np.ndarray) -> float:
+    """The penalty with which a fifth of some training items is read best from the others."""
+    some = np.linspace(0, len(x) - 1, min(len(x), TRIED)).round().astype(int)
+    judged = np.arange(len(some)) % 5 == 4
+    learned, judging = some[~judged], some[judged]
+    if len(np.unique(labels[learned])) < 2 or not len(judging):
+        return STRENGTHS[0]
+    shares = [
+        _fit(x[learned], labels[learned], strength).score(x[judging], labels[judging])
+        for strength in STRENGTHS
+    ]
+    return STRENGTHS[int(np.argmax(shares))]
+
+
+def _fit(x: np.ndarray, labels: np.ndarray, strength: float) -> Any:
+    from sklearn.exceptions import ConvergenceWarning  # slow to import
+    from sklearn.linear_model import LogisticRegression
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # whether it did is recorded
+        return LogisticRegression(C=1 / strength, max_iter=MOST_ITERATIONS).fit(x, labels)
 
 
 def _numbers(dataset: Dataset, items: np.ndarray) -> np.ndarray:

@@ -273,8 +273,8 @@ def _protocol(protocol: dict[str, Any]) -> str:
         said[0] += f" ({', '.join(word for word in how if word)})." if any(how) else "."
     if baseline := protocol.get("baseline"):
         said.append(
-            f"Logistic regression learned from {number(baseline.get('items'))} training items, "
-            "pixel by pixel."
+            f"Logistic regression learned from the numbers of {number(baseline.get('items'))} "
+            "training items, with the penalty that suits a part of them best."
         )
     if protocol.get("floor_draws"):
         said.append(
