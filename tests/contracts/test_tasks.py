@@ -14,7 +14,7 @@ from noiseloom.training.loop import Training, TrainingConfig
 from noiseloom.training.precision import Precision
 
 PACKAGE = "noiseloom.tasks"
-NETWORKS = {"items": Mlp(width=64, depth=2), "classes": Classifier(width=8, features=32)}
+NETWORKS = {"items": Mlp(width=64, depth=2), "classes": Classifier(width=4, features=16)}
 
 
 def train(word: str, precision: Precision, steps: int) -> list[float]:
