@@ -180,13 +180,15 @@ def test_parts_that_do_not_fit_are_refused_with_those_that_do(
     assert said in str(problem)
 
 
-def test_a_part_that_does_not_fit_is_named_with_its_line(tmp_path: Path) -> None:
-    text = small().to_yaml()
+def test_all_parts_that_do_not_fit_are_named_with_their_lines(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text(text.replace("name: convolutional-classifier\n", "name: mlp\n"))
+    lines = ["task: image-classification", "data: digits", "network: mlp"]
+    lines += ["training: {steps: 1}", "evaluation: points"]
+    path.write_text("\n".join(lines))
     with pytest.raises(ConfigError) as refused:
         Recipe.load(path)
-    assert all(problem.line for problem in refused.value.problems)
+    found = [(problem.key, problem.line) for problem in refused.value.problems]
+    assert found == [("network", 3), ("evaluation", 5)]
 
 
 def test_data_without_labels_is_refused(digit_files: Path, tmp_path: Path) -> None:

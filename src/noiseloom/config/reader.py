@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -29,12 +30,15 @@ from noiseloom.errors import ConfigError, Problem
 T = TypeVar("T")
 
 
-class FieldError(ValueError):
-    """An invariant that one field broke, reported at its line; raised in `__post_init__`."""
+class FieldErrors(ValueError):
+    """Invariants that single fields broke, by field; raised in `__post_init__`.
 
-    def __init__(self, field: str, fault: str) -> None:
-        super().__init__(fault)
-        self.field = field
+    Each is reported at its field's line.
+    """
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__("; ".join(faults.values()))
+        self.faults = dict(faults)
 
 
 class _Failed:
@@ -108,9 +112,10 @@ class _Reader:
             return _FAILED
         try:
             return cls(**values)
-        except FieldError as error:
-            culprit = members.get(error.field, node)
-            return self.report(culprit, join(path, error.field), str(error))
+        except FieldErrors as error:
+            for name, fault in error.faults.items():
+                self.report(members.get(name, node), join(path, name), fault)
+            return _FAILED
         except ValueError as error:
             return self.report(node, path, f"'{path}': {error}" if path else str(error))
 

@@ -72,7 +72,7 @@ def _figures(facts: Facts) -> list[str]:
     if not metrics:
         return []
     known = [*(name for name in MEANINGS if name in metrics), *metrics.keys() - MEANINGS.keys()]
-    titles = [other.title.lower() for other in others]
+    titles = [_plain(other.title.lower()) for other in others]
     rows = [["figure", own.title.lower(), "95 % interval", *titles], ["---"] * (3 + len(others))]
     for name in known:
         interval = own.intervals.get(name)

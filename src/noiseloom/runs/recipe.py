@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from noiseloom.config import (
-    FieldError,
+    FieldErrors,
     option,
     override,
     parse,
@@ -36,9 +36,13 @@ class Recipe:
     evaluation: Any = option(help="how the result is measured", menu="noiseloom.evaluate")
 
     def __post_init__(self) -> None:
-        for part in ("network", "evaluation"):
-            if getattr(self, part).answers != self.task.answers:
-                raise FieldError(part, _unfit(self, part))
+        unfit = [
+            part
+            for part in ("network", "evaluation")
+            if getattr(self, part).answers != self.task.answers
+        ]
+        if unfit:
+            raise FieldErrors({part: _unfit(self, part) for part in unfit})
 
     @classmethod
     def load(cls, name_or_path: str | Path, overrides: Sequence[str] = ()) -> Self:

@@ -143,7 +143,7 @@ class Run:
         """
         task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
         if not isinstance(task, Draws):
-            raise InputError(self.cannot("items"))
+            raise InputError(self._cannot("items"))
         labels = choose_labels(task.form.class_names, label, num)
         request = Request(steps=steps, sampler=sampler, guidance=guidance)
         return draw(
@@ -172,12 +172,12 @@ class Run:
         """
         task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
         if not isinstance(task, Predicts):
-            raise InputError(self.cannot("classes"))
+            raise InputError(self._cannot("classes"))
         if isinstance(items, np.ndarray):
             return predictions_of(task, check_items(task.form, items))
         return predictions_of(task, read_items(task.form, items))
 
-    def cannot(self, asked: Answer) -> str:
+    def _cannot(self, asked: Answer) -> str:
         """The sentence for a run that is asked for what its task does not answer."""
         other, own = use(asked, str(self.folder)), use(self.recipe.task.answers, str(self.folder))
         return f"{self.folder} {own.does} and {other.lacks}. Use it with: {own.command}"
