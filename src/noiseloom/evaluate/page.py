@@ -162,10 +162,13 @@ def predictions(facts: Facts) -> str:
             "How often items of each class (rows) are read as each (columns).",
         ),
     )
-    shown = "".join(
+    found = [
         _figure(path, alt, text) for name, alt, text in pictures if (path := facts.picture(name))
-    )
-    return f'<h2>What it reads</h2><div class="row wide">{shown}</div>' if shown else ""
+    ]
+    if not any(found):
+        return ""
+    first, *others = found  # its captions need the width
+    return f'<h2>What it reads</h2>{first}<div class="row wide">{"".join(others)}</div>'
 
 
 def noising(facts: Facts) -> str:
