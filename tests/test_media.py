@@ -43,6 +43,29 @@ def test_grid_is_about_square_and_cells_about_one_size() -> None:
     assert tall.width == small.width
 
 
+def test_marked_cells_are_framed_and_the_others_as_they_were() -> None:
+    items, captions = images(3, 1), ["one", "two", "three"]
+    plain = np.asarray(media.grid(items, columns=3, scale=4, captions=captions).convert("RGB"))
+    sheet = np.asarray(
+        media.grid(items, columns=3, scale=4, captions=captions, marked=[False, True, False])
+    )
+    left, right = 2 + 34, 2 + 34 + 32
+    assert (sheet[:34, left - 2 : left] == media.MARK).all()
+    assert (sheet[:34, right : right + 2] == media.MARK).all()
+    assert (sheet[2:34, left:right] == plain[2:34, left:right]).all()
+    for others in (slice(0, left - 2), slice(right + 2, None)):
+        np.testing.assert_array_equal(sheet[:, others], plain[:, others])
+
+
+def test_captions_are_cut_to_their_cells() -> None:
+    items = images(2, 1, 28)
+    long = np.asarray(media.grid(items, columns=2, scale=2, captions=["x" * 40, ""]))
+    assert (long[60:, 60:] == 255).all()
+    assert (long[60:, :58] < 255).any()
+    tiny = np.asarray(media.grid(items[:, :2, :2], columns=2, scale=1, captions=["xx", "x"]))
+    assert (tiny[4:] == 255).all()  # no room for a letter
+
+
 @pytest.mark.parametrize(
     "wrong",
     [np.zeros((0, 2, 2, 1), np.uint8), np.zeros((1, 2, 2, 2), np.uint8), np.zeros((1, 2, 2, 1))],

@@ -13,6 +13,7 @@ NAMES = {
     "MachineError",
     "OBJECTIVES",
     "Prediction",
+    "Predictions",
     "Random",
     "Recipe",
     "Run",

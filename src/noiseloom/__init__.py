@@ -14,6 +14,7 @@ _HOMES: dict[str, str] = {
     "Recipe": "noiseloom.runs",
     "Run": "noiseloom.runs",
     "Samples": "noiseloom.runs",
+    "Predictions": "noiseloom.runs",
     "shipped_recipes": "noiseloom.runs",
     "Denoiser": "noiseloom.diffusion.denoiser",
     "Prediction": "noiseloom.diffusion.denoiser",

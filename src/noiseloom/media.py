@@ -26,6 +26,7 @@ GAP = 2  # pixels between the cells of a grid
 CELL = 56  # pixels a cell is brought near to where no scale is given
 CAPTION = 12  # height of a caption's letters in pixels
 BACKGROUND, INK, FRAME = (255, 255, 255), (40, 40, 40), (200, 200, 200)
+MARK = (200, 30, 30)
 COLOURS = (  # one a class, repeating
     (31, 119, 180),
     (255, 127, 14),
@@ -47,10 +48,12 @@ def grid(
     columns: int | None = None,
     scale: int | None = None,
     captions: Sequence[str] | None = None,
+    marked: Sequence[bool] | None = None,
 ) -> Image.Image:
     """Images (N, H, W, C) side by side in reading order, `columns` a row, each pixel `scale` wide.
 
-    Left out, the grid is about square and its cells about `CELL` pixels. `captions` go below.
+    Left out, the grid is about square and its cells about `CELL` pixels. `captions` go below, cut
+    where they are wider than the image; those `marked` are framed and captioned in red.
     """
     count, height, width, channels = _checked(images).shape
     columns = columns or math.ceil(math.sqrt(count))
@@ -58,18 +61,32 @@ def grid(
     scale = scale or max(1, round(CELL / max(height, width)))
     below = CAPTION + 4 if captions else 0
     cell_h, cell_w = height * scale + GAP + below, width * scale + GAP
-    mode, paper = ("L", BACKGROUND[0]) if channels == 1 else ("RGB", BACKGROUND)
+    grey = channels == 1 and not marked
+    mode, paper = ("L", BACKGROUND[0]) if grey else ("RGB", BACKGROUND)
     sheet = Image.new(mode, (columns * cell_w + GAP, rows * cell_h + GAP), paper)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(CAPTION)
     for index in range(count):
         left, top = GAP + index % columns * cell_w, GAP + index // columns * cell_h
+        is_marked = bool(marked and marked[index])
+        if is_marked:
+            edge = (left + width * scale + GAP - 1, top + height * scale + GAP - 1)
+            draw.rectangle((left - GAP, top - GAP, *edge), fill=MARK)
         sheet.paste(enlarge(picture_of(images[index]), scale), (left, top))
         if captions and index < len(captions):
-            ink = INK if channels == 3 else INK[0]
-            place = (left + width * scale / 2, top + height * scale + 2)
-            draw.text(place, captions[index], fill=ink, font=font, anchor="mt")
+            ink = MARK if is_marked else INK[0] if grey else INK
+            place = (left + width * scale / 2, top + height * scale + GAP)
+            text = _cut(captions[index], font, width * scale)
+            draw.text(place, text, fill=ink, font=font, anchor="mt")
     return sheet
+
+
+def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+    """As much of `text` as is at most `width` pixels wide."""
+    if font.getlength(text) <= width:
+        return text
+    ends = (f"{text[:length]}…" for length in range(len(text) - 1, 0, -1))
+    return next((end for end in ends if font.getlength(end) <= width), "")
 
 
 def _checked(images: np.ndarray) -> np.ndarray:

@@ -36,7 +36,25 @@ def test_alarms_are_said() -> None:
 
 def test_next_steps_name_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "report.html").write_text("")
-    said = next_steps(tmp_path)
+    said = next_steps(tmp_path, "items")
     assert f"{tmp_path}/report.html  everything on one page" in said
     assert "curves.png" not in said
     assert f"noiseloom sample {tmp_path}" in said
+    assert f"noiseloom predict {tmp_path} picture.png" in next_steps(tmp_path, "classes")
+
+
+def test_predictions_stand_beside_the_plain_baselines() -> None:
+    evaluation = {
+        "metrics": {"accuracy": 0.99},
+        "intervals": {"accuracy": [0.98, 1.0]},
+        "baselines": {
+            "logistic regression": {"metrics": {"accuracy": 0.96}},
+            "most frequent class": {"metrics": {"accuracy": 0.1}},
+        },
+        "protocol": {"held_out": 357, "weights": "ema", "seed": 0},
+    }
+    assert figures(evaluation).splitlines() == [
+        "Measured (held out 357, weights ema, seed 0):",
+        "            this model       95 %  logistic regression  most frequent class",
+        "  accuracy        0.99  0.98 to 1                 0.96                  0.1",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -183,6 +184,55 @@ def test_a_run_of_a_gpu_is_sampled_on_a_processor(
     words = ["sample", str(copied), "--num", "2", "--steps", "2"]
     assert "--device cpu" in refused(capsys, *words)
     assert cli.main([*words, "--device", "cpu"]) == 0
+
+
+# predict ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("runs") / "classifier"
+    small = ["network.width=4", "training.batch_size=8", "training.steps=4"]
+    words = ["train", "digits-classifier", *small, "--no-evaluate", "--out", str(folder)]
+    assert cli.main(words) == 0
+    return str(folder)
+
+
+def test_predict_says_a_class_and_how_sure_it_is(
+    classifier: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(tmp_path / f"{shade}.png") for shade in (0, 200)]
+    for file, shade in zip(files, (0, 200), strict=True):
+        Image.new("L", (8, 8), shade).save(file)
+    found = told(capsys, "predict", classifier, *files)
+    assert [one["file"] for one in found["predictions"]] == files
+    for one in found["predictions"]:
+        assert list(one["probabilities"]) == [str(digit) for digit in range(10)]
+        assert sum(one["probabilities"].values()) == pytest.approx(1)
+        assert one["probabilities"][one["class"]] == max(one["probabilities"].values())
+    assert cli.main(["predict", classifier, files[0]]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf"{re.escape(files[0])}  \d \(\d+\.\d%\)", line)
+
+
+def test_each_verb_names_the_one_for_the_run(
+    run: str, classifier: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "Use it with: noiseloom sample" in refused(capsys, "predict", run, "picture.png")
+    said = refused(capsys, "sample", classifier)
+    assert f"draws no samples. Use it with: noiseloom predict {classifier}" in said
+    assert "--steps would say" in refused(capsys, "evaluate", classifier, "--steps", "3")
+
+
+def test_evaluate_a_classifier(classifier: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert set(told(capsys, "evaluate", classifier)["baselines"]) == {
+        "logistic regression",
+        "most frequent class",
+    }
+    assert cli.main(["evaluate", classifier]) == 0
+    said = capsys.readouterr().out
+    assert "logistic regression" in said
+    assert f"Use: noiseloom predict {classifier} picture.png" in said
 
 
 # data, recipes ---------------------------------------------------------------------------------

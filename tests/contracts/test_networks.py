@@ -12,25 +12,35 @@ PACKAGE = "noiseloom.networks"
 SHAPES = [(1, 8, 8), (3, 8, 16), (2,)]
 
 
+def answers(word: str) -> str:
+    return member(PACKAGE, word).Config.answers
+
+
 def cases() -> list[tuple[str, tuple[int, ...], int]]:
     return [
         (word, shape, n)
         for word in words(PACKAGE)
         for shape in SHAPES
         for n in (0, 3)
-        if fits(word, shape)
+        if fits(word, shape, n)
     ]
 
 
-def fits(word: str, shape: tuple[int, ...]) -> bool:
-    """Whether the network takes such items; a refusal must name one that does."""
+def fits(word: str, shape: tuple[int, ...], num_classes: int) -> bool:
+    """Whether the network takes such items; a refusal must say what to use instead."""
     try:
-        member(PACKAGE, word).Config().build(shape, 0)
+        member(PACKAGE, word).Config().build(shape, num_classes)
     except ValueError as refusal:
-        if "Use network" not in str(refusal):
+        instead = "Use network" if answers(word) == "items" else "Use data"
+        if instead not in str(refusal):
             raise
         return False
     return True
+
+
+def labels_for(word: str, num_classes: int) -> torch.Tensor | None:
+    """Four labels, the last of them "no label"; None where the label is what is asked for."""
+    return torch.tensor([0, 1, 2, 3]) if num_classes and answers(word) == "items" else None
 
 
 def build(word: str, shape: tuple[int, ...], num_classes: int) -> torch.nn.Module:
@@ -49,9 +59,9 @@ def test_shape_gradient_and_determinism(
     network = build(word, shape, num_classes)
     x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([0.1, 0.4, 0.6, 0.9])
-    labels = torch.tensor([0, 1, 2, 3]) if num_classes else None
+    labels = labels_for(word, num_classes)
     output = network(x, t, labels, None)
-    assert output.shape == x.shape
+    assert output.shape == {"items": x.shape, "classes": (4, num_classes)}[answers(word)]
     assert output.equal(network(x, t, labels, None))
     output.square().sum().backward()
     dead = [
@@ -70,7 +80,7 @@ def test_shape_gradient_and_determinism(
 def test_no_label_is_the_label_after_the_last(
     word: str, shape: tuple[int, ...], num_classes: int
 ) -> None:
-    if not num_classes:
+    if labels_for(word, num_classes) is None:
         pytest.skip("no labels")
     network = build(word, shape, num_classes)
     x, t = torch.randn(2, *shape), torch.tensor([0.3, 0.7])

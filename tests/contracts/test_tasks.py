@@ -6,6 +6,7 @@ import torch
 
 from noiseloom.data.digits import Config as Digits
 from noiseloom.menu import member, words
+from noiseloom.networks.convolutional_classifier import Config as Classifier
 from noiseloom.networks.mlp import Config as Mlp
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import fixed
@@ -13,18 +14,17 @@ from noiseloom.training.loop import Training, TrainingConfig
 from noiseloom.training.precision import Precision
 
 PACKAGE = "noiseloom.tasks"
+NETWORKS = {"items": Mlp(width=64, depth=2), "classes": Classifier(width=4, features=16)}
 
 
 def train(word: str, precision: Precision, steps: int) -> list[float]:
     dataset = Digits().open()
+    config = member(PACKAGE, word).Config()
+    network = NETWORKS[config.answers]
     with fixed(0, "weights"):
-        task = (
-            member(PACKAGE, word)
-            .Config()
-            .build(Mlp(width=64, depth=2), dataset.form, measure_statistics(dataset))
-        )
-    config = TrainingConfig(steps=steps, batch_size=32)
-    training = Training(config, task, dataset.train, precision, steps)
+        task = config.build(network, dataset.form, measure_statistics(dataset))
+    plan = TrainingConfig(steps=steps, batch_size=32)
+    training = Training(plan, task, dataset.train, precision, steps)
     return [progress.loss for progress in training.run()]
 
 

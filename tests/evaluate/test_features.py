@@ -4,7 +4,7 @@ import torch
 
 from noiseloom.evaluate import feature_learning, features
 from noiseloom.evaluate.feature_learning import Budget, learn, vicreg
-from noiseloom.evaluate.features import DIMENSION, Encoder
+from noiseloom.networks.image_encoder import DIMENSION, ImageEncoder
 
 
 def generator(seed=0):
@@ -14,17 +14,17 @@ def generator(seed=0):
 @pytest.mark.parametrize("size", [4, 8, 15, 28, 32, 64, 100, 256])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_any_size_and_channels(size, channels):
-    encoder = Encoder(channels, size, generator())
+    encoder = ImageEncoder(channels, size, generator())
     assert encoder(torch.zeros(2, channels, size, size)).shape == (2, DIMENSION)
 
 
 def test_oblong_images():
-    assert Encoder(1, 40, generator())(torch.zeros(2, 1, 24, 40)).shape == (2, DIMENSION)
+    assert ImageEncoder(1, 40, generator())(torch.zeros(2, 1, 24, 40)).shape == (2, DIMENSION)
 
 
 def test_large_images_do_not_cost_without_bound():
     def positions(size):
-        convolution = Encoder(1, size, generator()).convolutions[0]
+        convolution = ImageEncoder(1, size, generator()).convolutions[0]
         return convolution(torch.zeros(1, 1, size, size)).shape[-1]
 
     assert [positions(size) for size in (32, 64, 128, 256)] == [16, 16, 16, 16]

@@ -12,7 +12,8 @@ from noiseloom.evaluate import page
 from noiseloom.evaluate.curves import write_curves
 from noiseloom.evaluate.facts import read_facts
 from noiseloom.evaluate.report import write_report
-from noiseloom.evaluate.wording import duration, number, verdicts
+from noiseloom.evaluate.verdicts import verdicts
+from noiseloom.evaluate.wording import duration, number
 
 RECIPE = """\
 name: mnist
@@ -294,6 +295,76 @@ def test_points_are_told_as_points(full):
     text = "".join(read(full / "report.html").text)
     assert "2,000 points from two-moons" in text
     assert "Sliced Wasserstein distance is 3.3 × what 500 real points score." in text
+
+
+def classified(accuracy):
+    def one(share, low, high):
+        return {"metrics": {"accuracy": share}, "intervals": {"accuracy": [low, high]}}
+
+    return {
+        **one(accuracy, accuracy - 0.01, accuracy + 0.01),
+        "baselines": {
+            "logistic regression": one(0.9, 0.88, 0.92),
+            "most frequent class": one(0.1, 0.09, 0.11),
+        },
+        "protocol": {
+            "held_out": 1000,
+            "weights": "ema",
+            "seed": 0,
+            "baseline": {"items": 10000},
+        },
+        "checks": {"recall_by_class": {"0": 0.99, "1": 0.95}},
+    }
+
+
+def test_a_classifier_is_told_as_one(full):
+    recipe = RECIPE.replace("unconditional-image-generation", "image-classification")
+    (full / "recipe.yaml").write_text(recipe)
+    evaluation = classified(0.95)
+    evaluation["metrics"]["calibration_error"] = 0.05
+    (full / "evaluation.json").write_text(json.dumps(evaluation))
+    for path in (full / "samples").iterdir():
+        path.unlink()
+    for name in ("predictions", "mistakes", "confusion"):
+        (full / "samples" / f"{name}.png").write_bytes(png())
+    write_report(full)
+    reader = read(full / "report.html")
+    text = " ".join("".join(reader.text).split())
+    assert "A model for image classification, network" in text
+    assert "reads 95.0% of held-out items right (logistic regression: 90.0%, most" in text
+    assert "Its confidence is off by 5.0 percentage points on average." in text
+    assert "Measured on 1,000 held-out items (averaged weights, seed 0)." in text
+    assert "This model" in text and "Most frequent class" in text
+    assert len(reader.images) == 3
+    assert "amples" not in text and "noiseloom predict" in text
+    assert "None" not in text
+    card = (full / "README.md").read_text()
+    assert "| Accuracy | 95.0% | 94.0% to 96.0% | 90.0% | 10.0% |" in card
+    assert "diffusion" not in card
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "level", "said"),
+    [(0.93, "good", "right ("), (0.91, "fair", "no better than"), (0.5, "bad", "worse than")],
+)
+def test_accuracy_is_judged_beside_the_best_baseline(full, accuracy, level, said):
+    (full / "evaluation.json").write_text(json.dumps(classified(accuracy)))
+    (verdict,) = verdicts(read_facts(full))
+    assert verdict.level == level
+    assert said in verdict.text
+
+
+@pytest.mark.parametrize(("error", "level"), [(0.01, "good"), (0.05, "fair"), (0.2, "bad")])
+def test_confidence_is_judged(full, error, level):
+    evaluation = {"metrics": {"calibration_error": error}, "baselines": {}}
+    (full / "evaluation.json").write_text(json.dumps(evaluation))
+    (verdict,) = verdicts(read_facts(full))
+    assert verdict.level == level
+
+
+def test_a_task_that_is_not_there_is_taken_to_draw(full):
+    (full / "recipe.yaml").write_text(RECIPE.replace("unconditional-image-generation", "gone"))
+    assert read_facts(full).answers == "items"
 
 
 def test_uninformative_features_are_not_praised(full):

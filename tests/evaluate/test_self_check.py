@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from noiseloom.evaluate.features import DIMENSION, Features
+from noiseloom.evaluate.features import Features
 from noiseloom.evaluate.frechet import FrechetDistance, moments
 from noiseloom.evaluate.progress import ignore
 from noiseloom.evaluate.real import Settings, measure_real
 from noiseloom.evaluate.self_check import add_noise, blur, self_check
+from noiseloom.networks.image_encoder import DIMENSION
 
 SETTINGS = Settings(
     feature_images=16_000, feature_seed=0, reference_limit=10_000, pool_limit=20_000, neighbours=3

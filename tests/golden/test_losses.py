@@ -34,6 +34,13 @@ RUNS = {
         "network.dropout=0.1",
     ],
     "toy-2d": ["toy-2d", *SHORT],
+    "digits-classifier": ["digits-classifier", *SHORT],
+    "digits-classifier, through noise": [
+        "digits-classifier",
+        *SHORT,
+        "task.noise.times=uniform",
+        "task.noise.schedule=cosine",
+    ],
 }
 
 

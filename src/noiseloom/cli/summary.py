@@ -6,32 +6,49 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from noiseloom.evaluate.columns import columns
+from noiseloom.evaluate.commands import use
+from noiseloom.networks import Answer
+
 _WORTH_OPENING = {
     "report.html": "everything on one page",
     "samples/final.png": "a sheet of samples",
     "samples/denoising.gif": "from noise to samples",
+    "samples/predictions.png": "held-out items and what is read in them",
+    "samples/mistakes.png": "the surest of its mistakes",
     "curves.png": "loss and speed over training",
 }
 
 
 def figures(evaluation: Mapping[str, Any]) -> str:
-    """The metrics of an evaluation.json as a table, each with its interval and real data's own."""
-    metrics, floor = evaluation.get("metrics", {}), evaluation.get("floor", {})
-    intervals, protocol = evaluation.get("intervals", {}), evaluation.get("protocol", {})
+    """The metrics of an evaluation.json as a table, each with its interval and its comparisons."""
+    own, others = columns(evaluation)
     rows = [
-        (name.replace("_", " "), _number(value), _range(intervals.get(name)), _number(floor[name]))
-        for name, value in metrics.items()
-        if name in floor
+        [
+            name.replace("_", " "),
+            _number(value),
+            _range(own.intervals.get(name)),
+            *(_number(other.metrics[name]) for other in others),
+        ]
+        for name, value in own.metrics.items()
+        if all(name in other.metrics for other in others)
     ]
     if not rows:
         return ""
+    protocol = evaluation.get("protocol", {})
     how = ", ".join(
-        f"{key} {protocol[key]}" for key in ("num", "weights", "seed") if key in protocol
+        f"{key.replace('_', ' ')} {protocol[key]}"
+        for key in ("num", "held_out", "weights", "seed")
+        if key in protocol
     )
-    table = [("", "samples", "95 %", "real data"), *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(4)]
+    head = ["", own.title.lower(), "95 %", *(other.title.lower() for other in others)]
+    table = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = [
-        "  ".join([f"{row[0]:<{widths[0]}}", *(f"{row[k]:>{widths[k]}}" for k in (1, 2, 3))])
+        "  ".join(
+            f"{cell:>{width}}" if place else f"{cell:<{width}}"
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
         for row in table
     ]
     return "\n".join([f"Measured ({how}):", *(f"  {line}" for line in lines), *_alarms(evaluation)])
@@ -48,13 +65,13 @@ def _alarms(evaluation: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def next_steps(folder: Path) -> str:
-    """The files of a run worth opening, and the commands that go on from it."""
+def next_steps(folder: Path, answers: Answer) -> str:
+    """The files of a run worth opening, and the command that uses what it answers."""
     found = {name: about for name, about in _WORTH_OPENING.items() if (folder / name).is_file()}
     width = max((len(str(folder / name)) for name in found), default=0)
     lines = [f"  {folder / name!s:<{width}}  {about}" for name, about in found.items()]
     opening = ["Open:", *lines] if lines else []
-    return "\n".join([*opening, f"Sample: noiseloom sample {folder} --num 64 --out samples.png"])
+    return "\n".join([*opening, f"Use: {use(answers, str(folder)).command}"])
 
 
 def _number(value: float | None) -> str:

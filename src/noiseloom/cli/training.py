@@ -25,6 +25,6 @@ def train_and_report(run: Run, *, evaluate: bool, as_json: bool) -> None:
     text = [
         f"Trained {summary['steps']:,} steps in {clock(summary['seconds'])}.",
         figures(summary.get("evaluation", {})),
-        next_steps(run.folder),
+        next_steps(run.folder, run.recipe.task.answers),
     ]
     answer("\n\n".join(part for part in text if part), summary, as_json)

@@ -4,7 +4,7 @@ A config is a `@dataclass(frozen=True, kw_only=True)` beside what it configures;
 `option`. Plain fields are checked by pydantic in strict mode ("4" is no whole number, 4 is a
 number, true is neither; a YAML list is a tuple). Bounds are annotated: `Annotated[int, Ge(1)]`
 with `annotated_types`. Invariants between fields raise ValueError in `__post_init__` and are
-reported at the section's line.
+reported at the section's line, those of FieldErrors at the lines of the fields they name.
 
 A field with a menu or choices holds one of several configs. In a recipe it is written
 `network: {name: dit, depth: 4}`, or `network: dit` when the rest stays as it is. What a recipe
@@ -20,14 +20,15 @@ from __future__ import annotations
 from noiseloom.config.commented import write_commented
 from noiseloom.config.document import Document, from_mapping, read_text, read_yaml, write_yaml
 from noiseloom.config.overrides import override
-from noiseloom.config.reader import parse
-from noiseloom.config.schema import Entry, describe, option, to_mapping
+from noiseloom.config.reader import FieldErrors, parse
+from noiseloom.config.schema import Entry, describe, option, to_mapping, word_of
 from noiseloom.errors import ConfigError, Problem
 
 __all__ = [
     "ConfigError",
     "Document",
     "Entry",
+    "FieldErrors",
     "Problem",
     "describe",
     "from_mapping",
@@ -37,6 +38,7 @@ __all__ = [
     "read_text",
     "read_yaml",
     "to_mapping",
+    "word_of",
     "write_commented",
     "write_yaml",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -27,6 +28,17 @@ from noiseloom.config.wording import nearest_value, show, type_words
 from noiseloom.errors import ConfigError, Problem
 
 T = TypeVar("T")
+
+
+class FieldErrors(ValueError):
+    """Invariants that single fields broke, by field; raised in `__post_init__`.
+
+    Each is reported at its field's line.
+    """
+
+    def __init__(self, faults: Mapping[str, str]) -> None:
+        super().__init__("; ".join(faults.values()))
+        self.faults = dict(faults)
 
 
 class _Failed:
@@ -100,6 +112,10 @@ class _Reader:
             return _FAILED
         try:
             return cls(**values)
+        except FieldErrors as error:
+            for name, fault in error.faults.items():
+                self.report(members.get(name, node), join(path, name), fault)
+            return _FAILED
         except ValueError as error:
             return self.report(node, path, f"'{path}': {error}" if path else str(error))
 

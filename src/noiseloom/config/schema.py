@@ -66,6 +66,14 @@ def arms_of(field: Field[Any]) -> Arms | None:
     return Arms(menu, choices) if menu or choices else None
 
 
+def word_of(config: Any, field: str) -> str:
+    """The word a recipe has for what `field` of `config` holds."""
+    arms = arms_of(type(config).__dataclass_fields__[field])
+    if arms is None:
+        raise ValueError(f"'{field}' of {type(config).__name__} is no choice; it has no word.")
+    return arms.word(getattr(config, field))
+
+
 @cache
 def hints_of(cls: type) -> dict[str, Any]:
     return get_type_hints(cls, include_extras=True)

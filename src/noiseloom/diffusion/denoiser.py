@@ -23,6 +23,7 @@ from noiseloom.seeds import Random
 Preconditioning = Literal["input", "edm"]
 
 MOST_LOG_SNR = 8.0  # of either sign that a network is told: beyond it nothing changes
+CLEAN_LEVEL = -MOST_LOG_SNR / 8  # what a network is told of data without noise
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class Statistics:
     std: float
 
 
+def noise_level(schedule: Schedule, t: Tensor) -> Tensor:
+    """What a network is told of the noise at `t`: -log-SNR / 8, at most 1 of either sign."""
+    return -schedule.log_snr(t).clamp(-MOST_LOG_SNR, MOST_LOG_SNR) / 8
+
+
 def check_preconditioning(preconditioning: Preconditioning, target: Target) -> None:
     """Raise ValueError where the target is not what the preconditioning answers."""
     if preconditioning == "edm" and target != "x0":
@@ -135,7 +141,7 @@ class Denoiser(nn.Module):
         s = self.data_std.to(xt.dtype)
         variance = at.alpha**2 * s**2 + at.sigma**2
         centred = xt - at.alpha * self.data_mean
-        level = -self.schedule.log_snr(t).clamp(-MOST_LOG_SNR, MOST_LOG_SNR) / 8
+        level = noise_level(self.schedule, t)
         output = self.network(centred * variance.rsqrt(), level, condition, random).to(xt.dtype)
         if self.preconditioning == "edm":
             c_skip = at.alpha * s**2 / variance

@@ -1,5 +1,6 @@
-"""Figures that say how good samples are, beside what real data scores, and a page of them.
+"""Figures that say how good a run is, beside what they must be read beside, and a page of them.
 
-`images` and `points` are the menu: what a recipe's `evaluation` may be. Each composes the metrics,
-one family a file, none of which knows a dataset. `report` reads nothing but a run's folder.
+`images`, `points` and `classification` are the menu: what a recipe's `evaluation` may be. Each
+composes the metrics, one family a file, none of which knows a dataset. Samples stand beside real
+data, predictions beside plain baselines. `report` reads nothing but a run's folder.
 """

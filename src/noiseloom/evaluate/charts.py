@@ -107,7 +107,7 @@ def interval_chart(
     real: float | None,
     real_interval: Sequence[float] | None,
 ) -> str:
-    """Where the samples' figure lies beside that of real data, each with its uncertainty."""
+    """Where a figure lies beside what it is compared with (`real`), each with its uncertainty."""
     ends = [value, *(interval or []), *([] if real is None else [real]), *(real_interval or [])]
     low, high = min(ends), max(ends)
     if low > 0 and low < 0.5 * high:
@@ -116,7 +116,7 @@ def interval_chart(
     axis = Axis(low - margin, high + margin, False, 4, 236)
     parts = [
         f'<svg class="interval" viewBox="0 0 240 26" role="img" '
-        f'aria-label="{escape(name, quote=True)}: samples beside real data">',
+        f'aria-label="{escape(name, quote=True)}: the figure beside what it is compared with">',
         '<line class="grid" x1="4" x2="236" y1="13" y2="13"/>',
     ]
     if real_interval:

@@ -14,8 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from noiseloom import menu
 from noiseloom.config import Document, read_yaml
 from noiseloom.errors import InputError
+from noiseloom.networks import Answer
+
+TASKS = "noiseloom.tasks"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,15 @@ class Facts:
     def class_names(self) -> list[str]:
         form = self.data.get("form") or {}
         return [str(name) for name in form.get("class_names") or self.data.get("classes") or []]
+
+    @property
+    def answers(self) -> Answer:
+        """What the run is for; a task that is not there (any more) is taken to draw."""
+        task = str(self.recipe.get("task.name") or self.recipe.get("task"))
+        if task not in menu.words(TASKS):
+            return "items"
+        answers: Answer = menu.member(TASKS, task).Config.answers
+        return answers
 
     @property
     def is_points(self) -> bool:

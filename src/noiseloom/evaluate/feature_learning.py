@@ -17,16 +17,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from noiseloom.evaluate import views
-from noiseloom.evaluate.features import (
-    DIMENSION,
-    Encoder,
-    Features,
-    ToModel,
-    chunks,
-    linear,
-    standardised,
-)
+from noiseloom.evaluate.features import Features, ToModel, chunks, new_encoder, standardised
 from noiseloom.evaluate.progress import Progress, ignore
+from noiseloom.networks.image_encoder import DIMENSION, linear
 
 BATCH = 128
 LEARNING_RATE = 3e-3
@@ -69,7 +62,7 @@ def learn(
     """
     generator = torch.Generator().manual_seed(budget.seed)
     _, height, width, channels = items.shape
-    encoder = Encoder(channels, max(height, width), generator)
+    encoder = new_encoder(channels, max(height, width), generator)
     assess = nn.Sequential(nn.ReLU(), linear(DIMENSION, views.KINDS, generator))
     classify: nn.Module | None = None
     if labels is not None and len(np.unique(labels)) > 1:

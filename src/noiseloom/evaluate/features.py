@@ -16,62 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-DIMENSION = 128
+from noiseloom.networks.image_encoder import ImageEncoder
+
 CHUNK_PIXELS = 1_000_000  # pixels that pass through the network together
 
 ToModel = Callable[[np.ndarray], Tensor]
-
-
-class Encoder(nn.Module):
-    """Three convolutions and a linear layer: images (B, C, H, W) in [-1, 1] to features (B, D).
-
-    The strides bring any size down to about 4 x 4; a large image is strided over at the entry, not
-    shrunk before it, so that its fine detail is seen and the cost stays bounded.
-    """
-
-    WIDTHS = (24, 48, 96)
-
-    def __init__(self, channels: int, size: int, generator: torch.Generator) -> None:
-        super().__init__()
-        halvings = max(0, round(math.log2(size / 4)))
-        later = [2 if halvings >= 2 else 1, 2 if halvings >= 1 else 1]
-        entry = 2 ** max(0, halvings - 2)
-        first, second, third = self.WIDTHS
-        self.convolutions = nn.ModuleList(
-            [
-                _convolution(channels, first, max(entry, 2) + 3, entry, generator),
-                _convolution(first, second, 3, later[0], generator),
-                _convolution(second, third, 3, later[1], generator),
-            ]
-        )
-        self.head = linear(third * 16, DIMENSION, generator)
-
-    def forward(self, images: Tensor) -> Tensor:
-        x = images.contiguous(memory_format=torch.channels_last)
-        for convolution in self.convolutions:
-            x = F.relu(convolution(x))
-        return self.head(F.adaptive_avg_pool2d(x, 4).flatten(1))
-
-
-def _convolution(
-    channels: int, width: int, kernel: int, stride: int, generator: torch.Generator
-) -> nn.Conv2d:
-    layer = nn.utils.skip_init(
-        nn.Conv2d, channels, width, kernel, stride=stride, padding=(kernel - 1) // 2
-    )
-    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu", generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer.to(memory_format=torch.channels_last)
-
-
-def linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
-    """A linear layer whose first weights come from `generator`; the global one is not touched."""
-    layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
-    nn.init.normal_(layer.weight, std=inputs**-0.5, generator=generator)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 @dataclass(frozen=True)
@@ -106,6 +56,13 @@ class Features:
         if self.classify is None:
             return features, None
         return features, torch.cat([labels for _, labels in parts if labels is not None])
+
+
+def new_encoder(channels: int, size: int, generator: torch.Generator) -> ImageEncoder:
+    """An encoder to learn, in the memory format that is fastest for it on a processor."""
+    encoder = ImageEncoder(channels, size, generator)
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # not in its hints
+    return encoder
 
 
 def chunks(items: np.ndarray) -> Iterator[np.ndarray]:

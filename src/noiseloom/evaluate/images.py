@@ -25,13 +25,13 @@ from noiseloom.evaluate.agreement import (
     as_tensor,
 )
 from noiseloom.evaluate.coverage import covered, radii, share
-from noiseloom.evaluate.features import DIMENSION
 from noiseloom.evaluate.findings import Findings
 from noiseloom.evaluate.frechet import FrechetDistance, moments
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.evaluate.real import Real, Settings, measure_real
 from noiseloom.evaluate.sampling_plan import LEAST, SamplingPlan, comparable_count
 from noiseloom.evaluate.self_check import self_check
+from noiseloom.networks.image_encoder import DIMENSION
 from noiseloom.seeds import generator
 
 POOL_LIMIT = 20_000  # training images that the floor's draws come from

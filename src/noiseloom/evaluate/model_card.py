@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
+from noiseloom.evaluate.columns import columns
+from noiseloom.evaluate.commands import use
 from noiseloom.evaluate.facts import Facts
+from noiseloom.evaluate.verdicts import verdicts
 from noiseloom.evaluate.wording import (
     MEANINGS,
     duration,
@@ -12,7 +15,6 @@ from noiseloom.evaluate.wording import (
     items_in_words,
     meaning,
     network_in_words,
-    verdicts,
 )
 
 
@@ -23,6 +25,8 @@ def card(facts: Facts) -> str:
         parts.append("![Samples of the finished run](samples/final.png)")
     if facts.picture("denoising.gif"):
         parts.append("![Noise turning into samples](samples/denoising.gif)")
+    if facts.picture("predictions.png"):
+        parts.append("![Held-out items and the class read in each](samples/predictions.png)")
     if said := verdicts(facts):
         words = {"good": "", "fair": "Note: ", "bad": "Warning: "}
         lines = [f"- {words[verdict.level]}{_plain(verdict.text)}" for verdict in said]
@@ -38,7 +42,8 @@ def card(facts: Facts) -> str:
 def _front_matter(facts: Facts) -> str:
     task = str(facts.recipe.get("task.name") or facts.recipe.get("task") or "")
     tag = f"pipeline_tag: {task}\n" if re.fullmatch(r"[a-z0-9-]+", task) else ""
-    return f"---\nlibrary_name: noiseloom\n{tag}tags:\n- diffusion\n---"
+    tags = "tags:\n- diffusion\n" if facts.answers == "items" else ""
+    return f"---\nlibrary_name: noiseloom\n{tag}{tags}---"
 
 
 def _what(facts: Facts) -> str:
@@ -62,20 +67,19 @@ def _what(facts: Facts) -> str:
 
 
 def _figures(facts: Facts) -> list[str]:
-    evaluation = facts.evaluation
-    metrics = evaluation.get("metrics") or {}
+    own, others = columns(facts.evaluation)
+    metrics = own.metrics
     if not metrics:
         return []
     known = [*(name for name in MEANINGS if name in metrics), *metrics.keys() - MEANINGS.keys()]
-    lines = ["| figure | samples | 95 % interval | real data |", "|---|---|---|---|"]
+    titles = [_plain(other.title.lower()) for other in others]
+    rows = [["figure", own.title.lower(), "95 % interval", *titles], ["---"] * (3 + len(others))]
     for name in known:
-        value = metrics[name]
-        interval = (evaluation.get("intervals") or {}).get(name)
+        interval = own.intervals.get(name)
         between = " to ".join(figure(name, end) for end in interval) if interval else "–"
-        real = figure(name, (evaluation.get("floor") or {}).get(name))
-        lines.append(
-            f"| {_plain(meaning(name).title)} | {figure(name, value)} | {between} | {real} |"
-        )
+        beside = [figure(name, other.metrics.get(name)) for other in others]
+        rows.append([_plain(meaning(name).title), figure(name, metrics[name]), between, *beside])
+    lines = [f"| {' | '.join(row)} |" for row in rows]
     meanings = [
         f"- **{meaning(name).title}.** {meaning(name).sentence}"
         for name in known
@@ -87,7 +91,7 @@ def _figures(facts: Facts) -> list[str]:
 def _use(facts: Facts) -> str:
     folder = facts.command_folder
     commands = [
-        f"noiseloom sample {folder} --num 64 --out samples.png",
+        use(facts.answers, facts.place, facts.class_names).command,
         f"noiseloom resume {folder}",
         f"noiseloom evaluate {folder}",
     ]

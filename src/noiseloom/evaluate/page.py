@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import shlex
 from collections.abc import Callable, Mapping
 from html import escape
 from pathlib import Path
@@ -18,9 +17,12 @@ from typing import Any
 from PIL import Image
 
 from noiseloom.evaluate.charts import interval_chart, line_chart
+from noiseloom.evaluate.columns import Column, columns
+from noiseloom.evaluate.commands import use as use_of
 from noiseloom.evaluate.curves import panels
 from noiseloom.evaluate.facts import Facts
 from noiseloom.evaluate.page_style import STYLE
+from noiseloom.evaluate.verdicts import verdicts
 from noiseloom.evaluate.wording import (
     MEANINGS,
     duration,
@@ -30,7 +32,6 @@ from noiseloom.evaluate.wording import (
     network_in_words,
     number,
     task_in_words,
-    verdicts,
 )
 from noiseloom.training.health import assess
 
@@ -92,6 +93,8 @@ def _tiles(facts: Facts) -> list[tuple[str, str]]:
             found.append((f"{metrics[name] / floor[name]:.2f} ×", words))
     if "label_agreement" in metrics:
         found.append((figure("label_agreement", metrics["label_agreement"]), "read as asked for"))
+    if "accuracy" in metrics:
+        found.append((figure("accuracy", metrics["accuracy"]), "of held-out items read right"))
     return found
 
 
@@ -140,6 +143,34 @@ def samples(facts: Facts) -> str:
     return f"<h2>Samples</h2>{shown}{on_the_way}" if shown or on_the_way else ""
 
 
+def predictions(facts: Facts) -> str:
+    pictures = (
+        (
+            "predictions.png",
+            "Held-out items with the class read in each",
+            "Held-out items, not picked by hand, and the class read in each. Red: read wrong, with "
+            "the right class in brackets.",
+        ),
+        (
+            "mistakes.png",
+            "Held-out items read wrong",
+            "The mistakes it is surest of: some may be the data's, wrongly labelled.",
+        ),
+        (
+            "confusion.png",
+            "The confusion matrix",
+            "How often items of each class (rows) are read as each (columns).",
+        ),
+    )
+    found = [
+        _figure(path, alt, text) for name, alt, text in pictures if (path := facts.picture(name))
+    ]
+    if not any(found):
+        return ""
+    first, *others = found  # its captions need the width
+    return f'<h2>What it reads</h2>{first}<div class="row wide">{"".join(others)}</div>'
+
+
 def noising(facts: Facts) -> str:
     pictures = (
         (
@@ -164,45 +195,60 @@ def noising(facts: Facts) -> str:
 
 
 def figures(facts: Facts) -> str:
-    metrics = facts.evaluation.get("metrics") or {}
+    own, others = columns(facts.evaluation)
+    metrics = own.metrics
     known = [*(name for name in MEANINGS if name in metrics), *metrics.keys() - MEANINGS.keys()]
-    rows = "".join(_row(facts.evaluation, name, metrics[name]) for name in known)
+    rows = "".join(_row(name, own, others) for name in known)
     if not rows:
         return ""
-    table = (
-        '<table class="figures"><thead><tr><th scope="col">Figure</th><th scope="col">Samples</th>'
-        f'<th scope="col">Real data</th><th scope="col">Beside each other</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
+    heads = ["Figure", own.title, *(other.title for other in others), "Beside each other"]
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    table = f'<table class="figures"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     key = (
-        '<p class="note keys"><span><i class="key"></i>samples with their 95 % interval</span>'
-        '<span><i class="key band"></i>what real data scores, and the range 95 % of draws fall in'
-        "</span></p>"
+        f'<p class="note keys"><span><i class="key"></i>{escape(own.title.lower())}, with the 95 % '
+        f'interval</span><span><i class="key band"></i>{escape(others[0].told)}</span></p>'
     )
     protocol = facts.evaluation.get("protocol") or {}
-    by_class = (facts.evaluation.get("checks") or {}).get("label_agreement_by_class") or {}
-    classes = _pairs({name: figure("label_agreement", share) for name, share in by_class.items()})
+    checks = facts.evaluation.get("checks") or {}
     return (
         f'<h2>Figures</h2>{table}{key}<p class="note">{_protocol(protocol)}</p>'
-        + _details("Label agreement by class", classes)
+        + _by_class("Label agreement by class", checks.get("label_agreement_by_class"))
+        + _by_class("Read right, by class", checks.get("recall_by_class"))
         + _details("The whole protocol", _pairs(protocol))
     )
 
 
-def _row(evaluation: dict[str, Any], name: str, value: object) -> str:
+def _by_class(title: str, shares: dict[str, float] | None) -> str:
+    return _details(title, _pairs({name: f"{share:.1%}" for name, share in (shares or {}).items()}))
+
+
+def _row(name: str, own: Column, others: list[Column]) -> str:
+    value = own.metrics[name]
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ""
-    interval = (evaluation.get("intervals") or {}).get(name)
-    real = (evaluation.get("floor") or {}).get(name)
-    real_interval = (evaluation.get("floor_intervals") or {}).get(name)
-    told = meaning(name)
+    cells = "".join(
+        f'<td class="value" data-name="{escape(column.title, quote=True)}">'
+        f"{_cell(column, name, bold=column is own)}</td>"
+        for column in (own, *others)
+    )
+    told, beside = meaning(name), others[0]
+    chart = interval_chart(
+        told.title,
+        value,
+        own.intervals.get(name),
+        beside.metrics.get(name),
+        beside.intervals.get(name),
+    )
     return (
         f'<tr><th scope="row">{escape(told.title)}<span class="meaning">{escape(told.sentence)}'
-        f'</span></th><td class="value" data-name="Samples"><b>{figure(name, value)}</b>'
-        f'{_range(name, interval)}</td><td class="value" data-name="Real data">'
-        f"{figure(name, real)}{_range(name, real_interval)}</td>"
-        f"<td>{interval_chart(told.title, value, interval, real, real_interval)}</td></tr>"
+        f"</span></th>{cells}<td>{chart}</td></tr>"
     )
+
+
+def _cell(column: Column, name: str, *, bold: bool) -> str:
+    value = figure(name, column.metrics.get(name))
+    shown = f"<b>{value}</b>" if bold else value
+    return f"{shown}{_range(name, column.intervals.get(name))}"
 
 
 def _range(name: str, interval: list[float] | None) -> str:
@@ -221,12 +267,18 @@ def _protocol(protocol: dict[str, Any]) -> str:
         f"seed {protocol['seed']}" if "seed" in protocol else "",
     ]
     said = []
+    if protocol.get("held_out"):
+        said.append(f"Measured on {number(protocol['held_out'])} held-out items")
     if protocol.get("num"):
         against = f" against {number(protocol.get('reference'))} held-out items"
         said.append(f"Measured on {number(protocol['num'])} samples{against}")
-        if any(how):
-            said[0] += f" ({', '.join(word for word in how if word)})"
-        said[0] += "."
+    if said:
+        said[0] += f" ({', '.join(word for word in how if word)})." if any(how) else "."
+    if baseline := protocol.get("baseline"):
+        said.append(
+            f"Logistic regression learned from the numbers of {number(baseline.get('items'))} "
+            "training items, with the penalty that suits a part of them best."
+        )
     if protocol.get("floor_draws"):
         said.append(
             f"What real data scores is the mean over {protocol['floor_draws']} draws of as many "
@@ -274,24 +326,14 @@ def training(facts: Facts) -> str:
 
 def use(facts: Facts) -> str:
     folder = facts.command_folder
-    label = f" --label {shlex.quote(facts.class_names[0])}" if facts.class_names else ""
-    commands = [
-        f"noiseloom sample {folder} --num 64 --out samples.png",
-        f"noiseloom sample {folder} --num 1{label} --seed 1 --out one.gif",
-        f"noiseloom resume {folder}",
-        f"noiseloom evaluate {folder}",
-    ]
-    python = [
-        "import noiseloom",
-        f"run = noiseloom.Run.open({facts.place!r})",
-        "run.sample(num=64).picture().show()",
-    ]
+    used = use_of(facts.answers, facts.place, facts.class_names)
+    commands = [*used.commands, f"noiseloom resume {folder}", f"noiseloom evaluate {folder}"]
+    python = ["import noiseloom", f"run = noiseloom.Run.open({facts.place!r})", *used.python]
     shown = [
         f"<pre><code>{escape(chr(10).join(lines))}</code></pre>" for lines in (commands, python)
     ]
     return (
-        "<h2>Use it</h2><p>Draw samples, one of them as it forms, go on after a stop, or measure "
-        f"again:</p>{shown[0]}<p>The same from Python:</p>{shown[1]}"
+        f"<h2>Use it</h2><p>{used.invitation}</p>{shown[0]}<p>The same from Python:</p>{shown[1]}"
     )
 
 
@@ -330,6 +372,7 @@ def footer(facts: Facts) -> str:
 SECTIONS: tuple[Callable[[Facts], str], ...] = (
     conclusions,
     samples,
+    predictions,
     figures,
     memorisation,
     noising,

@@ -18,10 +18,11 @@ from noiseloom.evaluate import feature_learning, memorisation, store
 from noiseloom.evaluate.agreement import as_tensor
 from noiseloom.evaluate.coverage import radii
 from noiseloom.evaluate.feature_learning import Budget
-from noiseloom.evaluate.features import DIMENSION, Encoder, Features, linear
+from noiseloom.evaluate.features import Features, new_encoder
 from noiseloom.evaluate.kernel import KernelDistance, cubic
 from noiseloom.evaluate.memorisation import Nearest
 from noiseloom.evaluate.progress import Progress
+from noiseloom.networks.image_encoder import DIMENSION, linear
 
 HELD_OUT = 4_000  # held-out images compared with the training images, where num is not more
 
@@ -126,7 +127,7 @@ def _features(
 
     tensors = store.recall(dataset.cache, "features", key, learn)
     channels, height, width = dataset.item_shape
-    encoder = Encoder(channels, max(height, width), generator)
+    encoder = new_encoder(channels, max(height, width), generator)
     encoder.load_state_dict(_part(tensors, "encoder."))
     encoder.requires_grad_(False).train(False)
     classify = None

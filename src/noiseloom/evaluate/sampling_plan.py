@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from annotated_types import Ge
@@ -11,6 +11,7 @@ from annotated_types import Ge
 from noiseloom.config import option
 from noiseloom.data.dataset import Dataset
 from noiseloom.errors import DataError, InputError
+from noiseloom.networks import Answer
 
 LEAST = 10  # samples, training items and held-out items below which no figure means anything
 
@@ -18,6 +19,8 @@ LEAST = 10  # samples, training items and held-out items below which no figure m
 @dataclass(frozen=True, kw_only=True)
 class SamplingPlan:
     """What every evaluation of samples beside real items is told."""
+
+    answers: ClassVar[Answer] = "items"
 
     num: Annotated[int, Ge(LEAST)] = option(1_000, "samples drawn and measured")
     draws: Annotated[int, Ge(1)] = option(20, "draws of real items behind each floor")

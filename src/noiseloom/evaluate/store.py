@@ -1,7 +1,7 @@
 """What evaluation learned about a dataset, kept beside its prepared arrays as safetensors.
 
-A file is named by what it holds and a hash of everything its contents depend on, this room's code
-included, so it is never stale. A file that cannot be read is made again; a folder that cannot be
+A file is named by what it holds and a hash of everything its contents depend on, the code that made
+it included, so it is never stale. A file that cannot be read is made again; a folder that cannot be
 written costs only time, and the log says so.
 """
 
@@ -19,10 +19,21 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+import noiseloom
 from noiseloom.errors import MachineError
 from noiseloom.media import aside
 
-CODE = ("coverage", "feature_learning", "features", "kernel", "memorisation", "real", "views")
+CODE = (  # modules of noiseloom
+    "evaluate/baselines",
+    "evaluate/coverage",
+    "evaluate/feature_learning",
+    "evaluate/features",
+    "evaluate/kernel",
+    "evaluate/memorisation",
+    "evaluate/real",
+    "evaluate/views",
+    "networks/image_encoder",
+)
 logger = logging.getLogger(__name__)
 
 
@@ -52,5 +63,5 @@ def code_digest() -> str:
     """A hash of the source of what is kept, so that a change to it is never read past."""
     digest = hashlib.sha256()
     for name in CODE:
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
+        digest.update((Path(noiseloom.__file__).parent / f"{name}.py").read_bytes())
     return digest.hexdigest()

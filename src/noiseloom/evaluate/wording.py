@@ -1,13 +1,10 @@
-"""What the figures mean, in words: shared by the report and the model card."""
+"""What figures and facts are called, in words: shared by the report and the model card."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
 
 from noiseloom.evaluate.facts import Facts
-
-Level = Literal["good", "fair", "bad"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +54,21 @@ MEANINGS = {
         "often it reads real held-out data right.",
         unit_share=True,
     ),
+    "accuracy": Meaning(
+        "Accuracy", "The share of held-out items whose class is read right.", unit_share=True
+    ),
+    "macro_f1": Meaning(
+        "Macro-F1",
+        "The mean over classes of F1, precision and recall together: a rare class counts as much "
+        "as a frequent one. Higher is better.",
+        unit_share=True,
+    ),
+    "calibration_error": Meaning(
+        "Calibration error",
+        "How far the share of right answers is, on average, from the confidence they were given "
+        "with. Lower is better; 0 means it is right as often as it is sure.",
+        unit_share=True,
+    ),
     "nearest_train_ratio": Meaning(
         "Distance to training data",
         "How far samples are from the nearest training item, measured by how far unseen real "
@@ -64,128 +76,10 @@ MEANINGS = {
     ),
 }
 
-DAMAGES = {
-    "blur": "blur",
-    "noise": "noise",
-    "dropped_class": "a missing class",
-    "replayed_training_images": "replayed training images",
-}
-
 
 def meaning(name: str) -> Meaning:
     """Of any metric, also one this file does not know."""
     return MEANINGS.get(name) or Meaning(name.replace("_", " ").capitalize(), "")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """One conclusion, and whether it is good news."""
-
-    level: Level
-    text: str
-
-
-def verdicts(facts: Facts) -> list[Verdict]:
-    """What the figures come to, most important first; empty where nothing was measured."""
-    evaluation = facts.evaluation
-    metrics, floor = evaluation.get("metrics") or {}, evaluation.get("floor") or {}
-    checks = evaluation.get("checks") or {}
-    trust = _trust(checks)
-    compared = [*_distance(evaluation, metrics, floor), *_recall(metrics, floor)]
-    if any(verdict.level == "bad" for verdict in trust):  # features that miss faults praise nothing
-        compared = [
-            replace(verdict, level="fair") if verdict.level == "good" else verdict
-            for verdict in compared
-        ]
-    return [*trust, *compared, *_labels(metrics, floor), *_memory(checks, metrics)]
-
-
-def _trust(checks: dict[str, Any]) -> list[Verdict]:
-    if "informative" not in checks:
-        return []
-    missed = [DAMAGES.get(name, str(name)) for name in checks.get("not_registered") or []]
-    if missed:
-        return [
-            Verdict(
-                "bad",
-                f"The features do not register {_list(missed)}: the distances below say little. "
-                "Raise evaluation.feature_images, or judge by eye.",
-            )
-        ]
-    return [
-        Verdict(
-            "good",
-            "The figures can be trusted to notice faults: blur, noise, a missing class and "
-            "replayed training images, tried on real data, all moved them.",
-        )
-    ]
-
-
-def _distance(
-    evaluation: dict[str, Any], metrics: dict[str, float], floor: dict[str, float]
-) -> list[Verdict]:
-    for name, noun in (("frechet_distance", "images"), ("sliced_wasserstein", "points")):
-        if name not in metrics or not floor.get(name, 0) > 0:
-            continue
-        title, ratio = meaning(name).title, metrics[name] / floor[name]
-        usual = (evaluation.get("floor_intervals") or {}).get(name)
-        count = (evaluation.get("protocol") or {}).get("num")
-        real = f"{count:,} real {noun}" if isinstance(count, int) else f"real {noun}"
-        if usual and metrics[name] <= usual[1]:
-            text = f"By {title}, the samples cannot be told from {real} ({ratio:.2f} × their mean)."
-            return [Verdict("good", text)]
-        level: Level = "good" if ratio < 1.5 else "fair" if ratio < 4 else "bad"
-        return [Verdict(level, f"{title} is {ratio:.2g} × what {real} score.")]
-    return []
-
-
-def _recall(metrics: dict[str, float], floor: dict[str, float]) -> list[Verdict]:
-    if "recall" not in metrics or not floor.get("recall"):
-        return []
-    ratio = metrics["recall"] / floor["recall"]
-    text = f"Variety: the samples cover {ratio:.0%} of what as much real data covers."
-    return [Verdict("good" if ratio >= 0.9 else "fair" if ratio >= 0.6 else "bad", text)]
-
-
-def _labels(metrics: dict[str, float], floor: dict[str, float]) -> list[Verdict]:
-    if "label_agreement" not in metrics:
-        return []
-    share, real = metrics["label_agreement"], floor.get("label_agreement")
-    text = f"A classifier reads {share:.1%} of the samples as the label asked for"
-    if real is None:
-        return [Verdict("fair", f"{text}.")]
-    level: Level = "good" if share >= real - 0.02 else "fair" if share >= real - 0.15 else "bad"
-    return [Verdict(level, f"{text} (real held-out data: {real:.1%}).")]
-
-
-def _memory(checks: dict[str, Any], metrics: dict[str, float]) -> list[Verdict]:
-    found, ratio = checks.get("memorisation"), metrics.get("nearest_train_ratio")
-    if found is None and ratio is None:
-        return []
-    if found is None:
-        level: Level = "good" if ratio is not None and 0.9 <= ratio <= 1.5 else "fair"
-        text = f"Samples are {ratio:.2f} × as far from training data as unseen real data is."
-        return [Verdict(level, text)]
-    if found.get("alarm"):
-        return [
-            Verdict(
-                "bad",
-                "Memorisation: samples are nearer to training images than unseen real images are. "
-                f"{found.get('near_copies', 0):,} samples are near-copies; look at them before "
-                "sharing, and train shorter or on more images.",
-            )
-        ]
-    return [
-        Verdict(
-            "good",
-            "No sign of memorisation: samples are as new to the training images as unseen real "
-            "images are.",
-        )
-    ]
-
-
-def _list(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 # Numbers -----------------------------------------------------------------------------------------
@@ -232,12 +126,13 @@ def items_in_words(facts: Facts) -> str:
 
 
 def task_in_words(facts: Facts) -> str:
-    """`image generation by class`."""
+    """`image generation by class`, `image classification`."""
     task = str(facts.recipe.get("task.name") or facts.recipe.get("task") or "an unnamed task")
     words = task.replace("-", " ").removeprefix("unconditional ")
     if facts.is_points:
         words = words.replace("image", "point")
-    return f"{words} by class" if len(facts.class_names) > 1 else words
+    by_class = facts.answers == "items" and len(facts.class_names) > 1
+    return f"{words} by class" if by_class else words
 
 
 def network_in_words(facts: Facts) -> str:

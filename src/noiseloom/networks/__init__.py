@@ -1,8 +1,14 @@
 """Networks: each file is one, named as recipes name it, with its `Config` beside its class.
 
-A denoising network answers `forward(x, level, condition, random)`: `x` (items, *item_shape);
-`level`, the noise level, one per item (or with x's axes, where it can); `condition` the labels
-(items,), or an `embeddings.Condition` where there is more to say, or None; and returns x's shape.
-The label after the last class means "no label". `random` is None unless drop-out is wanted. Hidden
+A network answers `forward(x, level, condition, random)`: `x` (items, *item_shape); `level`, the
+noise level, one per item (or with x's axes, where it can); `condition` the labels (items,), or an
+`embeddings.Condition` where there is more to say, or None. What it answers its `Config` says in
+`answers`: "items", something of x's shape, as denoisers do; "classes", logits (items, classes). The
+label after the last class means "no label". `random` is None unless drop-out is wanted. Hidden
 layers lie in a ModuleList `blocks`: `muon` moves their matrices.
 """
+
+from typing import Literal
+
+Answer = Literal["items", "classes"]
+"""What comes out of a network and of a task, and what an evaluation measures: in a recipe one."""

@@ -7,12 +7,14 @@ Shapes: B batch, C channels, (I, J) the grid of patches, P patch side, L = I·J 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
+from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
 from noiseloom.transformer.blocks import Activation, Block, Modulation, modulated_norm
@@ -22,6 +24,8 @@ from noiseloom.transformer.positions import grid, rotary
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """A diffusion transformer on image patches."""
+
+    answers: ClassVar[Answer] = "items"
 
     patch: int = option(4, "side of a patch, pixels: larger is faster and coarser")
     border: int = option(0, "pixels of its neighbours that a token sees on every side")

@@ -3,12 +3,14 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
+from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
 from noiseloom.transformer.blocks import (
@@ -23,6 +25,8 @@ from noiseloom.transformer.blocks import (
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """A multi-layer perceptron: for 2-D points, and as the plain baseline on small images."""
+
+    answers: ClassVar[Answer] = "items"
 
     width: int = option(512, "numbers in the hidden state")
     depth: int = option(4, "residual blocks")

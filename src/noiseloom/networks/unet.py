@@ -8,13 +8,14 @@ Shapes: B batch, C channels, (H, W) the sides at a level, L = H·W tokens.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
+from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
 from noiseloom.transformer.attention import Attention
@@ -29,6 +30,8 @@ GROUPS, GROUP_CHANNELS = 32, 4  # of a group norm: at most so many groups, of at
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """A convolutional U-Net: needs no patches, and far more arithmetic a step than dit."""
+
+    answers: ClassVar[Answer] = "items"
 
     channels: int = option(32, "channels at the full size")
     multipliers: tuple[int, ...] = option(

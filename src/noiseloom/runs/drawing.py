@@ -12,7 +12,7 @@ from noiseloom.diffusion.samplers import Step
 from noiseloom.errors import InputError
 from noiseloom.menu import nearest
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request, Task
+from noiseloom.tasks import Draws, Request
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Samples:
 
 
 def draw(
-    task: Task,
+    task: Draws,
     request: Request,
     labels: np.ndarray | None,
     *,

@@ -1,14 +1,22 @@
-"""Evaluating a run: draw samples, measure them, write evaluation.json and the report."""
+"""Evaluating a run: measure its samples or predictions, write evaluation.json and the report."""
 
 import time
 from typing import Any
 
+import numpy as np
+
 from noiseloom import media
+from noiseloom.data.dataset import Dataset
+from noiseloom.errors import InputError
+from noiseloom.evaluate import confusion
 from noiseloom.evaluate.memorisation import pairs_picture
+from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.report import write_report
 from noiseloom.runs.drawing import draw
+from noiseloom.runs.pictures import save_mistakes
+from noiseloom.runs.predicting import logits_of
 from noiseloom.runs.run import OnEvent, Run, ignore
-from noiseloom.tasks import Request
+from noiseloom.tasks import Draws, Predicts, Request
 from noiseloom.training.loop import Device, Working
 
 
@@ -26,42 +34,95 @@ def evaluate(
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
     task, trained_steps = run.trained_task(raw=raw, device=device, on_event=on_event)
+    protocol = {
+        "seed": seed,
+        "weights": "raw" if raw else "ema",
+        "trained_steps": trained_steps,
+    }
+    if isinstance(task, Draws):
+        request = Request(steps=steps, sampler=sampler, guidance=guidance)
+        dataset = run.open_data(on_event)
+        result = _measure_samples(run, task, dataset, request, num, protocol, on_event)
+    else:
+        assert isinstance(task, Predicts)  # a task does one or the other
+        asked = {"--num": num, "--steps": steps, "--sampler": sampler, "--guidance": guidance}
+        given = [name for name, value in asked.items() if value is not None]
+        if given:
+            raise InputError(
+                f"{run.folder} predicts classes and is measured on all held-out items: "
+                f"{', '.join(given)} would say how samples are drawn. Leave it out"
+            )
+        dataset = run.open_data(on_event)
+        result = _measure_predictions(run, task, dataset, protocol, on_event)
+    run.write_json("evaluation.json", result)
+    write_report(run.folder)
+    return result
+
+
+def _measure_samples(
+    run: Run,
+    task: Draws,
+    dataset: Dataset,
+    request: Request,
+    num: int | None,
+    protocol: dict[str, Any],
+    on_event: OnEvent,
+) -> dict[str, Any]:
+    """Draw samples, measure them beside real items, and picture those nearest to training items."""
     config = run.recipe.evaluation
     num = config.num if num is None else num
-    dataset = run.open_data(on_event)
-    request = Request(steps=steps, sampler=sampler, guidance=guidance)
-    labels = config.labels(dataset, num)
     began = time.perf_counter()
     samples = draw(
         task,
         request,
-        labels,
+        config.labels(dataset, num),
         num=num,
-        seed=seed,
+        seed=protocol["seed"],
         on_step=lambda done, total: on_event(Working("Sampling", done, total)),
     )
-    protocol = {
-        "num": num,
-        "seed": seed,
-        "weights": "raw" if raw else "ema",
-        "trained_steps": trained_steps,
-        **task.describe(request),
-        "seconds_to_sample": round(time.perf_counter() - began, 2),
-    }
+    seconds = round(time.perf_counter() - began, 2)
     result: dict[str, Any] = config.measure(
         dataset,
         samples.items,
         samples.labels,
-        seed=seed,
-        protocol=protocol,
-        progress=lambda stage, share: on_event(
-            Working(stage.capitalize(), round(100 * share), 100)
-        ),
+        seed=protocol["seed"],
+        protocol={"num": num, **protocol, **task.describe(request), "seconds_to_sample": seconds},
+        progress=_shown(on_event),
     )
-    run.write_json("evaluation.json", result)
     if noticed := result["checks"].get("memorisation"):
         pairs = pairs_picture(noticed, samples.items, dataset.train.items)
         sheet = media.grid(pairs, columns=len(noticed["nearest_pairs"]))
         media.save_png(sheet, run.folder / "samples" / "nearest.png")
-    write_report(run.folder)
     return result
+
+
+def _measure_predictions(
+    run: Run, task: Predicts, dataset: Dataset, protocol: dict[str, Any], on_event: OnEvent
+) -> dict[str, Any]:
+    """Predict all held-out items, measure that, and picture confusions and the worst mistakes."""
+    began = time.perf_counter()
+    logits = logits_of(
+        task,
+        dataset.reference.items,
+        on_step=lambda done, total: on_event(Working("Predicting", done, total)),
+    )
+    seconds = round(time.perf_counter() - began, 2)
+    result: dict[str, Any] = run.recipe.evaluation.measure(
+        dataset,
+        logits,
+        seed=protocol["seed"],
+        protocol={**protocol, "seconds_to_predict": seconds},
+        progress=_shown(on_event),
+    )
+    pictures = run.folder / "samples"
+    save_mistakes(pictures, task.form, dataset.reference, logits)
+    counts = np.array(result["checks"]["confusion"])
+    confusion.save_picture(counts, dataset.class_names, pictures / "confusion.png")
+    return result
+
+
+def _shown(on_event: OnEvent) -> Progress:
+    def show(stage: str, share: float) -> None:
+        on_event(Working(stage.capitalize(), round(100 * share), 100))
+
+    return show

@@ -12,7 +12,7 @@ from noiseloom.data.forms import Batch
 from noiseloom.errors import MachineError
 from noiseloom.runs.pictures import save_preview
 from noiseloom.seeds import Random
-from noiseloom.tasks import Task
+from noiseloom.tasks import Draws, Task
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder
 from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Training
@@ -52,7 +52,11 @@ class Keeper:
     def preview_is_due(self) -> bool:
         """Whether the step just done ends with a sheet of samples; the last sheet comes after."""
         step = self.training.step
-        return 0 < step < self.training.total_steps and step % self.sample_every == 0
+        return (
+            isinstance(self.task, Draws)
+            and 0 < step < self.training.total_steps
+            and step % self.sample_every == 0
+        )
 
     def save(self) -> tuple[Path, float]:
         """Write a checkpoint; its path and the held-out loss it records.
@@ -84,7 +88,9 @@ class Keeper:
             return self.task.losses(batch, random, training=False).mean().item()
 
     def preview(self) -> None:
-        """A sheet of samples of the averaged weights, unless it is there."""
+        """A sheet of samples of the averaged weights, unless it is there or the task draws none."""
+        if not isinstance(self.task, Draws):
+            return
         path = self.folder / "samples" / f"step-{self.training.step:08d}.png"
         if not from_first(path.exists):
             with self.training.averaged():

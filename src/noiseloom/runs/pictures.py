@@ -1,4 +1,4 @@
-"""The pictures a run shows: samples, how noise was added, how it was taken away.
+"""The pictures a run shows: samples, how noise was added and taken away; what is read in items.
 
 Of several processes all draw them, since each may hold a share of the model; the first writes.
 """
@@ -8,17 +8,21 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL.Image import Image
+from torch import Tensor
 
 from noiseloom import media
-from noiseloom.data.dataset import Dataset
+from noiseloom.data.dataset import Dataset, Split
 from noiseloom.data.forms import Form
 from noiseloom.runs.drawing import Samples, choose_labels, draw
+from noiseloom.runs.predicting import predictions_of
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request, Task
+from noiseloom.tasks import Draws, Predicts, Request, Task
 from noiseloom.training.distributed import from_first
 
 STRIP_ROWS = 5
 STRIP_COLUMNS = 11
+PREDICTED_ROWS, MISTAKEN_ROWS = 4, 2
+CAPTIONED_CELL = 84  # pixels: two short class names
 
 
 def is_image(form: Form) -> bool:
@@ -38,14 +42,14 @@ def sheet(form: Form, items: np.ndarray, labels: np.ndarray | None) -> Image:
     return form.picture(items, labels)
 
 
-def sample_rows(task: Task, rows: int, *, seed: int, keep_frames: bool = False) -> Samples:
+def sample_rows(task: Draws, rows: int, *, seed: int, keep_frames: bool = False) -> Samples:
     """`rows` rows of samples (of points 500 a row), the same noise every time."""
     num = rows * columns_of(task.form) if is_image(task.form) else 500 * rows
     labels = choose_labels(task.form.class_names, None, num)
     return draw(task, Request(), labels, num=num, seed=seed, keep_frames=keep_frames)
 
 
-def save_preview(task: Task, path: Path, *, seed: int) -> None:
+def save_preview(task: Draws, path: Path, *, seed: int) -> None:
     """A small sheet of samples of the weights as they are."""
     samples = sample_rows(task, 4, seed=seed)
     picture = sheet(task.form, samples.items, samples.labels)
@@ -54,6 +58,16 @@ def save_preview(task: Task, path: Path, *, seed: int) -> None:
 
 def save_final_pictures(
     folder: Path, task: Task, dataset: Dataset, *, seed: int, recipe_text: str
+) -> None:
+    """What the task can show of the weights as they are: samples, or what it reads in items."""
+    if isinstance(task, Draws):
+        save_samples(folder, task, dataset, seed=seed, recipe_text=recipe_text)
+    if isinstance(task, Predicts):
+        save_predictions(folder, task, dataset.reference)
+
+
+def save_samples(
+    folder: Path, task: Draws, dataset: Dataset, *, seed: int, recipe_text: str
 ) -> None:
     """final.png, denoising.gif, denoising.png and forward.png, of the weights as they are."""
     samples = sample_rows(task, 6, seed=seed, keep_frames=True)
@@ -72,8 +86,52 @@ def save_final_pictures(
     from_first(write)
 
 
+def save_predictions(folder: Path, task: Predicts, held_out: Split) -> None:
+    """predictions.png: held-out items, evenly taken, with the class read in each."""
+    num = min(len(held_out), PREDICTED_ROWS * columns_of(task.form))
+    chosen = np.linspace(0, len(held_out) - 1, num).round().astype(int)  # files come by class
+    found = predictions_of(task, held_out.items[chosen])
+    assert held_out.labels is not None  # the task saw to it
+    picture = predictions_sheet(
+        task.form, held_out.items[chosen], found.labels, held_out.labels[chosen]
+    )
+    from_first(lambda: media.save_png(picture, folder / "predictions.png"))
+
+
+def save_mistakes(folder: Path, form: Form, held_out: Split, logits: Tensor) -> None:
+    """mistakes.png: the held-out items read wrong with the most confidence, if there are any.
+
+    `logits` (N, classes) are those of all held-out items.
+    """
+    assert held_out.labels is not None  # the task saw to it
+    path = folder / "mistakes.png"
+    confidence, read = (one.numpy() for one in logits.softmax(dim=1).max(dim=1))
+    wrong = np.flatnonzero(read != held_out.labels)
+    if not len(wrong):
+        path.unlink(missing_ok=True)
+        return
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")]
+    surest = surest[: MISTAKEN_ROWS * columns_of(form)]
+    items, truth = held_out.items[surest], held_out.labels[surest]
+    media.save_png(predictions_sheet(form, items, read[surest], truth), path)
+
+
+def predictions_sheet(form: Form, items: np.ndarray, read: np.ndarray, truth: np.ndarray) -> Image:
+    """Items with the class read in each; those read wrong are marked, the right one in brackets."""
+    if not is_image(form):
+        return form.picture(items, read)
+    names, wrong = form.class_names, read != truth
+    captions = [
+        names[one] if one == right else f"{names[one]} ({names[right]})"
+        for one, right in zip(read, truth, strict=True)
+    ]
+    scale = max(1, round(CAPTIONED_CELL / max(items.shape[1:3])))
+    columns = min(columns_of(form), len(items))
+    return media.grid(items, columns, scale, captions, marked=wrong.tolist())
+
+
 @torch.no_grad()
-def forward_frames(task: Task, dataset: Dataset, seed: int) -> list[np.ndarray]:
+def forward_frames(task: Draws, dataset: Dataset, seed: int) -> list[np.ndarray]:
     """Held-out items at evenly spaced times of the forward process, from clean to noise."""
     num = STRIP_ROWS if is_image(task.form) else 1000
     items = dataset.reference.items[:num]

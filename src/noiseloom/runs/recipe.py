@@ -7,9 +7,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Self
 
-from noiseloom.config import option, override, parse, read_yaml, to_mapping, write_yaml
+from noiseloom.config import (
+    FieldErrors,
+    option,
+    override,
+    parse,
+    read_yaml,
+    to_mapping,
+    word_of,
+    write_yaml,
+)
 from noiseloom.errors import InputError
-from noiseloom.menu import nearest
+from noiseloom.menu import member, nearest, words
 from noiseloom.training.loop import TrainingConfig
 
 EXCLUSIVE = [("training.steps", "training.max_minutes")]
@@ -25,6 +34,15 @@ class Recipe:
     network: Any = option(help="what learns", menu="noiseloom.networks")
     training: TrainingConfig = option(help="how long, how fast, how safely")
     evaluation: Any = option(help="how the result is measured", menu="noiseloom.evaluate")
+
+    def __post_init__(self) -> None:
+        unfit = [
+            part
+            for part in ("network", "evaluation")
+            if getattr(self, part).answers != self.task.answers
+        ]
+        if unfit:
+            raise FieldErrors({part: _unfit(self, part) for part in unfit})
 
     @classmethod
     def load(cls, name_or_path: str | Path, overrides: Sequence[str] = ()) -> Self:
@@ -42,6 +60,18 @@ class Recipe:
     def to_yaml(self) -> str:
         """The recipe with every value resolved, as a file that `load` reads back."""
         return write_yaml(to_mapping(self))
+
+
+def _unfit(recipe: Recipe, part: str) -> str:
+    """Why the recipe's network or evaluation does not fit its task, and which do."""
+    menu = {"network": "noiseloom.networks", "evaluation": "noiseloom.evaluate"}[part]
+    asked = recipe.task.answers
+    fitting = [word for word in words(menu) if member(menu, word).Config.answers == asked]
+    return (
+        f"{part} '{word_of(recipe, part)}' is made for a task that answers "
+        f"{getattr(recipe, part).answers}, and task '{word_of(recipe, 'task')}' answers {asked}. "
+        f"Use {part} {' or '.join(fitting)}"
+    )
 
 
 def fingerprint_of(path: Path) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from noiseloom import media, seeds
@@ -12,10 +13,13 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.data.forms import Form, form_from
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
+from noiseloom.evaluate.commands import use
+from noiseloom.networks import Answer
 from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.runs.environment import choose_device, describe_environment
+from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
 from noiseloom.runs.recipe import Recipe
-from noiseloom.tasks import Request, Task
+from noiseloom.tasks import Draws, Predicts, Request, Task
 from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
 from noiseloom.training.engines import Sharding, place
@@ -136,9 +140,11 @@ class Run:
 
         Picture i depends on the seed and i alone, not on `num` or `batch_size`. `raw` takes the
         weights themselves instead of their average. `device` is the recipe's if None. Raises
-        InputError.
+        InputError, also where the run's task draws no samples.
         """
         task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
+        if not isinstance(task, Draws):
+            raise InputError(self._cannot("items"))
         labels = choose_labels(task.form.class_names, label, num)
         request = Request(steps=steps, sampler=sampler, guidance=guidance)
         return draw(
@@ -152,8 +158,36 @@ class Run:
             on_step=on_step,
         )
 
+    def predict(
+        self,
+        items: Sequence[str | Path] | np.ndarray,
+        *,
+        raw: bool = False,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> Predictions:
+        """The class of each of `items`: image files, or an array as items are stored.
+
+        `raw` and `device` as in `sample`. Raises InputError for what cannot be read, and where the
+        run's task predicts no classes.
+        """
+        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
+        if not isinstance(task, Predicts):
+            raise InputError(self._cannot("classes"))
+        if isinstance(items, np.ndarray):
+            return predictions_of(task, check_items(task.form, items))
+        return predictions_of(task, read_items(task.form, items))
+
+    def _cannot(self, asked: Answer) -> str:
+        """The sentence for a run that is asked for what its task does not answer."""
+        other, own = use(asked, str(self.folder)), use(self.recipe.task.answers, str(self.folder))
+        return f"{self.folder} {own.does} and {other.lacks}. Use it with: {own.command}"
+
     def evaluate(self, *, num: int | None = None, **how: Any) -> dict[str, Any]:
-        """Measure samples against held-out data; writes evaluation.json and report.html."""
+        """Measure samples, or predictions, on held-out data.
+
+        Writes evaluation.json and report.html.
+        """
         from noiseloom.runs.judging import evaluate
 
         return evaluate(self, num=num, **how)

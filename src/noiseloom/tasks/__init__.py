@@ -2,11 +2,14 @@
 
 The word in a recipe is the Hugging Face task name. A task file holds its `Config`, whose `build`
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
+What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
+(samples) or `Predicts` (classes). Its `Config` says in `answers`, as networks and evaluations do,
+what comes out of it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
@@ -27,7 +30,7 @@ class Request:
 
 
 class Task(Protocol):
-    """A model with its loss and its sampler; `model` holds all that is trained."""
+    """A model with its loss; `model` holds all that is trained. What it can do beside is below."""
 
     model: nn.Module
     form: Form
@@ -38,6 +41,11 @@ class Task(Protocol):
     def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
         """Named (sum, count) pairs; the loop adds them up over micro-batches and ranks."""
 
+
+@runtime_checkable
+class Draws(Task, Protocol):
+    """A task that makes new items, from noise."""
+
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items; the last step's x0 is the sample."""
 
@@ -46,3 +54,11 @@ class Task(Protocol):
 
     def describe(self, request: Request) -> dict[str, Any]:
         """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+
+@runtime_checkable
+class Predicts(Task, Protocol):
+    """A task that reads a class in an item."""
+
+    def predict(self, items: np.ndarray) -> Tensor:
+        """Logits (N, classes) of stored items, float32, on the CPU."""

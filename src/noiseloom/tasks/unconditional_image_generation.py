@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_times
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
 from noiseloom.errors import InputError
 from noiseloom.menu import nearest
+from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request
@@ -56,6 +57,8 @@ class Sampling:
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Diffusion on images: schedule, target, objective, and how samples are drawn."""
+
+    answers: ClassVar[Answer] = "items"
 
     schedule: Schedule = option(
         help="alpha and sigma over t", choices=SCHEDULES, default_factory=RectifiedFlow

@@ -34,7 +34,7 @@ def verb(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Measure a run's samples against held-out data.
+    """Measure a run's samples, or the classes it predicts, on held-out data.
 
     Writes evaluation.json and report.html; --json prints the former.
     """
@@ -54,4 +54,5 @@ def verb(
             device=device,
             on_event=on_event,
         )
-    answer(f"{figures(evaluation)}\n\n{next_steps(opened.folder)}", evaluation, as_json)
+    following = next_steps(opened.folder, opened.recipe.task.answers)
+    answer(f"{figures(evaluation)}\n\n{following}", evaluation, as_json)

@@ -1,0 +1,43 @@
+"""The figures of an evaluation.json side by side: the run's own, and those they stand beside.
+
+Samples stand beside what real data scores, predictions beside plain baselines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Column:
+    """Figures by name, each with its 95 % interval where there is one.
+
+    `told` says of what others are measured by what their figures and intervals are.
+    """
+
+    title: str
+    metrics: Mapping[str, Any]
+    intervals: Mapping[str, Any]
+    told: str = ""
+
+
+def columns(evaluation: Mapping[str, Any]) -> tuple[Column, list[Column]]:
+    """The run's own column, and at least one of what it is compared with."""
+    metrics, intervals = evaluation.get("metrics") or {}, evaluation.get("intervals") or {}
+    if baselines := evaluation.get("baselines"):
+        others = [
+            Column(
+                name.capitalize(),
+                one.get("metrics") or {},
+                one.get("intervals") or {},
+                f"{name}, with its 95 % interval",
+            )
+            for name, one in baselines.items()
+        ]
+        return Column("This model", metrics, intervals), others
+    floor = evaluation.get("floor") or {}
+    told = "what real data scores, and the range 95 % of draws fall in"
+    real = Column("Real data", floor, evaluation.get("floor_intervals") or {}, told)
+    return Column("Samples", metrics, intervals), [real]
