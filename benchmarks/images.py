@@ -17,10 +17,10 @@ processor. The loop round the peers is lean: no workers, no progress bar, fused 
 several rates each is trained to the end; with `--search-share` below 1 for that share of the
 steps, and only the best then to the end.
 
-A peer's samplers (`peers/`) are compared on samples of seed 1 by the Fréchet distance of
-`judge.py`; the best draws again with seed 2, and that figure counts. DDPM's 1,000 calls an image
-are tried on a GPU only. Noiseloom trains for 1/4, 1/2, 1 and 2 minutes through its command and
-draws, once, with the recipe's own sampler, as it is and with guidance off, which diffusers'
+A peer's samplers (`peers/`) are compared on half as many samples, of seed 1, by the Fréchet
+distance of `judge.py`; the best draws again with seed 2, and that figure counts. DDPM's 1,000 calls
+an image are tried on a GPU only. Noiseloom trains for 1/4, 1/2, 1 and 2 minutes through its command
+and draws, once, with the recipe's own sampler, as it is and with guidance off, which diffusers'
 unconditional pipelines do not have. Asked: no worse than a peer's 20 minutes in a 20th of them.
 """
 

@@ -65,9 +65,10 @@ def _best_rate(known: dict[str, Any], name: str) -> tuple[float, ...]:
 
 
 def _run(jobs: list[Job], given: argparse.Namespace) -> None:
-    """Those jobs that the folder does not have yet."""
+    """Those jobs that the folder does not have yet; what the time limit stopped is made again."""
     known = read(given.out / "train.json").get("runs", [])
-    made = {Job(run["contestant"], run["rate"], run["steps"], run["search"]) for run in known}
+    known = [run for run in known if run["candidates"] or _job(run) not in jobs]
+    made = {_job(run) for run in known}
     with ThreadPoolExecutor(given.jobs) as pool:
         waiting = {pool.submit(_start, job, given): job for job in jobs if job not in made}
         for future in as_completed(waiting):
@@ -78,6 +79,10 @@ def _run(jobs: list[Job], given: argparse.Namespace) -> None:
             known.append(run)
             write(given.out / "train.json", {"runs": known})
             _say(f"{waiting[future]}: {_describe(run)}")
+
+
+def _job(run: dict[str, Any]) -> Job:
+    return Job(run["contestant"], run["rate"], run["steps"], run["search"])
 
 
 def _start(

@@ -15,7 +15,8 @@ from peers.jobs import Job
 from peers.training import Training, draw
 
 CHOOSING, COUNTING = 1, 2  # seeds of the samples
-LONG = 200  # network calls an image above which a sampler is tried on a GPU only
+SHARE = 0.5  # of the samples that count are drawn for choosing
+LONG = 100  # network calls an image above which a sampler is tried on a GPU only
 EXAMPLE_ON_CPU = 200  # samples of diffusers-example, of which 1,000 take hours
 
 
@@ -33,7 +34,7 @@ def train_one(given: argparse.Namespace) -> None:
     if steps_made == job.steps:
         samples.compare()
     if samples.distances and not job.search:
-        images = samples.draw(samples.best, COUNTING)
+        images = samples.draw(samples.best, COUNTING, samples.num)
         add_arrays(given.out / "samples.npz", {samples.name: images})
     run = {
         **asdict(job),
@@ -65,20 +66,19 @@ def _prepare(job: Job, given: argparse.Namespace) -> Training:
 
 
 class Samples:
-    """Samples of a trained contestant by each of its ways: weights, then sampler."""
+    """Samples of a trained contestant in each of its ways: which weights, which sampler."""
 
     def __init__(self, training: Training, job: Job, given: argparse.Namespace) -> None:
         self.training, self.given = training, given
+        self.calls = training.contestant.samplers
         self.name = f"{job.rate:g}-{job.steps}"
         self.num = given.num
         if job.contestant == "diffusers-example":
             few = given.num if given.device == "cuda" else min(given.num, EXAMPLE_ON_CPU)
             self.num = given.example_num or few
-        contestant = training.contestant
-        short = {name: n for name, n in contestant.samplers.items() if n <= LONG}
-        tried = short | (contestant.samplers if given.device == "cuda" else {})
-        tried = dict(list(tried.items())[:1]) if job.search else tried
-        self.ways = [f"{weights} {sampler}" for sampler in tried for weights in contestant.weights]
+        tried = [name for name, n in self.calls.items() if n <= LONG or given.device == "cuda"]
+        tried = tried[:1] if job.search else tried
+        self.ways = [(which, name) for name in tried for which in training.contestant.weights]
         self.distances: dict[str, float] = {}
 
     @property
@@ -86,24 +86,30 @@ class Samples:
         return min(self.distances, key=lambda way: self.distances[way])
 
     def compare(self) -> None:
-        """Fills `distances`, as far as the time goes, from the cheapest way on."""
+        """Fills `distances`; leaves out a way that, with the samples that count, ends too late."""
         train = judge.read_digits(self.given.data, "train")
         critic = judge.prepare(train, judge_cache())
         reference, _ = critic.look(judge.read_digits(self.given.data, "t10k").images)
-        for way in self.ways:
-            if self.distances and time.time() > self.given.until:
-                return
-            images = torch.from_numpy(self.draw(way, CHOOSING)).permute(0, 3, 1, 2).float() / 255
-            self.distances[way] = judge.frechet(critic.look(images)[0], reference)
+        few, call_seconds = max(2, round(SHARE * self.num)), 0.0
+        for which, sampler in self.ways:
+            began = time.time()
+            left = call_seconds * self.calls[sampler] * (few + self.num)
+            if self.distances and began + left > self.given.until:
+                continue
+            images = self.draw(f"{which} {sampler}", CHOOSING, few)
+            call_seconds = (time.time() - began) / self.calls[sampler] / few
+            looked_at = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
+            distance = judge.frechet(critic.look(looked_at)[0], reference)
+            self.distances[f"{which} {sampler}"] = distance
 
-    def draw(self, way: str, seed: int) -> np.ndarray:
-        weights, sampler = way.split()
+    def draw(self, way: str, seed: int, num: int) -> np.ndarray:
+        which, sampler = way.split()
         training = self.training
         return draw(
             training.contestant,
-            training.average if weights == "average" else training.network,
+            training.average if which == "average" else training.network,
             sampler,
-            num=self.num,
+            num=num,
             seed=seed,
             device=training.images.device,
             precision=training.precision,

@@ -43,7 +43,7 @@ class Training:
         self.contestant, self.images, self.labels = contestant, images, labels
         self.steps, self.precision = steps, precision
         self.network = contestant.network().to(device).train()
-        self.average = copy.deepcopy(self.network).requires_grad_(False)
+        self.average = copy.deepcopy(self.network)
         self.rates = (rate * contestant.rate_plan(steps)).float().to(device)
         self.pulls = contestant.average_plan(steps).float().to(device)
         self.order = shuffled(len(images), contestant.batch_size, steps).to(device)
@@ -51,8 +51,8 @@ class Training:
         self.last_loss = torch.zeros((), device=device)
         first_rate = torch.tensor(rate, device=device)
         self.optimizer = contestant.optimizer(self.network.parameters(), first_rate)
-        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-        self.pairs = [(mean, weight.detach()) for mean, weight in pairs]
+        self.means = [mean.detach() for mean in self.average.parameters()]
+        self.values = [value.detach() for value in self.network.parameters()]
 
     def advance(self) -> None:
         """One step; nothing in it waits for the device."""
@@ -65,12 +65,13 @@ class Training:
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_NORM)
         self.optimizer.step()
-        pull = self.pulls.index_select(0, self.step)[0]
-        with torch.no_grad():
-            for mean, weight in self.pairs:
-                mean.lerp_(weight, pull)
+        self._average(self.pulls.index_select(0, self.step)[0])
         self.last_loss.copy_(loss.detach())
         self.step += 1
+
+    def _average(self, pull: Tensor) -> None:
+        torch._foreach_mul_(self.means, 1 - pull)
+        torch._foreach_add_(self.means, torch._foreach_mul(self.values, pull))
 
     def run(self, *, until: float = float("inf"), capture: bool = False) -> int:
         """Train to the last step, or till the clock (`time.time`) says `until`; steps made.
