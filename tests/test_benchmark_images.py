@@ -4,7 +4,9 @@ import ast
 import importlib
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -152,6 +154,78 @@ def test_an_empty_folder_makes_a_table_of_what_is_missing(table, tmp_path):
     assert {peer["missing"] for peer in found["peers"].values()} == {"not timed"}
     assert found["noiseloom"] == []
     assert table.markdown(found).count("| not timed |") == len(table.NAMES)
+
+
+@pytest.fixture
+def training(table, tmp_path, monkeypatch):
+    """`train` with a fifth of the steps for rates, on contestants that are not really trained."""
+    jobs = importlib.import_module("peers.jobs")
+    rates = {"control": (1e-3, 2e-3), "diffusers-example": (1e-4,)}
+    monkeypatch.setattr(jobs, "contestant", lambda name: SimpleNamespace(rates=rates[name]))
+    monkeypatch.setattr(jobs.judge, "read_digits", lambda data, part: None)
+    monkeypatch.setattr(jobs.judge, "prepare", lambda train, cache: None)
+    times = {"contestants": {name: {"steps": 100} for name in rates}}
+    (tmp_path / "times.json").write_text(json.dumps(times))
+    started, stopped = [], set()
+
+    def start(job, given):
+        started.append((job.contestant, job.rate, job.steps, job.search))
+        ended = job.contestant not in stopped
+        run = {
+            **asdict(job),
+            "steps_made": job.steps if ended else 7,
+            "seconds": 1.0,
+            "sampling_seconds": 1.0,
+            "candidates": {"average ddim-50": 1 / job.rate} if ended else {},
+        }
+        return run, {} if job.search else {f"{job.rate:g}": flat(1)}
+
+    monkeypatch.setattr(jobs, "_start", start)
+
+    def train():
+        started.clear()
+        jobs.train_all(
+            SimpleNamespace(
+                data=tmp_path,
+                out=tmp_path,
+                times=None,
+                only=list(rates),
+                steps=None,
+                search_share=0.2,
+                jobs=1,
+                limit_seconds=1e9,
+            )
+        )
+        return list(started)
+
+    train.stopped = stopped
+    return train
+
+
+def test_the_rate_whose_search_is_best_is_trained_to_the_end(training, tmp_path):
+    assert training() == [
+        ("control", 1e-3, 20, True),
+        ("control", 2e-3, 20, True),
+        ("control", 2e-3, 100, False),
+        ("diffusers-example", 1e-4, 100, False),
+    ]
+    with np.load(tmp_path / "samples-control.npz") as arrays:
+        assert list(arrays) == ["0.002"]
+
+
+def test_training_goes_on_from_what_there_is_and_makes_again_what_was_stopped(training, tmp_path):
+    training.stopped.add("diffusers-example")
+    training()
+    training.stopped.clear()
+    assert training() == [("diffusers-example", 1e-4, 100, False)]
+    assert training() == []
+    assert len(json.loads((tmp_path / "train.json").read_text())["runs"]) == 4
+
+
+def test_training_without_times_says_what_to_do(training, tmp_path):
+    (tmp_path / "times.json").unlink()
+    with pytest.raises(SystemExit, match="no times of control, diffusers-example: run the stage"):
+        training()
 
 
 def test_plans_span_exactly_the_steps(table):
