@@ -82,9 +82,11 @@ class Training:
         advance = self._captured() if capture and self.steps > WARM_UP else self.advance
         made = int(self.step)
         while made < self.steps and time.time() < until:
-            for _ in range(min(LOOK_EVERY, self.steps - made)):
+            made += (few := min(LOOK_EVERY, self.steps - made))
+            for _ in range(few):
                 advance()
-            made = int(self.step)  # waits for the device
+            if int(self.step) != made:  # waits for the device
+                raise RuntimeError(f"the captured step has run {int(self.step)} times, not {made}")
         if not self.last_loss.isfinite():
             raise ArithmeticError(f"the loss is {float(self.last_loss)} after {made} steps")
         return made

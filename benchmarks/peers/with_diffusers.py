@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from peers import CLASSES, SIDE, Contestant, cosine, power_average, warm_down
 
 TRAINED = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear")
-SAMPLERS = {"ddim-50": 50, "dpm++-20": 20, "dpm++-20-karras": 20, "ddpm-1000": 1000}
+SAMPLERS = {"dpm++-20": 20, "dpm++-20-karras": 20, "ddim-50": 50, "ddpm-1000": 1000}
 
 
 def small() -> Contestant:
