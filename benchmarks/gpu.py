@@ -47,6 +47,7 @@ from noiseloom.training.loop import Progress, Training
 from noiseloom.training.precision import autocast, settle
 
 DATASHEET_TERAFLOPS = {"H100": 989.0, "H200": 989.0, "A100": 312.0}  # dense bfloat16, SXM
+VARIANTS = ((256, False, "muon"), (512, True, "muon"), (512, True, "adamw"))  # batch, compile
 LARGE = "network={name: dit, patch: 2, width: 768, depth: 12, heads: 12}"
 SMALL = {
     "dit": "network={name: dit, patch: 4, width: 192, depth: 4, heads: 3}",
@@ -123,17 +124,14 @@ def utilisation(folder: Path) -> dict[str, Any]:
     datasheet = next((v for k, v in DATASHEET_TERAFLOPS.items() if k in name), None)
     measured_peak = 2 * 8192**3 / product / 1e12
     rows = []
-    for batch, fused, optimizer in (
-        (256, "false", "muon"),
-        (512, "true", "muon"),
-    ):
+    for batch, fused, optimizer in VARIANTS:
         torch.compiler.reset()  # another batch size would otherwise be compiled for any size
         training = training_of(
             folder,
             LARGE,
             "training.precision=bfloat16",
             f"training.batch_size={batch}",
-            f"training.compile={fused}",
+            f"training.compile={str(fused).lower()}",
             f"training.optimizer={{name: {optimizer}, learning_rate: 1e-3}}",
         )
         first = seconds(training.advance)
@@ -142,7 +140,7 @@ def utilisation(folder: Path) -> dict[str, Any]:
         rows.append(
             {
                 "batch": batch,
-                "compile": fused == "true",
+                "compile": fused,
                 "optimizer": optimizer,
                 "first_step_seconds": round(first, 1),
                 "step_milliseconds": round(1e3 * step, 2),

@@ -16,8 +16,10 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 # Training is cut short; everything else of a command runs as it stands.
-SHORT = ["training.steps=2", "training.batch_size=4", "network.width=16", "network.depth=1"]
+TWO_STEPS = ["training.steps=2", "training.batch_size=4"]
+SHORT = [*TWO_STEPS, "network.width=16", "network.depth=1"]
 IMAGES = ["network.heads=2", "evaluation.feature_images=600", "evaluation.num=60"]
+SMALL = {"toy-2d": SHORT, "digits-classifier": [*TWO_STEPS, "network.width=4"]}
 BUDGET = re.compile(r"training\.(max_minutes|steps)=[\d.]+")
 SCRIPTS = {"./scripts/demo"}  # run from a clean clone by whoever releases: it takes minutes
 ENVIRONMENT = {"source .venv/bin/activate"}  # the tests already run in it
@@ -45,8 +47,7 @@ def shortened(command: str) -> list[str]:
     """The words of a command, with training cut to two steps."""
     words = [word for word in shlex.split(command) if not BUDGET.match(word)]
     if words[1] == "train":
-        small = [*SHORT, *IMAGES] if words[2] != "toy-2d" else SHORT
-        return [*words[:3], *small, *words[3:]]
+        return [*words[:3], *SMALL.get(words[2], [*SHORT, *IMAGES]), *words[3:]]
     return words
 
 

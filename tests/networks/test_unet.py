@@ -149,7 +149,7 @@ def test_an_optimiser_read_back_goes_on_with_the_same_bytes(optimizer: AdamW | M
             if stops and step == 2:
                 state = {key: value.contiguous() for key, value in engine.tensors().items()}
                 engine = optimizer.build(network)
-                engine.load(state)
+                engine.load(state.items())
             network(x, t).square().mean().backward()
             engine.step(1.0)
         ends.append([parameter.detach() for parameter in network.parameters()])
