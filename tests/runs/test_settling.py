@@ -135,5 +135,13 @@ def test_parts_are_of_equal_size(batch_size: int, accumulate: int, expected: lis
 
 def test_a_run_older_than_this_goes_on_as_its_recipe_says() -> None:
     settled = Settled(**json.loads('{"precision": "float32", "total_steps": 9}'))
-    config = TrainingConfig(steps=9, batch_size=8, accumulate=2)
-    assert settled.apply(config) == config
+    config = TrainingConfig(steps=9, batch_size=8, accumulate=2, checkpoint_every=3)
+    applied = settled.apply(config)
+    assert (applied.accumulate, applied.checkpoint_every, applied.sample_every) == (2, 3, 3)
+
+
+def test_a_short_budget_is_not_spent_on_checkpoints_and_previews() -> None:
+    config = TrainingConfig(max_minutes=1, batch_size=8)
+    settled = Settled("float32", 100, 0.1, 1, checkpoints=3, previews=0)
+    applied = settled.apply(config)
+    assert (applied.checkpoint_every, applied.sample_every) == (34, 100)

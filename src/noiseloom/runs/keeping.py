@@ -18,7 +18,7 @@ from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Training
 
 CHECKPOINTS_PER_RUN = 10
-PREVIEWS_PER_RUN = 4
+PREVIEWS_PER_RUN = 3  # and one at the end
 HELD_OUT_ITEMS = 256
 
 
@@ -40,7 +40,7 @@ class Keeper:
         self.held_out = held_out
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.save_every = config.checkpoint_every or math.ceil(total / CHECKPOINTS_PER_RUN)
-        self.sample_every = config.sample_every or math.ceil(total / PREVIEWS_PER_RUN)
+        self.sample_every = config.sample_every or math.ceil(total / (PREVIEWS_PER_RUN + 1))
 
     @property
     def save_is_due(self) -> bool:

@@ -1,6 +1,7 @@
 """What is settled once, at a run's start, and recorded: a resume must not decide it anew."""
 
 import gc
+import math
 import shutil
 import statistics
 import time
@@ -25,6 +26,8 @@ from noiseloom.training.precision import settle
 
 MEASURE_SHARE = 0.04  # of a time budget goes into measuring the step time
 MARGIN = 0.98  # of what is left is planned for: no machine is as quick all the time
+KEEPING_SHARE = 0.08  # of a time budget may go into checkpoints, and as much into previews
+FEWEST_CHECKPOINTS = 3
 
 
 @dataclass(frozen=True)
@@ -33,17 +36,26 @@ class Settled:
 
     `accumulate` is how many micro-batches a step is made of: the recipe's, or more where that does
     not fit into memory (None in runs older than this). Another number of them would sum in another
-    order, so a resume keeps it.
+    order, so a resume keeps it. `checkpoints` and `previews` are how many there are where the
+    recipe does not say: fewer where they would take much of a time budget.
     """
 
     precision: Literal["float32", "bfloat16"]
     total_steps: int
     step_seconds: float | None = None
     accumulate: int | None = None
+    checkpoints: int = CHECKPOINTS_PER_RUN
+    previews: int = PREVIEWS_PER_RUN
 
     def apply(self, config: TrainingConfig) -> TrainingConfig:
         """The recipe's `config` with what was settled of it."""
-        return replace(config, accumulate=self.accumulate or config.accumulate)
+        total = self.total_steps
+        return replace(
+            config,
+            accumulate=self.accumulate or config.accumulate,
+            checkpoint_every=config.checkpoint_every or math.ceil(total / self.checkpoints),
+            sample_every=config.sample_every or math.ceil(total / (self.previews + 1)),
+        )
 
 
 def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: OnEvent) -> Settled:
@@ -149,13 +161,24 @@ def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: flo
     step = statistics.median(times[len(times) // 3 :])  # the first steps are slow
     save, preview = _keeping_seconds(run, trial, task, dataset)
     left = MARGIN * budget - (time.perf_counter() - began)
+    checkpoints = min(CHECKPOINTS_PER_RUN, int(KEEPING_SHARE * budget / save))
+    checkpoints = max(FEWEST_CHECKPOINTS, checkpoints)
+    previews = min(PREVIEWS_PER_RUN, int(KEEPING_SHARE * budget / max(preview, 1e-6)))
     for cost, every, number in (
-        (save, config.checkpoint_every, CHECKPOINTS_PER_RUN),
-        (preview, config.sample_every, PREVIEWS_PER_RUN),
+        (save, config.checkpoint_every, checkpoints),
+        (preview, config.sample_every, previews),
     ):
         left -= number * cost if every is None else 0
         step += cost / every if every is not None else 0
-    return from_first(lambda: Settled(trial.precision, max(1, int(left / step)), step))
+    return from_first(
+        lambda: Settled(
+            trial.precision,
+            max(1, int(left / step)),
+            step,
+            checkpoints=checkpoints,
+            previews=previews,
+        )
+    )
 
 
 def _are_enough(times: list[float], budget: float) -> bool:
@@ -167,18 +190,12 @@ def _are_enough(times: list[float], budget: float) -> bool:
 def _keeping_seconds(
     run: Run, trial: Training, task: Task, dataset: Dataset
 ) -> tuple[float, float]:
-    """How long a checkpoint and a preview take, made in a folder that is then removed.
-
-    The second of each counts: the first loads what draws and what writes, which later ones do not.
-    """
+    """How long a checkpoint and a preview take, made in a folder that is then removed."""
     aside = run.folder / ".measuring"
+    from_first(lambda: _make_anew(aside))
     try:
-        seen: list[tuple[float, float]] = []
-        for _ in range(2):
-            from_first(lambda: _make_anew(aside))
-            keeper = Keeper(aside, trial, task, dataset.reference, {})
-            seen.append((_seconds(keeper.save), _seconds(keeper.preview)))
-        return seen[-1]
+        keeper = Keeper(aside, trial, task, dataset.reference, {})
+        return _seconds(keeper.save), _seconds(keeper.preview)
     finally:
         if is_first():
             shutil.rmtree(aside, ignore_errors=True)
