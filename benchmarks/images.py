@@ -18,10 +18,13 @@ several rates each is trained to the end; with `--search-share` below 1 for that
 steps, and only the best then to the end.
 
 A peer's samplers (`peers/`) are compared on half as many samples, of seed 1, by the Fréchet
-distance of `judge.py`; the best draws again with seed 2, and that figure counts. DDPM's 1,000 calls
-an image are tried on a GPU only. Noiseloom trains for 1/4, 1/2, 1 and 2 minutes through its command
-and draws, once, with the recipe's own sampler, as it is and with guidance off, which diffusers'
-unconditional pipelines do not have. Asked: no worse than a peer's 20 minutes in a 20th of them.
+distance of `judge.py`; the best draws again with seed 2, and that figure counts. Samplers of more
+than 100 calls an image are tried on a GPU only. Noiseloom trains for 1/4, 1/2, 1 and 2 minutes
+through its command and draws with the recipe's sampler: with the recipe's guidance or with guidance
+2, chosen in the same way; and, beside that, as the recipe is, and with guidance off, which
+diffusers' unconditional pipelines do not have. A peer's sampling time is that of its network calls
+alone, Noiseloom's of its whole command. The goal: no worse than a peer's 20 minutes in a 20th of
+them.
 """
 
 import argparse

@@ -61,9 +61,9 @@ def main() -> None:
 
 def run(own: list[str], processes: int) -> dict[str, Any]:
     """What `processes` processes of one thread each measure."""
-    alone = [sys.executable]
     launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    command = [*alone, *(launcher if processes > 1 else []), str(Path(__file__).resolve()), *own]
+    words = [*(launcher if processes > 1 else []), str(Path(__file__).resolve()), *own]
+    command = [sys.executable, *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
     measured: dict[str, Any] = json.loads(answer.stdout)

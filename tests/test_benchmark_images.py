@@ -89,9 +89,11 @@ def folder(tmp_path):
             "minutes": minutes,
             "steps": 100,
             "step_seconds": 0.06,
-            "sampling_seconds_1000": {"recipe": 9.0, "off": 8.0},
+            "chosen_at": {"recipe": guided + 5.0, "strong": guided - 5.0},
+            "sampling_seconds_1000": {"recipe": 9.0, "strong": 9.5, "off": 8.0},
         }
         np.savez(tmp_path / "ours" / f"{minutes:g}-recipe.npz", images=flat(guided))
+        np.savez(tmp_path / "ours" / f"{minutes:g}-strong.npz", images=flat(guided + 10))
         np.savez(tmp_path / "ours" / f"{minutes:g}-off.npz", images=flat(unguided))
     (tmp_path / "ours.json").write_text(json.dumps(own))
     return tmp_path
@@ -107,24 +109,33 @@ def test_the_sampler_is_chosen_on_one_seed_and_reported_on_the_other(table, fold
 
 def test_the_ratio_is_of_the_shortest_training_that_is_no_worse(table, folder):
     peer = table.compare(folder, verdict)["peers"]["diffusers-small"]
-    assert (peer["noiseloom_minutes_guidance_recipe"], peer["ratio_guidance_recipe"]) == (1, 20)
-    assert (peer["noiseloom_minutes_guidance_off"], peer["ratio_guidance_off"]) == (2, 10)
+    assert (peer["noiseloom_minutes_recipe"], peer["ratio_recipe"]) == (1, 20)
+    assert (peer["noiseloom_minutes_off"], peer["ratio_off"]) == (2, 10)
+
+
+def test_noiselooms_own_best_is_chosen_on_one_seed_and_reported_on_the_other(table, folder):
+    found = table.compare(folder, verdict)
+    best = [run for run in found["noiseloom"] if run["way"] == "best"]
+    assert [run["drawn"] for run in best] == ["strong"] * 3
+    assert [run["verdict"]["frechet_distance"] for run in best] == [100, 70, 40]
+    peer = found["peers"]["diffusers-small"]
+    assert (peer["noiseloom_minutes_best"], peer["ratio_best"]) == (2, 10)
 
 
 def test_a_peer_that_is_never_reached_has_no_ratio(table, folder):
     np.savez(folder / "samples-diffusers-small.npz", **{"0.001-2400": flat(29)})
     found = table.compare(folder, verdict)
     peer = found["peers"]["diffusers-small"]
-    assert peer["noiseloom_minutes_guidance_recipe"] is None
-    assert peer["ratio_guidance_recipe"] is None
-    assert "not reached | not reached" in table.markdown(found)
+    assert peer["noiseloom_minutes_recipe"] is None
+    assert peer["ratio_recipe"] is None
+    assert "not reached | not reached | not reached" in table.markdown(found)
 
 
 def test_noiseloom_is_compared_at_as_many_samples_as_the_peer_has(table, folder):
     np.savez(folder / "samples-diffusers-small.npz", **{"0.001-2400": flat(64, num=2)})
     peer = table.compare(folder, verdict)["peers"]["diffusers-small"]
     assert peer["verdict"]["frechet_distance"] == 104.0
-    assert peer["ratio_guidance_recipe"] == 20
+    assert peer["ratio_recipe"] == 20
 
 
 def test_what_is_missing_is_said(table, folder):
@@ -138,7 +149,7 @@ def test_what_is_missing_is_said(table, folder):
 def test_the_markdown_has_a_row_for_each_and_all_are_equally_wide(table, folder):
     found = table.compare(folder, verdict)
     rows = [line for line in table.markdown(found).splitlines() if line.startswith("|")]
-    assert len(rows) == 2 + len(table.NAMES) + 6
+    assert len(rows) == 2 + len(table.NAMES) + 9
     assert len({row.count("|") for row in rows}) == 1
     assert (
         "| diffusers-small, rate 0.001 | 1,234,567 | 500 | 2,400 | 64.0 / 10.0 = 6.40 (n = 4) "

@@ -26,7 +26,7 @@ ENVIRONMENT = {"source .venv/bin/activate"}  # the tests already run in it
 
 
 @pytest.fixture(scope="module")
-def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photos in two classes, in which the README's commands run one after another."""
     folder = tmp_path_factory.mktemp("readme")
     random = np.random.default_rng(0)
@@ -60,14 +60,14 @@ def test_all_blocks_are_of_a_known_kind() -> None:
             assert os.access(ROOT / command, os.X_OK)
 
 
-def test_every_command_runs(workplace: Path) -> None:
+def test_every_command_runs(folder: Path) -> None:
     for command in commands():
         if not command.startswith("noiseloom "):
             continue
         words = shortened(command)
         result = subprocess.run(
             [sys.executable, "-m", *words],
-            cwd=workplace,
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,
@@ -75,19 +75,19 @@ def test_every_command_runs(workplace: Path) -> None:
         )
         assert result.returncode == 0, f"{shlex.join(words)}\n{result.stderr}"
     for name in ("sheet.png", "way.gif", "samples.npz", "runs/photos/report.html"):
-        assert (workplace / name).is_file(), name
+        assert (folder / name).is_file(), name
 
 
-def test_python_blocks_run(workplace: Path) -> None:
+def test_python_blocks_run(folder: Path) -> None:
     (block,) = (text for kind, text in BLOCKS if kind == "python")
     quick = ", ".join(f'"{setting}"' for setting in [*SHORT, *IMAGES])
     code = block.replace('"training.max_minutes=1"', quick)
     assert code != block
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=workplace, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
-    assert (workplace / "digits.png").is_file()
+    assert (folder / "digits.png").is_file()
 
 
 def test_the_map_of_files_is_true() -> None:

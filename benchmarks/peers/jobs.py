@@ -53,13 +53,15 @@ def train_all(given: argparse.Namespace) -> None:
         few = {name: max(1, round(given.search_share * steps[name])) for name in several}
         searches = [Job(name, rate, few[name], True) for name in several for rate in rates[name]]
         _run(searches, given)
-        rates |= {name: _best_rate(read(given.out / "train.json"), name) for name in several}
+        rates |= {
+            name: _best_rate(read(given.out / "train.json"), name, few[name]) for name in several
+        }
     _run([Job(name, rate, steps[name]) for name in given.only for rate in rates[name]], given)
 
 
-def _best_rate(known: dict[str, Any], name: str) -> tuple[float, ...]:
+def _best_rate(known: dict[str, Any], name: str, steps: int) -> tuple[float, ...]:
     found = [run for run in known.get("runs", []) if run["contestant"] == name and run["search"]]
-    found = [run for run in found if run["candidates"]]
+    found = [run for run in found if run["candidates"] and run["steps"] == steps]
     best = min(found, key=lambda run: min(run["candidates"].values()), default=None)
     return () if best is None else (best["rate"],)
 

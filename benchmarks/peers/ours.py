@@ -3,21 +3,31 @@
 import argparse
 import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
-from peers.folder import read, write
+import judge
+import torch
 
-GUIDANCES = {"recipe": [], "off": ["--guidance", "1"]}
-SEED = "2"  # the one that counts for the peers, too
+from peers.folder import judge_cache, read, read_arrays, write
+
+WAYS = {"recipe": [], "strong": ["--guidance", "2"], "off": ["--guidance", "1"]}
+"""How samples are drawn: as the recipe says, with stronger guidance, without."""
+CHOICES = ("recipe", "strong")  # the better of them is a run's own best sampler
+CHOOSING, COUNTING = 1, 2  # seeds, as the peers' samples have
 
 
 def train_ours(given: argparse.Namespace) -> None:
-    """Writes ours.json and ours/<minutes>-<guidance>.npz."""
+    """Writes ours.json and ours/<minutes>-<way>.npz; goes on from what is there."""
     path = given.out / "ours.json"
     known = read(path)
     for minutes in given.minutes:
-        if f"{minutes:g}" not in known:
-            known[f"{minutes:g}"] = _train(minutes, given)
+        run = known.setdefault(f"{minutes:g}", {})
+        if "steps" not in run:
+            run |= _train(minutes, given)
+            write(path, known)
+        if "chosen_at" not in run:
+            run |= _draw(minutes, given)
             write(path, known)
 
 
@@ -29,25 +39,45 @@ def _train(minutes: float, given: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
     settings = [f"data.path={given.data.resolve()}", f"training.max_minutes={minutes}"]
     _noiseloom(given, "train", "mnist", *settings, "--no-evaluate", "--out", str(folder))
-    command_seconds = time.perf_counter() - began
-    sampling_seconds = {}
-    for name, words in GUIDANCES.items():
-        out = given.out / "ours" / f"{minutes:g}-{name}.npz"
-        began = time.perf_counter()
-        asked = ["--num", str(given.num), "--seed", SEED, "--out", str(out), *words]
-        _noiseloom(given, "sample", str(folder), *asked)
-        sampling_seconds[name] = time.perf_counter() - began
     settled = read(folder / "environment.json")["settled"]
     return {
         "minutes": minutes,
         "steps": settled["total_steps"],
         "step_seconds": settled["step_seconds"],
         "precision": settled["precision"],
-        "command_seconds": command_seconds,
-        "sampling_seconds_1000": {
-            name: 1000 / given.num * seconds for name, seconds in sampling_seconds.items()
-        },
+        "command_seconds": time.perf_counter() - began,
     }
+
+
+def _draw(minutes: float, given: argparse.Namespace) -> dict[str, Any]:
+    """Draws what counts in every way, and half as much of another seed to choose by."""
+    critic = judge.prepare(judge.read_digits(given.data, "train"), judge_cache())
+    reference, _ = critic.look(judge.read_digits(given.data, "t10k").images)
+    seconds, distances = {}, {}
+    for way, words in WAYS.items():
+        began = time.perf_counter()
+        _sample(minutes, given, way, [*words, "--seed", str(COUNTING)], given.num)
+        seconds[way] = 1000 / given.num * (time.perf_counter() - began)
+        if way in CHOICES:
+            path = _sample(
+                minutes,
+                given,
+                f"{way}-chosen-by",
+                [*words, "--seed", str(CHOOSING)],
+                given.num // 2,
+            )
+            images = torch.from_numpy(read_arrays(path)["images"]).permute(0, 3, 1, 2).float() / 255
+            distances[way] = judge.frechet(critic.look(images)[0], reference)
+    return {"chosen_at": distances, "sampling_seconds_1000": seconds}
+
+
+def _sample(
+    minutes: float, given: argparse.Namespace, name: str, words: list[str], num: int
+) -> Path:
+    out = given.out / "ours" / f"{minutes:g}-{name}.npz"
+    folder = given.out / "ours" / f"{minutes:g}"
+    _noiseloom(given, "sample", str(folder), "--num", str(num), "--out", str(out), *words)
+    return out
 
 
 def _noiseloom(given: argparse.Namespace, *words: str) -> None:

@@ -191,6 +191,12 @@ def test_all_parts_that_do_not_fit_are_named_with_their_lines(tmp_path: Path) ->
     assert found == [("network", 3), ("evaluation", 5)]
 
 
+def test_augmentation_that_may_change_a_class_is_refused(tmp_path: Path) -> None:
+    recipe = Recipe.load("digits-classifier", ["training.steps=2", "data.augment=0.1"])
+    with pytest.raises(InputError, match="may change their class"):
+        Run.create(recipe, tmp_path / "run").train(evaluate=False)
+
+
 def test_data_without_labels_is_refused(digit_files: Path, tmp_path: Path) -> None:
     recipe = Recipe.load(
         "digits-classifier", ["data=images", f"data.path={digit_files}", "data.labels=none"]

@@ -1,6 +1,6 @@
 """What each of two processes does for tests/runs/test_sharding.py, which starts them.
 
-    torchrun --nproc-per-node 2 tests/runs/two_shares.py FOLDER
+    torchrun --standalone --nproc-per-node 2 -m tests.runs.two_shares FOLDER
 
 FOLDER/begun-alone is a run that one process has begun. Everything is done here in one start, since
 starting two processes takes longer than all of it.

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,10 @@ from torch import nn
 
 from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch
-from noiseloom.errors import MachineError
+from noiseloom.errors import InputError, MachineError
+from noiseloom.runs import Recipe
+from noiseloom.runs.run import build_task
+from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import Random
 from noiseloom.training.loop import Training, TrainingConfig
 from noiseloom.training.optimizers import AdamW
@@ -55,6 +59,24 @@ def test_micro_batches_are_one_batch(accumulate: int) -> None:
     for one, other in zip(whole.run(), parts.run(), strict=True):
         assert other.loss == pytest.approx(one.loss, rel=1e-5)
     torch.testing.assert_close(whole.task.model.weight, parts.task.model.weight)
+
+
+def test_a_network_without_blocks_cannot_be_compiled() -> None:
+    with pytest.raises(InputError, match="set training.compile=false"):
+        make(compile=True)
+
+
+@pytest.mark.slow  # it calls a C++ compiler
+def test_compiled_blocks_train_as_they_are() -> None:
+    losses = {}
+    for compiled in (False, True):
+        recipe = Recipe.load("digits", ["training.steps=4", "training.precision=float32"])
+        data = recipe.data.open(lambda what, done, total: None)
+        task = build_task(recipe, data.form, measure_statistics(data), "cpu")
+        config = replace(recipe.training, compile=compiled)
+        training = Training(config, task, data.train, "float32", total_steps=4)
+        losses[compiled] = [training.advance()[0] for _ in range(4)]
+    assert losses[True] == pytest.approx(losses[False], rel=1e-4)
 
 
 def test_going_on_from_a_checkpoint_is_exact() -> None:

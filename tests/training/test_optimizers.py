@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from noiseloom.errors import InputError
 from noiseloom.training.optimizers import AdamW, Muon, WarmDown, is_hidden_matrix
 from noiseloom.training.orthogonalisation import orthogonalise
 
@@ -37,6 +38,11 @@ def test_batched_muon_is_muon_one_by_one() -> None:
         expected = expected * (1 - rate * 0.01) - rate * update
         optimizer.step(0.5 + 0.1 * step)
         torch.testing.assert_close(matrix.detach(), expected)
+
+
+def test_muon_wants_hidden_matrices() -> None:
+    with pytest.raises(InputError, match="set training.optimizer=adamw"):
+        Muon().build(nn.Linear(3, 4))
 
 
 def test_hidden_matrices_are_those_of_the_blocks() -> None:

@@ -67,6 +67,14 @@ def test_rounding_never_blows_up(precision: str, steps: int) -> None:
     assert max(float(torch.linalg.svdvals(x.float()).max()) for x in answers) < 1.35
 
 
+def test_matrices_in_bfloat16_are_answered_in_bfloat16() -> None:
+    matrix = torch.randn(32, 16, generator=torch.Generator().manual_seed(0))
+    (exact,) = orthogonalise([matrix], steps=3)
+    (rounded,) = orthogonalise([matrix.bfloat16()], steps=3)
+    assert rounded.dtype == torch.bfloat16
+    torch.testing.assert_close(rounded.float(), exact, atol=0.03, rtol=0.03)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_gradients_of_every_size_are_orthogonalised_or_left_small(precision: str) -> None:
     generator = torch.Generator().manual_seed(0)

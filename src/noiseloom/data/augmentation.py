@@ -26,6 +26,10 @@ from torch import Tensor
 
 from noiseloom.seeds import Random
 
+HELP = (
+    "probability of each change (mirror, scale, turn, stretch, shift) to a training image; the "
+    "network is told of it, so samples stay as the data; 0: off"
+)
 TOLD = 9  # numbers an image
 LOG_STRENGTH = 0.2 * math.log(2)  # of scaling and stretching
 SHIFT = 1 / 8  # of a side

@@ -16,7 +16,7 @@ import numpy as np
 
 from noiseloom.config import option
 from noiseloom.data.assembly import Assembly, hash_of
-from noiseloom.data.augmentation import check_probability
+from noiseloom.data.augmentation import HELP, check_probability
 from noiseloom.data.content import Progress
 from noiseloom.data.dataset import ImageDataset
 from noiseloom.data.prepared import cache_root, key_of, open_prepared
@@ -29,11 +29,7 @@ class Config:
     """scikit-learn's handwritten digits, 8x8 grey, ten classes."""
 
     held_out: float = option(0.2, "share held out as the reference")
-    augment: float = option(
-        0.0,
-        "probability of each change (mirror, scale, turn, stretch, shift) to a training image; the "
-        "network is told of it, so samples stay as the data; 0: off",
-    )
+    augment: float = option(0.0, HELP)
     cache: str | None = option(None, "folder for prepared arrays; null: $XDG_CACHE_HOME/noiseloom")
 
     def __post_init__(self) -> None:

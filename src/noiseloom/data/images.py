@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from noiseloom.config import option
-from noiseloom.data.augmentation import check_probability
+from noiseloom.data.augmentation import HELP, check_probability
 from noiseloom.data.content import Progress, content_hash, signature
 from noiseloom.data.dataset import ImageDataset
 from noiseloom.data.encoded import Wanted
@@ -48,11 +48,7 @@ class Config:
     flip: bool = option(
         False, "mirror half of the training images left-right, drawn anew each time; not for digits"
     )
-    augment: float = option(
-        0.0,
-        "probability of each change (mirror, scale, turn, stretch, shift) to a training image; the "
-        "network is told of it, so samples stay as the data; 0: off",
-    )
+    augment: float = option(0.0, HELP)
     held_out: float = option(
         0.1, "share held out as the reference where the data has no test part of its own"
     )

@@ -14,13 +14,14 @@ from typing import Any
 class Column:
     """Figures by name, each with its 95 % interval where there is one.
 
-    `told` says of what others are measured by what their figures and intervals are.
+    `legend` is the sentence under the table on what this column's figures and intervals are, empty
+    for the run's own.
     """
 
     title: str
     metrics: Mapping[str, Any]
     intervals: Mapping[str, Any]
-    told: str = ""
+    legend: str = ""
 
 
 def columns(evaluation: Mapping[str, Any]) -> tuple[Column, list[Column]]:
@@ -38,6 +39,6 @@ def columns(evaluation: Mapping[str, Any]) -> tuple[Column, list[Column]]:
         ]
         return Column("This model", metrics, intervals), others
     floor = evaluation.get("floor") or {}
-    told = "what real data scores, and the range 95 % of draws fall in"
-    real = Column("Real data", floor, evaluation.get("floor_intervals") or {}, told)
+    legend = "what real data scores, and the range 95 % of draws fall in"
+    real = Column("Real data", floor, evaluation.get("floor_intervals") or {}, legend)
     return Column("Samples", metrics, intervals), [real]

@@ -206,7 +206,7 @@ def figures(facts: Facts) -> str:
     table = f'<table class="figures"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
     key = (
         f'<p class="note keys"><span><i class="key"></i>{escape(own.title.lower())}, with the 95 % '
-        f'interval</span><span><i class="key band"></i>{escape(others[0].told)}</span></p>'
+        f'interval</span><span><i class="key band"></i>{escape(others[0].legend)}</span></p>'
     )
     protocol = facts.evaluation.get("protocol") or {}
     checks = facts.evaluation.get("checks") or {}

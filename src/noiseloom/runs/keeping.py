@@ -17,8 +17,6 @@ from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder
 from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Training
 
-CHECKPOINTS_PER_RUN = 10
-PREVIEWS_PER_RUN = 3  # and one at the end
 HELD_OUT_ITEMS = 256
 
 
@@ -39,8 +37,8 @@ class Keeper:
         self.facts = facts
         self.held_out = held_out
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
-        self.save_every = config.checkpoint_every or math.ceil(total / CHECKPOINTS_PER_RUN)
-        self.sample_every = config.sample_every or math.ceil(total / (PREVIEWS_PER_RUN + 1))
+        self.save_every = config.checkpoint_every or total  # settled, where the recipe is silent
+        self.sample_every = config.sample_every or total
 
     @property
     def save_is_due(self) -> bool:

@@ -57,7 +57,8 @@ def logits_of(
     if bad:
         raise MachineError(
             f"The model answered numbers that are not finite for {bad} of {len(logits)} items; "
-            "use an earlier checkpoint."
+            "train again with a lower training.optimizer.learning_rate, or ask the weights "
+            "themselves with --raw."
         )
     return logits
 

@@ -160,13 +160,13 @@ class Run:
 
     def predict(
         self,
-        items: Sequence[str | Path] | np.ndarray,
+        items: Sequence[str | Path] | str | Path | np.ndarray,
         *,
         raw: bool = False,
         device: Device | None = None,
         on_event: OnEvent = ignore,
     ) -> Predictions:
-        """The class of each of `items`: image files, or an array as items are stored.
+        """The class of each of `items`: image files (or one), or an array as items are stored.
 
         `raw` and `device` as in `sample`. Raises InputError for what cannot be read, and where the
         run's task predicts no classes.
@@ -176,7 +176,8 @@ class Run:
             raise InputError(self._cannot("classes"))
         if isinstance(items, np.ndarray):
             return predictions_of(task, check_items(task.form, items))
-        return predictions_of(task, read_items(task.form, items))
+        paths = [items] if isinstance(items, str | Path) else items
+        return predictions_of(task, read_items(task.form, paths))
 
     def _cannot(self, asked: Answer) -> str:
         """The sentence for a run that is asked for what its task does not answer."""

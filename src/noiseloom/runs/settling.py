@@ -16,7 +16,7 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import MachineError, is_out_of_memory
 from noiseloom.runs.environment import choose_device, describe_environment, differences
-from noiseloom.runs.keeping import CHECKPOINTS_PER_RUN, PREVIEWS_PER_RUN, Keeper
+from noiseloom.runs.keeping import Keeper
 from noiseloom.runs.run import OnEvent, Run, build_task
 from noiseloom.tasks import Task
 from noiseloom.training.checkpoints import disk_errors
@@ -26,6 +26,8 @@ from noiseloom.training.precision import settle
 
 MEASURE_SHARE = 0.04  # of a time budget goes into measuring the step time
 MARGIN = 0.98  # of what is left is planned for: no machine is as quick all the time
+CHECKPOINTS_PER_RUN = 10
+PREVIEWS_PER_RUN = 3  # and one at the end
 KEEPING_SHARE = 0.08  # of a time budget may go into checkpoints, and as much into previews
 FEWEST_CHECKPOINTS = 3
 
@@ -81,7 +83,7 @@ def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: On
         settled = Settled(precision, config.steps)
     else:
         on_event(Note("Measuring how many steps fit into the time."))
-        settled = _measure(run, trial, task, dataset, began)
+        settled = _measure(run, trial, task, dataset, began, on_event)
     settled = replace(settled, accumulate=trial.config.accumulate)
     together = {**environment, "settled": asdict(settled)}
     from_first(lambda: run.write_json("environment.json", together))
@@ -150,7 +152,9 @@ def _say_finer(config: TrainingConfig, accumulate: int) -> str:
     )
 
 
-def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: float) -> Settled:
+def _measure(
+    run: Run, trial: Training, task: Task, dataset: Dataset, began: float, on_event: OnEvent
+) -> Settled:
     """Time steps, checkpoints and previews on a training that is then thrown away."""
     config = trial.config
     assert config.max_minutes is not None
@@ -170,6 +174,14 @@ def _measure(run: Run, trial: Training, task: Task, dataset: Dataset, began: flo
     ):
         left -= number * cost if every is None else 0
         step += cost / every if every is not None else 0
+    if left < step:
+        on_event(
+            Note(
+                f"training.max_minutes={config.max_minutes:g} leaves time for one step: to measure "
+                f"took {time.perf_counter() - began:.0f} s, a checkpoint takes {save:.1f} s. Give "
+                "it more minutes."
+            )
+        )
     return from_first(
         lambda: Settled(
             trial.precision,

@@ -61,6 +61,11 @@ class Config:
                 f"task image-classification tells classes apart, and the data has {has}. Give it "
                 "data of at least two classes, such as a folder with one sub-folder a class"
             )
+        if form.told:
+            raise ValueError(
+                "data.augment turns and mirrors images, which may change their class, and is above "
+                "0. Set data.augment=0; data.flip=true mirrors left-right only"
+            )
         core = network.build(form.item_shape, len(form.class_names))
         schedule = None if self.noise is None else self.noise.schedule
         return ImageClassification(self, Classifier(core, schedule, statistics), form)
@@ -117,7 +122,7 @@ class ImageClassification:
         device = next(self.model.parameters()).device
         x = self.form.to_model(batch.items).to(device)
         if training:
-            x, _ = self.form.augment(x, random)  # classes do not depend on it
+            x, _ = self.form.augment(x, random)
         t = None
         if self.config.noise is not None:
             schedule = self.config.noise.schedule

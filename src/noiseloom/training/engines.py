@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from noiseloom.training.distributed import join, lost_peers, size
-from noiseloom.training.parts import is_shared_out
+from noiseloom.training.parts import blocks_of, is_shared_out
 
 Sharding = Literal["none", "full"]
 
@@ -40,7 +40,7 @@ class Engine(Protocol):
 def place(model: nn.Module, device: torch.device, sharding: Sharding) -> None:
     """Move a model that was built on the processor to `device`, or this process's share of it.
 
-    Shares are cut block by block (each child of a ModuleList `blocks`, then the rest), so that a
+    Shares are cut block by block (`blocks_of`, then the rest), so that a
     device never holds more than its share and one block.
     """
     if sharding == "none" or size() == 1:
@@ -52,10 +52,8 @@ def place(model: nn.Module, device: torch.device, sharding: Sharding) -> None:
     join()
     with lost_peers():
         mesh = init_device_mesh(device.type, (size(),))
-        for name, module in model.named_modules():
-            if name.rpartition(".")[2] == "blocks" and isinstance(module, nn.ModuleList):
-                for block in module:
-                    fully_shard(block, mesh=mesh)
+        for block in blocks_of(model):
+            fully_shard(block, mesh=mesh)
         fully_shard(model, mesh=mesh)
 
 

@@ -28,7 +28,7 @@ from noiseloom.training.checkpoints import Checkpoint
 from noiseloom.training.engines import Engine, Sharding, engine_for
 from noiseloom.training.optimizers import OPTIMIZERS, PLANS, AdamW, Muon, Plan, WarmDown
 from noiseloom.training.order import batch_indices
-from noiseloom.training.parts import fill, gather, total_norm
+from noiseloom.training.parts import blocks_of, fill, gather, total_norm
 from noiseloom.training.precision import Precision, autocast
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -60,8 +60,12 @@ class TrainingConfig:
     )
     seed: int = option(0, "everything random in the run follows from it")
     deterministic: bool = option(False, "bit-identical on a GPU too, slower")
-    checkpoint_every: int | None = option(None, "steps between checkpoints, null: a tenth of all")
-    sample_every: int | None = option(None, "steps between sample grids, null: a quarter of all")
+    checkpoint_every: int | None = option(
+        None, "steps between checkpoints, null: a tenth of all, more in a short budget"
+    )
+    sample_every: int | None = option(
+        None, "steps between sample grids, null: a quarter of all, more in a short budget"
+    )
     log_every: int = option(10, "steps between lines of metrics.jsonl")
     tensorboard: bool = option(False, "the figures and sample sheets for TensorBoard, too")
 
@@ -290,14 +294,20 @@ class Training:
 
 
 def compile_blocks(model: nn.Module) -> None:
-    """Have torch fuse the operations of each block (the children of a `ModuleList` `blocks`).
+    """Have torch fuse the operations of each block; InputError for a network without blocks.
 
-    Equal blocks share what is compiled, so it takes as long for twelve as for one.
+    Equal blocks share what is compiled, so it takes as long for twelve as for one. Every batch size
+    is compiled for itself: what is compiled, and so the last bit, does not depend on which was met
+    first.
     """
-    for name, blocks in model.named_modules():
-        if name.split(".")[-1] == "blocks" and isinstance(blocks, nn.ModuleList):
-            for block in blocks:
-                block.compile()
+    blocks = list(blocks_of(model))
+    if not blocks:
+        raise InputError(
+            "training.compile fuses a network's `blocks`, and this network has none; set "
+            "training.compile=false"
+        )
+    for block in blocks:
+        block.compile(dynamic=False)
 
 
 class Smoothed:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW as TorchAdamW
 
 from noiseloom.config import option
+from noiseloom.errors import InputError
 from noiseloom.training.orthogonalisation import orthogonalise
 from noiseloom.training.parts import local, part
 from noiseloom.training.sharing import share_out
@@ -58,12 +59,14 @@ class Muon:
 
     def build(self, model: nn.Module) -> "Optimizer":
         hidden = [p for name, p in model.named_parameters() if is_hidden_matrix(name, p)]
+        if not hidden:
+            raise InputError(
+                "training.optimizer muon moves the matrices of a network's `blocks`, and this "
+                "network has none; set training.optimizer=adamw"
+            )
         chosen = {id(p) for p in hidden}
         others = [p for p in model.parameters() if id(p) not in chosen]
-        engines: list[torch.optim.Optimizer] = [_adamw(others, self.rest)]
-        if hidden:
-            engines.append(MuonEngine(hidden, self))
-        return Optimizer(model, engines)
+        return Optimizer(model, [_adamw(others, self.rest), MuonEngine(hidden, self)])
 
 
 OPTIMIZERS: dict[str, type[AdamW] | type[Muon]] = {"adamw": AdamW, "muon": Muon}

@@ -98,19 +98,20 @@ def _most_steps(dtype: torch.dtype) -> int:
 def _newton_schulz(gram: Tensor, polynomials: Sequence[Polynomial], *, bounded: bool) -> Tensor:
     """What takes each x on: (matrices, side, side), from Gram matrices of that shape.
 
-    Singular values must enter the first step at 1 at most; `bounded` says that they do. Else they
-    are divided not by their root of the sum of squares, as is usual, but of eighth powers, which
-    gram² has at hand: a bound too, and nearer to the largest by up to side^(3/8).
+    Singular values must lie below what the first polynomial was made for; `bounded` says that they
+    do. Else they are divided not by their root of the sum of squares, as is usual, but of eighth
+    powers, which gram² has at hand: a bound too, and nearer to the largest by up to side^(3/8).
     """
-    scale = torch.ones_like(gram[:, :1, :1])
+    dtype, scale = gram.dtype, torch.ones_like(gram[:, :1, :1])
     if not bounded:  # first by the sum of squares, so that no power underflows
         scale = gram.diagonal(dim1=-2, dim2=-1).sum(-1)[:, None, None].float() + 1e-14
-        gram = gram / scale
+        gram = (gram / scale).to(dtype)
     square = gram @ gram
     if not bounded:
         largest = torch.linalg.matrix_norm(square.float(), keepdim=True).sqrt().clamp(min=1e-4)
-        gram, square, scale = gram / largest, square / largest.square(), scale * largest
-    product = scale.rsqrt().to(gram.dtype)
+        gram = (gram / largest).to(dtype)
+        square, scale = (square / largest.square()).to(dtype), scale * largest
+    product = scale.rsqrt().to(dtype)
     factor = gram
     for step, (a, b, c) in enumerate(polynomials):
         if step > 0:

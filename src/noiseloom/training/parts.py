@@ -5,13 +5,20 @@ told by its `to_local`, since importing torch.distributed.tensor costs a second 
 such tensors need not spend.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from noiseloom.training.distributed import is_first, lost_peers
+
+
+def blocks_of(model: nn.Module) -> Iterator[nn.Module]:
+    """The blocks of a model, where it has any: the children of each ModuleList called `blocks`."""
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] == "blocks" and isinstance(module, nn.ModuleList):
+            yield from module
 
 
 def is_shared_out(tensor: Tensor) -> bool:
