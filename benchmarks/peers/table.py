@@ -177,8 +177,8 @@ def markdown(found: dict[str, Any]) -> str:
             "",
             f"Each peer after {found['budget_minutes']:g} minutes of training on "
             f"{machine.get('processor', 'a processor not timed')}, {machine.get('threads', '?')} "
-            f"threads. The goal: Noiseloom no worse in a {found['goal_ratio']}th of them. Seconds for "
-            "1,000 samples are of a peer's network calls alone, of Noiseloom's whole command.",
+            f"threads. The goal: Noiseloom no worse in a {found['goal_ratio']}th of them. Seconds "
+            "for 1,000 samples are of a peer's network calls alone, of Noiseloom's whole command.",
             "",
         ]
     )
