@@ -58,6 +58,7 @@ def test_a_drawing_listing_runs(listing: str, tmp_path: Path) -> None:
         assert sheet.size == (582, 582)  # 10 x 10 digits of 56 pixels, and the gaps
 
 
+@pytest.mark.slow
 def test_a_listing_repeats_to_the_byte(tmp_path: Path) -> None:
     for name in ("one.png", "two.png"):
         run(DRAWING[0], tmp_path / name, "--steps", 3)

@@ -11,6 +11,7 @@ from noiseloom.networks.mlp import Config as Mlp
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import fixed
 from noiseloom.training.loop import Training, TrainingConfig
+from noiseloom.training.optimizers import AdamW
 from noiseloom.training.precision import Precision
 
 PACKAGE = "noiseloom.tasks"
@@ -23,7 +24,7 @@ def train(word: str, precision: Precision, steps: int) -> list[float]:
     network = NETWORKS[config.answers]
     with fixed(0, "weights"):
         task = config.build(network, dataset.form, measure_statistics(dataset))
-    plan = TrainingConfig(steps=steps, batch_size=32)
+    plan = TrainingConfig(steps=steps, batch_size=32, optimizer=AdamW(learning_rate=2e-3))
     training = Training(plan, task, dataset.train, precision, steps)
     return [progress.loss for progress in training.run()]
 

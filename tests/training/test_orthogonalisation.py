@@ -72,7 +72,7 @@ def test_matrices_in_bfloat16_are_answered_in_bfloat16() -> None:
     (exact,) = orthogonalise([matrix], steps=3)
     (rounded,) = orthogonalise([matrix.bfloat16()], steps=3)
     assert rounded.dtype == torch.bfloat16
-    torch.testing.assert_close(rounded.float(), exact, atol=0.03, rtol=0.03)
+    torch.testing.assert_close(rounded.float(), exact, atol=0.1, rtol=0)
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
