@@ -246,7 +246,8 @@ def determinism(folder: Path) -> dict[str, Any]:
             whole, broken = Path(out) / "whole", Path(out) / "broken"
             settings = [network, "training.deterministic=true", "training.checkpoint_every=100"]
             settings += ["training.steps=400", "training.sample_every=1000"]
-            command(folder, "train", settings, whole)
+            line = training_command(folder, settings, whole)
+            subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
             kill_at(200, folder, settings, broken)
             subprocess.run(
                 [sys.executable, "-m", "noiseloom", "resume", str(broken), "--no-evaluate"],
@@ -262,16 +263,14 @@ def determinism(folder: Path) -> dict[str, Any]:
     return answer
 
 
-def command(folder: Path, verb: str, settings: list[str], out: Path) -> None:
-    line = [sys.executable, "-m", "noiseloom", verb, "cifar10", f"data.path={folder}", *settings]
-    line += ["training.device=cuda", "--no-evaluate", "--out", str(out)]
-    subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+def training_command(folder: Path, settings: list[str], out: Path) -> list[str]:
+    words = ["train", "cifar10", f"data.path={folder}", "training.device=cuda", *settings]
+    return [sys.executable, "-m", "noiseloom", *words, "--no-evaluate", "--out", str(out)]
 
 
 def kill_at(step: int, folder: Path, settings: list[str], out: Path) -> None:
     """Train, and kill the process once the checkpoint of `step` is there."""
-    line = [sys.executable, "-m", "noiseloom", "train", "cifar10", f"data.path={folder}", *settings]
-    line += ["training.device=cuda", "--no-evaluate", "--out", str(out)]
+    line = training_command(folder, settings, out)
     process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (out / "checkpoints" / f"step-{step:08d}").is_dir():
         if process.poll() is not None:
