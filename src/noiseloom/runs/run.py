@@ -1,7 +1,7 @@
 """A run: a folder with the recipe as resolved, and all that came of it."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -44,8 +44,12 @@ class Run:
     def create(cls, recipe: Recipe, out: Path | None = None) -> Self:
         """A new folder `out` (`runs/<recipe>-<n>` if None) holding the recipe, nothing else yet.
 
-        Raises InputError where `out` is not empty, MachineError where it cannot be written.
+        Raises InputError where `out` is not empty or a run that the recipe needs is not there,
+        MachineError where it cannot be written.
         """
+        from noiseloom.runs.references import check_references  # it needs Run
+
+        check_references(recipe)
         return cls(distributed.from_first(lambda: _make_folder(recipe, out)), recipe)
 
     @classmethod
@@ -86,7 +90,15 @@ class Run:
             )
         form = form_from(report["form"])
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
-        return build_task(self.recipe, form, unknown, device)
+        return build_task(self.recipe, form, unknown, device, others=self.others(device))
+
+    def others(
+        self, device: Device | None = None, on_event: OnEvent = ignore
+    ) -> Mapping[str, Task]:
+        """The frozen tasks of the other runs that this one's task needs, by dotted key."""
+        from noiseloom.runs.references import open_references  # it needs Run
+
+        return open_references(self, device or self.recipe.training.device, on_event)
 
     def trained_task(
         self, *, raw: bool = False, device: Device | None = None, on_event: OnEvent = ignore
@@ -212,14 +224,16 @@ def build_task(
     device: Device | None = None,
     *,
     sharding: Sharding = "none",
+    others: Mapping[str, Task] | None = None,
 ) -> Task:
     """The recipe's task for items of `form`; InputError where network and data do not fit.
 
-    It is put on `device`, by default the recipe's: whole, or as `sharding` says.
+    It is put on `device`, by default the recipe's: whole, or as `sharding` says. `others` are the
+    frozen tasks of the runs that the task's config refers to, by dotted key.
     """
     try:
         with seeds.fixed(recipe.training.seed, "weights"):
-            task: Task = recipe.task.build(recipe.network, form, statistics)
+            task: Task = recipe.task.build(recipe.network, form, statistics, others or {})
     except ValueError as error:
         raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
     place(task.model, choose_device(device or recipe.training.device), sharding)

@@ -1,6 +1,6 @@
 """Generate images (or 2-D points, their smallest case), by class where the data has labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -34,7 +34,7 @@ from noiseloom.menu import nearest
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request
+from noiseloom.tasks import Request, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,9 @@ class Config:
                 "guidance.scale to 1"
             )
 
-    def build(self, network: Any, form: Form, statistics: Statistics) -> "ImageGeneration":
+    def build(
+        self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
+    ) -> "ImageGeneration":
         """The task on items of `form`, with a network of the config `network`, freshly initialised.
 
         `statistics` are those of the data as the model sees it.
