@@ -27,6 +27,13 @@ Device = Annotated[
     typer.Option(help="Where to compute; the recipe's training.device if not given."),
 ]
 Raw = Annotated[bool, typer.Option("--raw", help="The weights themselves, not their average.")]
+Ema = Annotated[
+    float | None,
+    typer.Option(
+        help="Width of the weights' average, as a share of the run, such as 0.08; needs "
+        "training.snapshots."
+    ),
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -29,14 +29,15 @@ def evaluate(
     guidance: float | None = None,
     seed: int = 0,
     raw: bool = False,
+    ema: float | None = None,
     device: Device | None = None,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
-    task, trained_steps = run.trained_task(raw=raw, device=device, on_event=on_event)
+    task, trained_steps = run.trained_task(raw=raw, ema=ema, device=device, on_event=on_event)
     protocol = {
         "seed": seed,
-        "weights": "raw" if raw else "ema",
+        "weights": "raw" if raw else "ema" if ema is None else f"ema {ema:g}",
         "trained_steps": trained_steps,
     }
     if isinstance(task, Draws):

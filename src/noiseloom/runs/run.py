@@ -24,8 +24,11 @@ from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
 from noiseloom.training.engines import Sharding, place
 from noiseloom.training.loop import Device, Event, Note, Working
+from noiseloom.training.snapshots import Combination, SnapshotFolder
 
 OnEvent = Callable[[Event], None]
+
+WORST_PROFILE = 0.1  # relative error of an average's profile that is not worth a word
 
 
 def ignore(event: Event) -> None:
@@ -39,6 +42,7 @@ class Run:
         self.folder = folder
         self.recipe = recipe
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
+        self.snapshots = SnapshotFolder(folder / "snapshots")
 
     @classmethod
     def create(cls, recipe: Recipe, out: Path | None = None) -> Self:
@@ -101,20 +105,34 @@ class Run:
         return open_references(self, device or self.recipe.training.device, on_event)
 
     def trained_task(
-        self, *, raw: bool = False, device: Device | None = None, on_event: OnEvent = ignore
+        self,
+        *,
+        raw: bool = False,
+        ema: float | None = None,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
     ) -> tuple[Task, int]:
         """The task with the newest checkpoint's averaged (`raw`: own) weights, and their step.
 
-        It is put on `device`, by default the recipe's.
+        `ema` asks for an average of another width, a share of the run, made from its snapshots.
+        The task is put on `device`, by default the recipe's. Raises InputError.
         """
+        if raw and ema is not None:
+            raise InputError("The weights themselves (raw) and an average (ema) are both asked for")
         checkpoint = self.newest_checkpoint(on_event)
         if checkpoint is None:
             raise InputError(
                 f"{self.folder} has no usable checkpoint yet: noiseloom resume {self.folder}"
             )
         task = self.build_task(device)
-        task.model.load_state_dict(checkpoint.groups["model" if raw else "average"])
-        return task, checkpoint.state["step"]
+        step = checkpoint.state["step"]
+        weights = checkpoint.groups["model" if raw else "average"]
+        if ema is not None:
+            weights, made = self.snapshots.average(ema, step)
+            if made.error > WORST_PROFILE:
+                on_event(Note(_say_inexact(ema, made)))
+        task.model.load_state_dict(weights)
+        return task, step
 
     def newest_checkpoint(self, on_event: OnEvent = ignore) -> Checkpoint | None:
         """The newest sound checkpoint; a damaged one is passed over and said."""
@@ -143,6 +161,7 @@ class Run:
         seed: int = 0,
         batch_size: int = 250,
         raw: bool = False,
+        ema: float | None = None,
         device: Device | None = None,
         keep_frames: bool = False,
         on_step: Callable[[int, int], None] = lambda done, total: None,
@@ -151,10 +170,11 @@ class Run:
         """Draw `num` samples; None means as the recipe says, labels cycle evenly if not given.
 
         Picture i depends on the seed and i alone, not on `num` or `batch_size`. `raw` takes the
-        weights themselves instead of their average. `device` is the recipe's if None. Raises
-        InputError, also where the run's task draws no samples.
+        weights themselves instead of their average, `ema` an average of that width (a share of the
+        run). `device` is the recipe's if None. Raises InputError, also where the run's task draws
+        no samples.
         """
-        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
+        task, _ = self.trained_task(raw=raw, ema=ema, device=device, on_event=on_event)
         if not isinstance(task, Draws):
             raise InputError(self._cannot("items"))
         labels = choose_labels(task.form.class_names, label, num)
@@ -238,6 +258,14 @@ def build_task(
         raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
     place(task.model, choose_device(device or recipe.training.device), sharding)
     return task
+
+
+def _say_inexact(ema: float, made: Combination) -> str:
+    return (
+        f"The average of width {ema:g} is made from {len(made.shares)} kept ones; its profile is "
+        f"off by {made.error:.0%}. Widths of 0.03 to 0.2 come out nearer, and all of them do from "
+        "more snapshots (training.snapshots)."
+    )
 
 
 def _make_folder(recipe: Recipe, out: Path | None) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from noiseloom.cli.options import (
     AsJson,
     Debug,
     Device,
+    Ema,
     Guidance,
     Raw,
     RunFolder,
@@ -18,6 +20,7 @@ from noiseloom.cli.options import (
     Steps,
 )
 from noiseloom.cli.output import answer
+from noiseloom.errors import InputError
 
 
 def verb(
@@ -30,7 +33,15 @@ def verb(
     guidance: Guidance = None,
     seed: Seed = 0,
     raw: Raw = False,
+    ema: Ema = None,
     device: Device = None,
+    ema_sweep: Annotated[
+        bool,
+        typer.Option(
+            "--ema-sweep",
+            help="Measure averages of several widths instead, from the run's snapshots.",
+        ),
+    ] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -41,8 +52,18 @@ def verb(
     from noiseloom.cli.progress import watch
     from noiseloom.cli.summary import figures, next_steps
     from noiseloom.runs import Run
+    from noiseloom.tuning.averages import sweep_averages, sweep_in_words
 
     opened = Run.open(run)
+    if ema_sweep:
+        _refuse_beside_sweep(
+            {"--steps": steps, "--sampler": sampler, "--guidance": guidance, "--ema": ema}
+            | {"--raw": raw or None}
+        )
+        with watch() as on_event:
+            swept = sweep_averages(opened, num=num, seed=seed, device=device, on_event=on_event)
+        answer(sweep_in_words(swept, opened.folder), swept, as_json)
+        return
     with watch() as on_event:
         evaluation = opened.evaluate(
             num=num,
@@ -51,8 +72,17 @@ def verb(
             guidance=guidance,
             seed=seed,
             raw=raw,
+            ema=ema,
             device=device,
             on_event=on_event,
         )
     following = next_steps(opened.folder, opened.recipe.task.answers)
     answer(f"{figures(evaluation)}\n\n{following}", evaluation, as_json)
+
+
+def _refuse_beside_sweep(options: Mapping[str, object]) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise InputError(
+            f"--ema-sweep measures averages as the recipe samples: leave out {', '.join(given)}"
+        )

@@ -10,6 +10,7 @@ from noiseloom.cli.options import (
     AsJson,
     Debug,
     Device,
+    Ema,
     Guidance,
     Raw,
     RunFolder,
@@ -35,6 +36,7 @@ def verb(
         int, typer.Option(min=1, help="Samples made at once; changes memory, not samples.")
     ] = 250,
     raw: Raw = False,
+    ema: Ema = None,
     device: Device = None,
     out: Annotated[
         str | None,
@@ -66,6 +68,7 @@ def verb(
             seed=seed,
             batch_size=batch_size,
             raw=raw,
+            ema=ema,
             device=device,
             keep_frames=kind == "gif",
             on_step=lambda done, total: on_event(Working("Sampling", done, total)),
