@@ -15,7 +15,9 @@ from noiseloom.cli.options import (
     RunFolder,
     Sampler,
     Seed,
+    Spacing,
     Steps,
+    Tolerance,
 )
 from noiseloom.cli.output import answer
 
@@ -27,6 +29,8 @@ def verb(
     ] = None,
     steps: Steps = None,
     sampler: Sampler = None,
+    spacing: Spacing = None,
+    tolerance: Tolerance = None,
     guidance: Guidance = None,
     seed: Seed = 0,
     raw: Raw = False,
@@ -48,6 +52,8 @@ def verb(
             num=num,
             steps=steps,
             sampler=sampler,
+            spacing=spacing,
+            tolerance=tolerance,
             guidance=guidance,
             seed=seed,
             raw=raw,
