@@ -20,6 +20,12 @@ Steps = Annotated[
     int | None, typer.Option(min=1, help="Moves from noise to data; the recipe's if not given.")
 ]
 Sampler = Annotated[str | None, typer.Option(help="Which sampler; the recipe's if not given.")]
+Spacing = Annotated[
+    str | None, typer.Option(help="How its moves are spaced; the recipe's if not given.")
+]
+Tolerance = Annotated[
+    float | None, typer.Option(help="The error that an adaptive sampler may make in a move.")
+]
 Guidance = Annotated[float | None, typer.Option(help="How strongly labels are followed; 1 is off.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
 Device = Annotated[

@@ -26,6 +26,8 @@ def evaluate(
     num: int | None = None,
     steps: int | None = None,
     sampler: str | None = None,
+    spacing: str | None = None,
+    tolerance: float | None = None,
     guidance: float | None = None,
     seed: int = 0,
     raw: bool = False,
@@ -41,12 +43,15 @@ def evaluate(
         "trained_steps": trained_steps,
     }
     if isinstance(task, Draws):
-        request = Request(steps=steps, sampler=sampler, guidance=guidance)
+        request = Request(
+            steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
+        )
         dataset = run.open_data(on_event)
         result = _measure_samples(run, task, dataset, request, num, protocol, on_event)
     else:
         assert isinstance(task, Predicts)  # a task does one or the other
         asked = {"--num": num, "--steps": steps, "--sampler": sampler, "--guidance": guidance}
+        asked |= {"--spacing": spacing, "--tolerance": tolerance}
         given = [name for name, value in asked.items() if value is not None]
         if given:
             raise InputError(

@@ -156,6 +156,8 @@ class Run:
         num: int = 64,
         steps: int | None = None,
         sampler: str | None = None,
+        spacing: str | None = None,
+        tolerance: float | None = None,
         guidance: float | None = None,
         label: Sequence[str | int] | str | int | None = None,
         seed: int = 0,
@@ -178,7 +180,9 @@ class Run:
         if not isinstance(task, Draws):
             raise InputError(self._cannot("items"))
         labels = choose_labels(task.form.class_names, label, num)
-        request = Request(steps=steps, sampler=sampler, guidance=guidance)
+        request = Request(
+            steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
+        )
         return draw(
             task,
             request,

@@ -26,6 +26,8 @@ class Request:
     labels: Tensor | None = None
     steps: int | None = None
     sampler: str | None = None
+    spacing: str | None = None
+    tolerance: float | None = None
     guidance: float | None = None
 
 

@@ -17,7 +17,9 @@ from noiseloom.cli.options import (
     RunFolder,
     Sampler,
     Seed,
+    Spacing,
     Steps,
+    Tolerance,
 )
 from noiseloom.cli.output import answer
 from noiseloom.errors import InputError
@@ -30,6 +32,8 @@ def verb(
     ] = None,
     steps: Steps = None,
     sampler: Sampler = None,
+    spacing: Spacing = None,
+    tolerance: Tolerance = None,
     guidance: Guidance = None,
     seed: Seed = 0,
     raw: Raw = False,
@@ -69,6 +73,8 @@ def verb(
             num=num,
             steps=steps,
             sampler=sampler,
+            spacing=spacing,
+            tolerance=tolerance,
             guidance=guidance,
             seed=seed,
             raw=raw,

@@ -16,7 +16,9 @@ from noiseloom.cli.options import (
     RunFolder,
     Sampler,
     Seed,
+    Spacing,
     Steps,
+    Tolerance,
 )
 from noiseloom.cli.output import answer
 
@@ -26,6 +28,8 @@ def verb(
     num: Annotated[int, typer.Option(min=1, help="How many samples.")] = 64,
     steps: Steps = None,
     sampler: Sampler = None,
+    spacing: Spacing = None,
+    tolerance: Tolerance = None,
     guidance: Guidance = None,
     label: Annotated[
         list[str] | None,
@@ -63,6 +67,8 @@ def verb(
             num=num,
             steps=steps,
             sampler=sampler,
+            spacing=spacing,
+            tolerance=tolerance,
             guidance=guidance,
             label=_labels(label),
             seed=seed,
