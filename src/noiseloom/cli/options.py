@@ -40,6 +40,10 @@ Ema = Annotated[
         "training.snapshots."
     ),
 ]
+Untuned = Annotated[
+    bool,
+    typer.Option("--untuned", help="As the recipe samples, not as tune-sampler found best."),
+]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

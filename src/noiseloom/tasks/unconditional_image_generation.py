@@ -146,6 +146,11 @@ class ImageGeneration:
             denoise = guidance.wrap(self.model, labels, torch.full_like(labels, self.num_classes))
         return sampler.walk(denoise, x, schedule, random)
 
+    def sampled(self, sampler: Sampling, guidance: ClassifierFree) -> "ImageGeneration":
+        """The same model, sampled so; ValueError where `sampler` does not fit the schedule."""
+        config = replace(self.config, sampler=sampler, guidance=guidance)
+        return ImageGeneration(config, self.model, self.form)
+
     def describe(self, request: Request) -> dict[str, Any]:
         """Sampler, its plan and guidance that `request` comes to."""
         sampler, guidance = self._choose(request)

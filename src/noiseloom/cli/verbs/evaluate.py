@@ -20,6 +20,7 @@ from noiseloom.cli.options import (
     Spacing,
     Steps,
     Tolerance,
+    Untuned,
 )
 from noiseloom.cli.output import answer
 from noiseloom.errors import InputError
@@ -38,6 +39,7 @@ def verb(
     seed: Seed = 0,
     raw: Raw = False,
     ema: Ema = None,
+    untuned: Untuned = False,
     device: Device = None,
     ema_sweep: Annotated[
         bool,
@@ -79,6 +81,7 @@ def verb(
             seed=seed,
             raw=raw,
             ema=ema,
+            untuned=untuned,
             device=device,
             on_event=on_event,
         )

@@ -19,6 +19,7 @@ from noiseloom.cli.options import (
     Spacing,
     Steps,
     Tolerance,
+    Untuned,
 )
 from noiseloom.cli.output import answer
 
@@ -41,6 +42,7 @@ def verb(
     ] = 250,
     raw: Raw = False,
     ema: Ema = None,
+    untuned: Untuned = False,
     device: Device = None,
     out: Annotated[
         str | None,
@@ -75,6 +77,7 @@ def verb(
             batch_size=batch_size,
             raw=raw,
             ema=ema,
+            untuned=untuned,
             device=device,
             keep_frames=kind == "gif",
             on_step=lambda done, total: on_event(Working("Sampling", done, total)),
