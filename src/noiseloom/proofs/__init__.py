@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
-SUBJECTS = ("process", "transformer", "training", "evaluation")
+SUBJECTS = ("process", "sampling", "transformer", "training", "evaluation")
 
 
 @dataclass(frozen=True)
