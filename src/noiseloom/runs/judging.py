@@ -1,6 +1,7 @@
 """Evaluating a run: measure its samples or predictions, write evaluation.json and the report."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from noiseloom.evaluate import confusion
 from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.report import write_report
-from noiseloom.runs.drawing import draw
+from noiseloom.runs.drawing import choose_labels, class_names, draw
+from noiseloom.runs.guiding import Guiding
 from noiseloom.runs.pictures import save_mistakes
 from noiseloom.runs.predicting import logits_of
 from noiseloom.runs.run import OnEvent, Run, ignore
@@ -27,6 +29,11 @@ def evaluate(
     steps: int | None = None,
     sampler: str | None = None,
     guidance: float | None = None,
+    interval: tuple[float, float] | None = None,
+    rescale: float | None = None,
+    negative: str | int | None = None,
+    autoguide: float | str | Path | None = None,
+    classifier: str | Path | None = None,
     seed: int = 0,
     raw: bool = False,
     device: Device | None = None,
@@ -34,19 +41,28 @@ def evaluate(
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
     task, trained_steps = run.trained_task(raw=raw, device=device, on_event=on_event)
+    guiding = Guiding(
+        scale=guidance,
+        interval=interval,
+        rescale=rescale,
+        negative=negative,
+        autoguide=autoguide,
+        classifier=classifier,
+    )
     protocol = {
         "seed": seed,
         "weights": "raw" if raw else "ema",
         "trained_steps": trained_steps,
     }
     if isinstance(task, Draws):
-        request = Request(steps=steps, sampler=sampler, guidance=guidance)
+        drawing = guiding.apply(run, task, raw=raw, device=device, on_event=on_event)
+        request = guiding.ask(drawing, Request(steps=steps, sampler=sampler))
         dataset = run.open_data(on_event)
-        result = _measure_samples(run, task, dataset, request, num, protocol, on_event)
+        result = _measure_samples(run, drawing, dataset, request, num, protocol, on_event)
     else:
         assert isinstance(task, Predicts)  # a task does one or the other
-        asked = {"--num": num, "--steps": steps, "--sampler": sampler, "--guidance": guidance}
-        given = [name for name, value in asked.items() if value is not None]
+        asked = {"--num": num, "--steps": steps, "--sampler": sampler}
+        given = [name for name, value in asked.items() if value is not None] + guiding.given
         if given:
             raise InputError(
                 f"{run.folder} predicts classes and is measured on all held-out items: "
@@ -71,11 +87,14 @@ def _measure_samples(
     """Draw samples, measure them beside real items, and picture those nearest to training items."""
     config = run.recipe.evaluation
     num = config.num if num is None else num
+    labels = config.labels(dataset, num)
+    if labels is None:  # a classifier may still ask for classes
+        labels = choose_labels(class_names(task), None, num)
     began = time.perf_counter()
     samples = draw(
         task,
         request,
-        config.labels(dataset, num),
+        labels,
         num=num,
         seed=protocol["seed"],
         on_step=lambda done, total: on_event(Working("Sampling", done, total)),
