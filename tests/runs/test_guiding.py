@@ -139,6 +139,7 @@ def test_a_classifier_lends_its_classes_to_a_run_without(
     assert not np.array_equal(samples.items, unlabelled.sample(num=3).items)
 
 
+@pytest.mark.slow  # it learns the floors of an evaluation
 def test_what_guided_is_in_the_protocol_and_the_report(trained: Trained) -> None:
     tiny = ("data.num=200", "network.width=8", "network.depth=1", "evaluation.num=20", *QUICK)
     run = trained("points", "toy-2d", *tiny, "training.steps=4", "training.checkpoint_every=2")
