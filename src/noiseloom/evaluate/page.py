@@ -257,6 +257,21 @@ def _range(name: str, interval: list[float] | None) -> str:
     return f"<small>{figure(name, interval[0])} to {figure(name, interval[1])}</small>"
 
 
+def _guidance(protocol: dict[str, Any]) -> str:
+    """How samples were guided, where they were."""
+    if not protocol.get("guidance"):
+        return ""
+    kind, guide = protocol.get("guidance_kind"), protocol.get("guide")
+    by = f" ({kind} by {escape(str(guide))})" if guide else ""
+    back = (
+        f", rescale {number(protocol['guidance_rescale'])}"
+        if "guidance_rescale" in protocol
+        else ""
+    )
+    away = f", away from {escape(protocol['negative'])}" if "negative" in protocol else ""
+    return f"guidance {number(protocol['guidance'])}{by}{back}{away}"
+
+
 def _protocol(protocol: dict[str, Any]) -> str:
     """How the figures came about, as sentences; what is not known is left out."""
     how = [
@@ -265,7 +280,7 @@ def _protocol(protocol: dict[str, Any]) -> str:
         f"{protocol['steps']} steps" if protocol.get("steps") else "",
         f"{protocol['spacing']} spacing" if protocol.get("spacing", "uniform") != "uniform" else "",
         f"tolerance {protocol['tolerance'][0]:g}" if protocol.get("tolerance") else "",
-        f"guidance {number(protocol['guidance'])}" if protocol.get("guidance") else "",
+        _guidance(protocol),
         f"seed {protocol['seed']}" if "seed" in protocol else "",
     ]
     said = []

@@ -1,6 +1,7 @@
 """Evaluating a run: measure its samples or predictions, write evaluation.json and the report."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from noiseloom.evaluate import confusion
 from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.report import write_report
-from noiseloom.runs.drawing import draw
+from noiseloom.runs.drawing import choose_labels, class_names, draw
+from noiseloom.runs.guiding import Guiding
 from noiseloom.runs.pictures import save_mistakes
 from noiseloom.runs.predicting import logits_of
 from noiseloom.runs.run import OnEvent, Run, ignore
@@ -29,6 +31,11 @@ def evaluate(
     spacing: str | None = None,
     tolerance: float | None = None,
     guidance: float | None = None,
+    interval: tuple[float, float] | None = None,
+    rescale: float | None = None,
+    negative: str | int | None = None,
+    autoguide: float | str | Path | None = None,
+    classifier: str | Path | None = None,
     seed: int = 0,
     raw: bool = False,
     ema: float | None = None,
@@ -37,9 +44,7 @@ def evaluate(
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
-    request = Request(
-        steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
-    )
+    request = Request(steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance)
     task, trained_steps = run.trained_task(
         raw=raw,
         ema=ema,
@@ -47,19 +52,34 @@ def evaluate(
         device=device,
         on_event=on_event,
     )
+    guiding = Guiding(
+        scale=guidance,
+        interval=interval,
+        rescale=rescale,
+        negative=negative,
+        autoguide=autoguide,
+        classifier=classifier,
+    )
     protocol = {
         "seed": seed,
         "weights": "raw" if raw else "ema" if ema is None else f"ema {ema:g}",
         "trained_steps": trained_steps,
     }
     if isinstance(task, Draws):
+        drawing = guiding.apply(run, task, raw=raw, device=device, on_event=on_event)
+        request = guiding.ask(drawing, request)
         dataset = run.open_data(on_event)
-        result = _measure_samples(run, task, dataset, request, num, protocol, on_event)
+        result = _measure_samples(run, drawing, dataset, request, num, protocol, on_event)
     else:
         assert isinstance(task, Predicts)  # a task does one or the other
-        asked = {"--num": num, "--steps": steps, "--sampler": sampler, "--guidance": guidance}
-        asked |= {"--spacing": spacing, "--tolerance": tolerance}
-        given = [name for name, value in asked.items() if value is not None]
+        asked = {
+            "--num": num,
+            "--steps": steps,
+            "--sampler": sampler,
+            "--spacing": spacing,
+            "--tolerance": tolerance,
+        }
+        given = [name for name, value in asked.items() if value is not None] + guiding.given
         if given:
             raise InputError(
                 f"{run.folder} predicts classes and is measured on all held-out items: "
@@ -84,11 +104,14 @@ def _measure_samples(
     """Draw samples, measure them beside real items, and picture those nearest to training items."""
     config = run.recipe.evaluation
     num = config.num if num is None else num
+    labels = config.labels(dataset, num)
+    if labels is None:  # a classifier may still ask for classes
+        labels = choose_labels(class_names(task), None, num)
     began = time.perf_counter()
     samples = draw(
         task,
         request,
-        config.labels(dataset, num),
+        labels,
         num=num,
         seed=protocol["seed"],
         on_step=lambda done, total: on_event(Working("Sampling", done, total)),

@@ -15,7 +15,7 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
-from noiseloom.runs.drawing import Samples, choose_labels, draw
+from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
 from noiseloom.runs.environment import choose_device, describe_environment
 from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
 from noiseloom.runs.recipe import Recipe
@@ -123,8 +123,10 @@ class Run:
 
         `ema` asks for an average of another width, a share of the run, made from its snapshots;
         `tuned` for the sampler that `tune-sampler` found, where there is one. The task is put on
-        `device`, by default the recipe's. Raises InputError.
+        `device`, by default the recipe's, and guided as the recipe says. Raises InputError.
         """
+        from noiseloom.runs.guiding import with_earlier_guide  # it needs Run
+
         if raw and ema is not None:
             raise InputError("The weights themselves (raw) and an average (ema) are both asked for")
         checkpoint = self.newest_checkpoint(on_event)
@@ -140,6 +142,7 @@ class Run:
             if made.error > WORST_PROFILE:
                 on_event(Note(_say_inexact(ema, made)))
         task.model.load_state_dict(weights)
+        task = with_earlier_guide(self, task, raw=raw, device=device, on_event=on_event)
         return task, step
 
     def newest_checkpoint(self, on_event: OnEvent = ignore) -> Checkpoint | None:
@@ -167,6 +170,11 @@ class Run:
         spacing: str | None = None,
         tolerance: float | None = None,
         guidance: float | None = None,
+        interval: tuple[float, float] | None = None,
+        rescale: float | None = None,
+        negative: str | int | None = None,
+        autoguide: float | str | Path | None = None,
+        classifier: str | Path | None = None,
         label: Sequence[str | int] | str | int | None = None,
         seed: int = 0,
         batch_size: int = 250,
@@ -184,11 +192,15 @@ class Run:
         `untuned` is set, or where anything else of the sampler is given. Picture i depends on the
         seed and i alone, not on `num` or `batch_size`. `raw` takes the weights themselves instead
         of their average, `ema` an average of that width (a share of the run). `device` is the
-        recipe's if None. Raises InputError, also where the run's task draws no samples.
+        recipe's if None. `guidance` is a scale, applied within `interval` of t, with the spread of
+        x0 brought back by `rescale`; away from the class `negative` where that is given.
+        `autoguide` guides by an earlier checkpoint of this run (a share of its steps, or a step) or
+        by another run's folder, `classifier` by the run of a classifier. Raises InputError, also
+        where the run's task draws no samples.
         """
-        request = Request(
-            steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
-        )
+        from noiseloom.runs.guiding import Guiding  # it needs Run
+
+        request = Request(steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance)
         task, _ = self.trained_task(
             raw=raw,
             ema=ema,
@@ -197,8 +209,18 @@ class Run:
             on_event=on_event,
         )
         if not isinstance(task, Draws):
-            raise InputError(self._cannot("items"))
-        labels = choose_labels(task.form.class_names, label, num)
+            raise InputError(self.cannot("items"))
+        guiding = Guiding(
+            scale=guidance,
+            interval=interval,
+            rescale=rescale,
+            negative=negative,
+            autoguide=autoguide,
+            classifier=classifier,
+        )
+        task = guiding.apply(self, task, raw=raw, device=device, on_event=on_event)
+        labels = choose_labels(class_names(task), label, num)
+        request = guiding.ask(task, request)
         return draw(
             task,
             request,
@@ -233,13 +255,13 @@ class Run:
         """
         task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
         if not isinstance(task, Predicts):
-            raise InputError(self._cannot("classes"))
+            raise InputError(self.cannot("classes"))
         if isinstance(items, np.ndarray):
             return predictions_of(task, check_items(task.form, items))
         paths = [items] if isinstance(items, str | Path) else items
         return predictions_of(task, read_items(task.form, paths))
 
-    def _cannot(self, asked: Answer) -> str:
+    def cannot(self, asked: Answer) -> str:
         """The sentence for a run that is asked for what its task does not answer."""
         other, own = use(asked, str(self.folder)), use(self.recipe.task.answers, str(self.folder))
         return f"{self.folder} {own.does} and {other.lacks}. Use it with: {own.command}"
@@ -247,6 +269,7 @@ class Run:
     def evaluate(self, *, num: int | None = None, **how: Any) -> dict[str, Any]:
         """Measure samples, or predictions, on held-out data.
 
+        `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw, device.
         Writes evaluation.json and report.html.
         """
         from noiseloom.runs.judging import evaluate

@@ -19,6 +19,7 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.report import write_report
+from noiseloom.runs.guiding import WITHOUT, needs_earlier, with_earlier_guide
 from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
 from noiseloom.runs.log import logged
@@ -82,11 +83,13 @@ def train_together(
         run.recipe, dataset.form, statistics, sharding=config.sharding, others=run.others()
     )
     training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
+    if needs_earlier(task):
+        on_event(Note(WITHOUT))
     seconds = follow(run, training, task, dataset, on_event)
     with training.averaged():
         save_final_pictures(
             run.folder / "samples",
-            task,
+            with_earlier_guide(run, task, on_event=on_event) if size() == 1 else task,
             dataset,
             seed=config.seed,
             recipe_text=run.recipe.to_yaml(),

@@ -3,8 +3,9 @@
 The word in a recipe is the Hugging Face task name. A task file holds its `Config`, whose `build`
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
-(samples) or `Predicts` (classes). Its `Config` says in `answers`, as networks and evaluations do,
-what comes out of it.
+(samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
+anywhere, as editing needs, or `Predicts` (classes). Its `Config` says in `answers`, as networks and
+evaluations do, what comes out of it.
 """
 
 from collections.abc import Iterator
@@ -15,8 +16,12 @@ import numpy as np
 from torch import Tensor, nn
 
 from noiseloom.data.forms import Batch, Form
-from noiseloom.diffusion.samplers import Step
+from noiseloom.diffusion.denoiser import Denoise
+from noiseloom.diffusion.guidance import Guidance
+from noiseloom.diffusion.samplers import Sampler, Step, Tolerance
 from noiseloom.diffusion.sampling import Sampling
+from noiseloom.diffusion.schedules import Schedule
+from noiseloom.errors import InputError
 from noiseloom.seeds import Random
 
 
@@ -30,12 +35,38 @@ class Request:
     spacing: str | None = None
     tolerance: float | None = None
     guidance: float | None = None
+    interval: tuple[float, float] | None = None
+    rescale: float | None = None
+    negative: int | None = None
 
     @property
     def names_a_sampler(self) -> bool:
         """Whether it says how noise becomes data, beside how labels are followed."""
         wishes = (self.steps, self.sampler, self.spacing, self.tolerance)
         return any(wish is not None for wish in wishes)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What `request` comes to but for where it starts: sampler(denoise, x, plan, schedule, random).
+
+    `denoise` holds labels and guidance; `plan` falls from noise to data, or is a tolerance.
+    """
+
+    sampler: Sampler
+    denoise: Denoise
+    plan: Tensor | Tolerance
+    schedule: Schedule
+
+    @property
+    def times(self) -> Tensor:
+        """The plan of a sampler that walks along times; InputError where it is a tolerance."""
+        if isinstance(self.plan, Tolerance):
+            raise InputError(
+                "An adaptive sampler chooses its times as it goes, and this needs to know them "
+                "before; name another with --sampler, such as heun"
+            )
+        return self.plan
 
 
 class Task(Protocol):
@@ -73,6 +104,29 @@ class Tunable(Draws, Protocol):
 
     def sampled(self, sampler: Sampling, guidance: Any) -> Self:
         """The same model, sampled so; ValueError where `sampler` does not fit the schedule."""
+
+
+@runtime_checkable
+class Guided(Draws, Protocol):
+    """A task whose samples a guidance, and with it another model, may guide."""
+
+    guidance: Guidance
+    class_names: tuple[str, ...]
+    """The classes that samples may be asked for: the model's own, or its guide's."""
+
+    def guided(self, guidance: Guidance, guide: Task | None) -> "Guided":
+        """The same model guided so; ValueError where the guide does not fit."""
+
+
+@runtime_checkable
+class Walks(Draws, Protocol):
+    """A task whose samplers can be started from anywhere, and stopped."""
+
+    learned_unlabelled: bool
+    """Whether the model also knows what is there when no label is asked for."""
+
+    def walk(self, request: Request) -> Walk:
+        """What a sampler is called with for `request`; InputError where it is impossible."""
 
 
 @runtime_checkable
