@@ -137,7 +137,7 @@ class Editor:
         steps: int | None = None,
         sampler: str | None = None,
         jump: int = 5,
-        resamplings: int = 5,
+        resamplings: int = 10,
         seed: int = 0,
     ) -> Edited:
         """`image` with what is white in `mask` filled in, `num` times; the rest stays as it is.
@@ -160,7 +160,7 @@ class Editor:
         steps: int | None = None,
         sampler: str | None = None,
         jump: int = 5,
-        resamplings: int = 5,
+        resamplings: int = 10,
         seed: int = 0,
     ) -> Edited:
         """The smaller `image` kept as it is, and made larger on all sides, `num` times.
@@ -242,7 +242,7 @@ class Editor:
         steps: int | None = None,
         sampler: str | None = None,
         jump: int = 5,
-        resamplings: int = 5,
+        resamplings: int = 10,
         seed: int = 0,
     ) -> Edited:
         """Pictures of the run's size whose block averages are the smaller `image`, `num` of them.
