@@ -20,7 +20,10 @@ Steps = Annotated[
     int | None, typer.Option(min=1, help="Moves from noise to data; the recipe's if not given.")
 ]
 Sampler = Annotated[str | None, typer.Option(help="Which sampler; the recipe's if not given.")]
-Guidance = Annotated[float | None, typer.Option(help="How strongly samples are guided; 1 is off.")]
+Guidance = Annotated[
+    float | None,
+    typer.Option(help="How strongly samples are guided; 1 is off (by a classifier: 0)."),
+]
 GuidanceInterval = Annotated[
     tuple[float, float] | None,
     typer.Option(metavar="LOW HIGH", help="From which to which t it guides; 0 clean, 1 noise."),
