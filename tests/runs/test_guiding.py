@@ -79,6 +79,17 @@ def test_another_run_may_be_the_guide_and_labels_are_not_needed(
         unlabelled.sample(num=2, autoguide=drawing.folder)
 
 
+def test_a_guide_that_knows_no_labels_is_asked_without(
+    trained: Trained, unlabelled: Run, digit_files: Path
+) -> None:
+    data = (f"data.path={digit_files}", "network.patch=7", "training.steps=1")
+    labelled = trained("labelled-28", "mnist", *DIT, *IMAGES, *data)
+    guided = labelled.sample(num=2, autoguide=unlabelled.folder, guidance=2.0)
+    assert not np.array_equal(guided.items, labelled.sample(num=2, guidance=1.0).items)
+    with pytest.raises(InputError, match="draws by class, and this run knows no classes"):
+        unlabelled.sample(num=2, autoguide=labelled.folder)
+
+
 def test_a_recipe_may_name_an_earlier_self(drawing: Run) -> None:
     """While it trains there is none: said once; what is drawn and measured after it has one."""
     heard: list[object] = []

@@ -26,7 +26,10 @@ Spacing = Annotated[
 Tolerance = Annotated[
     float | None, typer.Option(help="The error that an adaptive sampler may make in a move.")
 ]
-Guidance = Annotated[float | None, typer.Option(help="How strongly samples are guided; 1 is off.")]
+Guidance = Annotated[
+    float | None,
+    typer.Option(help="How strongly samples are guided; 1 is off (by a classifier: 0)."),
+]
 GuidanceInterval = Annotated[
     tuple[float, float] | None,
     typer.Option(metavar="LOW HIGH", help="From which to which t it guides; 0 clean, 1 noise."),

@@ -44,7 +44,7 @@ def inpaint(
     random: Random,
     *,
     jump: int = 5,
-    resamplings: int = 5,
+    resamplings: int = 10,
 ) -> Iterator[Step]:
     """`known` (B, …) where `is_missing` (broadcastable, bool) is false, made to fit elsewhere.
 

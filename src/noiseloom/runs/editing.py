@@ -6,22 +6,21 @@ before the network is called, and results are kept beside what was given.
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
-from noiseloom import media
 from noiseloom.data.forms import ImageForm
 from noiseloom.diffusion import editing
 from noiseloom.diffusion.samplers import Step
 from noiseloom.errors import InputError
 from noiseloom.runs.drawing import Samples, choose_labels, class_names
 from noiseloom.runs.edit_images import EMPTY, read_mask, read_placed, read_small
+from noiseloom.runs.edited import Edited
 from noiseloom.runs.guiding import Guiding
 from noiseloom.runs.predicting import read_items
 from noiseloom.runs.run import OnEvent, Run, ignore
@@ -29,7 +28,6 @@ from noiseloom.seeds import Random
 from noiseloom.tasks import Guided, Request, Walk, Walks
 from noiseloom.training.loop import Device, Working
 
-SHEET_CELL = 84  # pixels: a picture with a word below
 FILLING_SAMPLER = "ddpm"  # resampling mixes what is known and what is not by the noise it adds
 INVERTING_SAMPLER = "heun"
 INVERSION_STEPS = (5, 10, 20, 40)
@@ -49,50 +47,6 @@ class _Asked:
     sampler: str | None
     seed: int = 0
     is_guided: bool = True  # guidance bends the way to the noise, so that it leads elsewhere
-
-
-@dataclass(frozen=True)
-class Edited:
-    """What an edit made: `samples`, what was `given` (caption, item), and `figures` to be told."""
-
-    samples: Samples
-    given: tuple[tuple[str, np.ndarray], ...]
-    recipe_text: str
-    captions: tuple[str, ...] = ()
-    figures: dict[str, Any] = field(default_factory=dict)
-
-    def picture(self) -> Image:
-        """One sheet: what was given, then what came of it."""
-        items = np.stack([*(item for _, item in self.given), *self.samples.items])
-        numbers = [str(number) for number in range(1, len(self.samples.items) + 1)]
-        captions = [*(word for word, _ in self.given), *(self.captions or numbers)]
-        scale = max(1, round(SHEET_CELL / max(items.shape[1:3])))
-        return media.grid(items, min(len(items), 10), scale, captions)
-
-    def said(self) -> list[str]:
-        """The figures in words, a line each."""
-        lines = []
-        for steps, error in self.figures.get("error_by_steps", {}).items():
-            lines.append(
-                f"{steps:>4} steps there and back: {error:.2f} of 255 away (root mean square)"
-            )
-        if (off := self.figures.get("largest_difference")) is not None:
-            lines.append(f"averaged again, at most {off:.2f} of 255 away from the given picture")
-        return lines
-
-    def save(self, out: Place) -> Path:
-        """Write FILE.png (the sheet), FILE.gif (the way), FILE.npz or DIR/ (the results alone)."""
-        if media.sample_kind(out) == "png":
-            return media.save_png(self.picture(), Path(out), {"recipe": self.recipe_text})
-        samples = self.samples
-        return media.save_samples(
-            samples.items,
-            samples.labels,
-            out,
-            recipe_text=self.recipe_text,
-            class_names=samples.form.class_names,
-            frames=samples.frames,
-        )
 
 
 class Editor:
@@ -137,7 +91,7 @@ class Editor:
         steps: int | None = None,
         sampler: str | None = None,
         jump: int = 5,
-        resamplings: int = 5,
+        resamplings: int = 10,
         seed: int = 0,
     ) -> Edited:
         """`image` with what is white in `mask` filled in, `num` times; the rest stays as it is.
@@ -160,7 +114,7 @@ class Editor:
         steps: int | None = None,
         sampler: str | None = None,
         jump: int = 5,
-        resamplings: int = 5,
+        resamplings: int = 10,
         seed: int = 0,
     ) -> Edited:
         """The smaller `image` kept as it is, and made larger on all sides, `num` times.
@@ -242,7 +196,7 @@ class Editor:
         steps: int | None = None,
         sampler: str | None = None,
         jump: int = 5,
-        resamplings: int = 5,
+        resamplings: int = 10,
         seed: int = 0,
     ) -> Edited:
         """Pictures of the run's size whose block averages are the smaller `image`, `num` of them.

@@ -37,14 +37,12 @@ def fitting_guide(guidance: Guidance, guide: Task, form: Form) -> Guide:
             f"the guide knows items of shape {guide.form.item_shape}, and this run draws "
             f"{form.item_shape}. Name a run of items like these"
         )
-    has = f"the classes {', '.join(guide.form.class_names) or 'none at all'}"
-    own = f"{', '.join(form.class_names) or 'none at all'}"
-    if guide.form.class_names != form.class_names:
-        both = bool(guide.form.class_names and form.class_names)
-        if both or (form.class_names and isinstance(guidance, ClassifierGuidance)):
-            raise ValueError(
-                f"the guide knows {has}, and this run {own}. Name a run of the same classes"
-            )
+    known, own = guide.form.class_names, form.class_names
+    if known and own and known != own:
+        raise ValueError(
+            f"the guide knows the classes {', '.join(known)}, and this run {', '.join(own)}. Name "
+            "a run of the same classes"
+        )
     if isinstance(guidance, ClassifierGuidance):
         return _fitting_classifier(guide)
     if isinstance(guidance, Autoguidance):

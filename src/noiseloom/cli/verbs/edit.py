@@ -34,6 +34,12 @@ Jump = Annotated[int, typer.Option(min=1, help="Moves that are made again at a t
 Resamplings = Annotated[
     int, typer.Option(min=1, help="How often they are made: the time it takes, and how it fits.")
 ]
+FillingSampler = Annotated[
+    str | None, typer.Option("--sampler", help="Which sampler; ddpm if not given.")
+]
+InvertibleSampler = Annotated[
+    str | None, typer.Option("--sampler", help="ddim, euler or heun; heun if not given.")
+]
 Out = Annotated[
     str | None,
     typer.Option(metavar="FILE|DIR/", help="FILE.png, FILE.gif, FILE.npz, or a folder."),
@@ -54,10 +60,10 @@ def inpaint(
     num: Num = 8,
     label: Label = None,
     steps: Steps = None,
-    sampler: Sampler = None,
+    sampler: FillingSampler = None,
     guidance: Guidance = None,
     jump: Jump = 5,
-    resamplings: Resamplings = 5,
+    resamplings: Resamplings = 10,
     seed: Seed = 0,
     raw: Raw = False,
     device: Device = None,
@@ -65,7 +71,10 @@ def inpaint(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Fill in what is white in a mask; everything else stays as it is, to the pixel."""
+    """Fill in what is white in a mask.
+
+    Everything else stays as it is, to the pixel.
+    """
 
     def edit(editor: Editor) -> Edited:
         return editor.inpaint(
@@ -94,10 +103,10 @@ def outpaint(
     num: Num = 8,
     label: Label = None,
     steps: Steps = None,
-    sampler: Sampler = None,
+    sampler: FillingSampler = None,
     guidance: Guidance = None,
     jump: Jump = 5,
-    resamplings: Resamplings = 5,
+    resamplings: Resamplings = 10,
     seed: Seed = 0,
     raw: Raw = False,
     device: Device = None,
@@ -105,7 +114,10 @@ def outpaint(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Make what lies round a picture that is smaller than the run's."""
+    """Make what lies round a smaller picture.
+
+    The picture stays as it is; the rest of the run's canvas is filled in.
+    """
     corner = _corner(place)
 
     def edit(editor: Editor) -> Edited:
@@ -143,7 +155,10 @@ def vary(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Draw pictures that are like one, by a strength."""
+    """Draw pictures that are like one.
+
+    It is noised up to --strength of the way, and drawn anew.
+    """
 
     def edit(editor: Editor) -> Edited:
         return editor.vary(
@@ -167,14 +182,17 @@ def interpolate(
     num: Annotated[int, typer.Option(min=2, help="Pictures, both ends among them.")] = 8,
     label: Label = None,
     steps: Annotated[int, typer.Option(min=1, help="Moves each way.")] = 50,
-    sampler: Sampler = None,
+    sampler: InvertibleSampler = None,
     raw: Raw = False,
     device: Device = None,
     out: Out = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Go from one picture to another by way of their noises; a .gif goes there and back."""
+    """Go from one picture to another.
+
+    By way of the noises that both come from; a .gif goes there and back.
+    """
 
     def edit(editor: Editor) -> Edited:
         return editor.interpolate(first, second, num=num, label=label, steps=steps, sampler=sampler)
@@ -187,17 +205,20 @@ def invert(
     run: RunFolder,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
     label: Label = None,
-    steps: Steps = None,
-    sampler: Sampler = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Moves each way; 5, 10, 20 and 40 if not given.")
+    ] = None,
+    sampler: InvertibleSampler = None,
     raw: Raw = False,
     device: Device = None,
     out: Out = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Find the noise that pictures come from, and how well they come out of it again.
+    """Find the noise that pictures come from.
 
-    Says the error of the way there and back for a few numbers of steps, or for --steps.
+    And what comes out of it again: the error of the way there and back is said for a few numbers
+    of steps, or for --steps.
     """
 
     def edit(editor: Editor) -> Edited:
@@ -213,10 +234,10 @@ def upscale(
     num: Num = 8,
     label: Label = None,
     steps: Steps = None,
-    sampler: Sampler = None,
+    sampler: FillingSampler = None,
     guidance: Guidance = None,
     jump: Jump = 5,
-    resamplings: Resamplings = 5,
+    resamplings: Resamplings = 10,
     seed: Seed = 0,
     raw: Raw = False,
     device: Device = None,
@@ -224,7 +245,10 @@ def upscale(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Draw pictures of the run's size that are a small one when blocks are averaged."""
+    """Draw what a small picture may be.
+
+    Pictures of the run's size that are the small one when blocks of pixels are averaged.
+    """
 
     def edit(editor: Editor) -> Edited:
         return editor.upscale(
