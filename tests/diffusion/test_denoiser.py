@@ -5,9 +5,10 @@ from torch import nn
 from noiseloom.diffusion.denoiser import MOST_LOG_SNR, Denoiser, Statistics
 from noiseloom.diffusion.exact import Gaussian
 from noiseloom.diffusion.guidance import ClassifierFree
-from noiseloom.diffusion.objectives import TIMES, LogitNormal, Simple, VelocityLoss
+from noiseloom.diffusion.objectives import Simple, VelocityLoss
 from noiseloom.diffusion.process import add_noise
 from noiseloom.diffusion.schedules import EDM, SCHEDULES, RectifiedFlow
+from noiseloom.diffusion.times import TIMES, LogitNormal
 from noiseloom.seeds import Random
 
 

@@ -44,6 +44,14 @@ class ClassifierFree:
             conditional, plain = both.x0.chunk(2)
             scale = expand(torch.where(inside, self.scale, 1.0).to(xt.dtype), xt)
             x0 = plain + scale * (conditional - plain)
-            return Prediction(x0, "x0", xt, denoiser.schedule.at(t, like=xt))
+            place = both.interpolation
+            return Prediction(
+                x0,
+                "x0",
+                xt,
+                denoiser.schedule.at(t, like=xt),
+                both.data_std,
+                interpolation=None if place is None else place.chunk(2)[0],
+            )
 
         return denoise

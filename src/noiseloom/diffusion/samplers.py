@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from noiseloom.diffusion.denoiser import Denoise, Prediction
+from noiseloom.diffusion.posterior import between, variances
 from noiseloom.diffusion.schedules import Schedule
 from noiseloom.seeds import Random
 
@@ -61,15 +62,18 @@ def ddpm(
     """Ancestral sampling: x_s drawn from q(x_s | x_t, x0) (Ho et al. 2020, eq. 7).
 
     In terms of the noise that posterior is x_s = alpha_s x0 + sigma_s (sqrt(r) noise + sqrt(1-r) z)
-    with r = SNR(t) / SNR(s) and z fresh, for any schedule.
+    with r = SNR(t) / SNR(s) and z fresh, for any schedule; a network that has learned the variance
+    of a step has it drawn with that (`posterior`).
     """
     for index, (t, s) in enumerate(_pairs(plan)):
         prediction = _ask(denoise, x, t)
         at, to = schedule.at(t), schedule.at(s)
         r = float((at.alpha * to.sigma / (to.alpha * at.sigma)) ** 2)
         z = random.at(index).normal_like("ancestral", x)
-        noise = math.sqrt(r) * prediction.noise + math.sqrt(1 - r) * z
-        x = float(to.alpha) * prediction.x0 + float(to.sigma) * noise
+        std = 1.0 if prediction.data_std is None else float(prediction.data_std)
+        variance = between(variances(at, to, std), prediction.interpolation)
+        mean = float(to.alpha) * prediction.x0 + float(to.sigma) * math.sqrt(r) * prediction.noise
+        x = mean + variance.sqrt().to(x) * z
         yield Step(index, float(s), x, prediction.x0)
 
 

@@ -18,17 +18,13 @@ from noiseloom.diffusion.denoiser import (
     check_preconditioning,
 )
 from noiseloom.diffusion.guidance import ClassifierFree
-from noiseloom.diffusion.objectives import (
-    OBJECTIVES,
-    TIMES,
-    LogitNormal,
-    Objective,
-    Times,
-    VelocityLoss,
-)
+from noiseloom.diffusion.levels import Levels
+from noiseloom.diffusion.objectives import OBJECTIVES, Objective, VelocityLoss
 from noiseloom.diffusion.process import Target, add_noise, check_pairing
 from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_times
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
+from noiseloom.diffusion.times import TIMES, LogitNormal, Times
+from noiseloom.diffusion.uncertainty import weigh
 from noiseloom.errors import InputError
 from noiseloom.menu import nearest
 from noiseloom.networks import Answer
@@ -79,9 +75,23 @@ class Config:
         help="how strongly labels are followed", default_factory=ClassifierFree
     )
 
+    learned_variance: bool = option(
+        False, "the network also says how far a step may stray (objective variational or hybrid)"
+    )
+    uncertainty: bool = option(
+        False, "the loss to be expected at each noise level is learned, and divides the objective"
+    )
+
     def __post_init__(self) -> None:
         check_pairing(self.target, self.schedule)
         check_preconditioning(self.preconditioning, self.target)
+        if self.learned_variance and not self.objective.learns_variance:
+            fitting = [word for word, kind in OBJECTIVES.items() if kind.learns_variance]
+            raise ValueError(
+                "learned_variance is true, and the objective never looks at the variance: nothing "
+                f"would train it. Use objective {' or '.join(fitting)}, or set learned_variance to "
+                "false"
+            )
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout is {self.label_dropout}; allowed is 0 to below 1")
         if self.label_dropout == 0 and self.guidance.scale != 1:
@@ -96,12 +106,16 @@ class Config:
 
         `statistics` are those of the data as the model sees it.
         """
+        outputs = 2 if self.learned_variance else 1
         denoiser = Denoiser(
-            network.build(form.item_shape, len(form.class_names), form.told),
+            network.build(form.item_shape, len(form.class_names), form.told, outputs),
             self.schedule,
             target=self.target,
             preconditioning=self.preconditioning,
             statistics=statistics,
+            levels=None if form.levels is None else Levels(*form.levels),
+            learned_variance=self.learned_variance,
+            uncertainty=self.uncertainty,
         )
         return ImageGeneration(self, denoiser, form)
 
@@ -125,6 +139,8 @@ class ImageGeneration:
             x0, told = self.form.augment(x0, random)
         noise = random.normal_like("noise", x0)
         t = self.config.times.sample(schedule, random).to(device)
+        density = self.config.times.density(t, schedule)
+        t = self.config.objective.visited(t, schedule)
         labels = None
         if self.num_classes and batch.labels is not None:
             labels = torch.from_numpy(np.array(batch.labels))
@@ -134,7 +150,8 @@ class ImageGeneration:
             labels = labels.to(device)
         xt = add_noise(schedule, x0, noise, t)
         prediction = self.model(xt, t, Condition(labels, told), random if training else None)
-        return self.config.objective.losses(prediction, x0, noise, t, schedule)
+        losses = self.config.objective.losses(prediction, x0, noise, t, schedule, density)
+        return weigh(losses, prediction.uncertainty)
 
     def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
         """The summed objective and the number of items."""
