@@ -96,9 +96,9 @@ class Statistics:
     std: float
 
 
-def noise_level(schedule: Schedule, t: Tensor) -> Tensor:
-    """What a network is told of the noise at `t`: -log-SNR / 8, at most 1 of either sign."""
-    return -schedule.log_snr(t).clamp(-MOST_LOG_SNR, MOST_LOG_SNR) / 8
+def noise_level(schedule: Schedule, t: Tensor, most_log_snr: float = MOST_LOG_SNR) -> Tensor:
+    """What a network is told of the noise at `t`: -log-SNR / 8, held within `most_log_snr`."""
+    return -schedule.log_snr(t).clamp(-most_log_snr, most_log_snr) / 8
 
 
 def check_preconditioning(preconditioning: Preconditioning, target: Target) -> None:
@@ -115,7 +115,8 @@ class Denoiser(nn.Module):
 
     With `learned_variance` the network answers two numbers for each of the item's, of which the
     second, in [-1, 1] where it has learned, is the place between the variances of a step; with
-    `uncertainty` the loss to be expected at a noise level is learned, too. Raises ValueError where
+    `uncertainty` the loss to be expected at a noise level is learned, too. The network is told no
+    difference between log-SNRs beyond `most_log_snr` of either sign. Raises ValueError where
     the target cannot be learned on the schedule.
     """
 
@@ -133,6 +134,7 @@ class Denoiser(nn.Module):
         levels: Levels | None = None,
         learned_variance: bool = False,
         uncertainty: bool = False,
+        most_log_snr: float = MOST_LOG_SNR,
     ) -> None:
         super().__init__()
         check_pairing(target, schedule)
@@ -142,6 +144,7 @@ class Denoiser(nn.Module):
         self.target: Target = target
         self.preconditioning = preconditioning
         self.levels = levels
+        self.most_log_snr = most_log_snr
         self.learned_variance = learned_variance
         self.uncertainty = Uncertainty() if uncertainty else None
         self.register_buffer("data_mean", statistics.mean)
@@ -158,7 +161,7 @@ class Denoiser(nn.Module):
         s = self.data_std.to(xt.dtype)
         variance = at.alpha**2 * s**2 + at.sigma**2
         centred = xt - at.alpha * self.data_mean
-        level = noise_level(self.schedule, t)
+        level = noise_level(self.schedule, t, self.most_log_snr)
         output = self.network(centred * variance.rsqrt(), level, condition, random).to(xt.dtype)
         interpolation = None
         if self.learned_variance:

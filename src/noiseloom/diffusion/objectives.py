@@ -19,6 +19,7 @@ from noiseloom.diffusion.bound import Chain, continuous_weight
 from noiseloom.diffusion.denoiser import Prediction
 from noiseloom.diffusion.process import READ
 from noiseloom.diffusion.schedules import Schedule, expand
+from noiseloom.diffusion.times import HIGHEST_LOG_SNR
 
 
 class Objective(ABC):
@@ -223,7 +224,7 @@ class ContinuousBound(Objective):
     nothing to learn: nearer to the data the weight has no bound.
     """
 
-    highest_log_snr: float = option(13.0, "cleaner times are left to the decoder")
+    highest_log_snr: float = option(HIGHEST_LOG_SNR, "cleaner times are left to the decoder")
 
     def losses(
         self,

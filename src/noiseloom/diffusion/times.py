@@ -11,6 +11,8 @@ from noiseloom.config import option
 from noiseloom.diffusion.schedules import Schedule
 from noiseloom.seeds import Random
 
+LOWEST_LOG_SNR, HIGHEST_LOG_SNR = -10.0, 13.0  # where nothing is left of data, and of 8-bit noise
+
 
 class Times(ABC):
     """A distribution of training times."""
@@ -102,8 +104,12 @@ class LogNormalSigma(Times):
 class UniformLogSNR(Times):
     """Every log-SNR of a range equally often, as suits the continuous bound (objective `vdm`)."""
 
-    lowest: float = option(-10.0, "log-SNR of the noisiest time, or the schedule's own if above")
-    highest: float = option(13.0, "log-SNR of the cleanest time, or the schedule's own if below")
+    lowest: float = option(
+        LOWEST_LOG_SNR, "log-SNR of the noisiest time, or the schedule's own if above"
+    )
+    highest: float = option(
+        HIGHEST_LOG_SNR, "log-SNR of the cleanest time, or the schedule's own if below"
+    )
 
     def __post_init__(self) -> None:
         if not self.lowest < self.highest:
@@ -113,17 +119,21 @@ class UniformLogSNR(Times):
             )
 
     def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
-        low, high = self._range(schedule)
+        low, high = log_snr_range(schedule, self.lowest, self.highest)
         return schedule.t_of_log_snr(high - u * (high - low))
 
     def density(self, t: Tensor, schedule: Schedule) -> Tensor:
-        low, high = self._range(schedule)
+        low, high = log_snr_range(schedule, self.lowest, self.highest)
         return log_snr_rate(schedule, t) / (high - low)
 
-    def _range(self, schedule: Schedule) -> tuple[float, float]:
-        ends = torch.tensor([schedule.t_max, schedule.t_min], dtype=torch.float64)
-        low, high = schedule.log_snr(ends).tolist()
-        return max(low, self.lowest), min(high, self.highest)
+
+def log_snr_range(
+    schedule: Schedule, lowest: float = LOWEST_LOG_SNR, highest: float = HIGHEST_LOG_SNR
+) -> tuple[float, float]:
+    """What a schedule covers of a range of log-SNR, which need not end."""
+    ends = torch.tensor([schedule.t_max, schedule.t_min], dtype=torch.float64)
+    low, high = schedule.log_snr(ends).tolist()
+    return max(low, lowest), min(high, highest)
 
 
 def log_snr_rate(schedule: Schedule, t: Tensor) -> Tensor:

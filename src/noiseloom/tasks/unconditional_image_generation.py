@@ -11,6 +11,7 @@ from torch import Tensor
 from noiseloom.config import option
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import (
+    MOST_LOG_SNR,
     Denoise,
     Denoiser,
     Preconditioning,
@@ -82,6 +83,10 @@ class Config:
         False, "the loss to be expected at each noise level is learned, and divides the objective"
     )
 
+    told_log_snr: float = option(
+        MOST_LOG_SNR, "log-SNR of either sign beyond which the network is told no difference"
+    )
+
     def __post_init__(self) -> None:
         check_pairing(self.target, self.schedule)
         check_preconditioning(self.preconditioning, self.target)
@@ -92,6 +97,8 @@ class Config:
                 f"would train it. Use objective {' or '.join(fitting)}, or set learned_variance to "
                 "false"
             )
+        if not self.told_log_snr > 0:
+            raise ValueError(f"told_log_snr is {self.told_log_snr}; allowed is above 0")
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout is {self.label_dropout}; allowed is 0 to below 1")
         if self.label_dropout == 0 and self.guidance.scale != 1:
@@ -116,6 +123,7 @@ class Config:
             levels=None if form.levels is None else Levels(*form.levels),
             learned_variance=self.learned_variance,
             uncertainty=self.uncertainty,
+            most_log_snr=self.told_log_snr,
         )
         return ImageGeneration(self, denoiser, form)
 
