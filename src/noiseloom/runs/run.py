@@ -187,7 +187,8 @@ class Run:
     def evaluate(self, *, num: int | None = None, **how: Any) -> dict[str, Any]:
         """Measure samples, or predictions, on held-out data.
 
-        Writes evaluation.json and report.html.
+        With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
+        evaluation.json and report.html. Raises InputError for what does not fit the run.
         """
         from noiseloom.runs.judging import evaluate
 

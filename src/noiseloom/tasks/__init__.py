@@ -3,8 +3,8 @@
 The word in a recipe is the Hugging Face task name. A task file holds its `Config`, whose `build`
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
-(samples) or `Predicts` (classes). Its `Config` says in `answers`, as networks and evaluations do,
-what comes out of it.
+(samples), `Denoises` (at every t), `HasLikelihood` or `Predicts` (classes). Its `Config` says in
+`answers`, as networks and evaluations do, what comes out of it.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from noiseloom.data.forms import Batch, Form
+from noiseloom.diffusion.likelihood import Judged
 from noiseloom.diffusion.samplers import Step
 from noiseloom.seeds import Random
 
@@ -54,6 +55,23 @@ class Draws(Task, Protocol):
 
     def describe(self, request: Request) -> dict[str, Any]:
         """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+
+@runtime_checkable
+class Denoises(Task, Protocol):
+    """A task whose model is a denoiser of items at every t."""
+
+    def judged(self, labels: Tensor | None) -> Judged:
+        """The denoiser of items with `labels` (B,), unguided, and what it knows of its data."""
+
+
+@runtime_checkable
+class HasLikelihood(Denoises, Protocol):
+    """A task whose denoiser is one of the data itself, so that it says how likely data is."""
+
+    @property
+    def chain_steps(self) -> int | None:
+        """Steps of the chain whose bound it was trained by; None: it knows of no chain."""
 
 
 @runtime_checkable

@@ -20,7 +20,14 @@ from noiseloom.diffusion.denoiser import (
 )
 from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.levels import Levels
-from noiseloom.diffusion.objectives import OBJECTIVES, Objective, VelocityLoss
+from noiseloom.diffusion.likelihood import Judged
+from noiseloom.diffusion.objectives import (
+    OBJECTIVES,
+    Hybrid,
+    Objective,
+    Variational,
+    VelocityLoss,
+)
 from noiseloom.diffusion.process import Target, add_noise, check_pairing
 from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_times
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
@@ -185,6 +192,23 @@ class ImageGeneration:
             labels = request.labels.to(device)
             denoise = guidance.wrap(self.model, labels, torch.full_like(labels, self.num_classes))
         return SAMPLERS[sampler.name](denoise, x, plan, schedule, random)
+
+    @property
+    def chain_steps(self) -> int | None:
+        """See `HasLikelihood.chain_steps`."""
+        objective = self.config.objective
+        return objective.steps if isinstance(objective, Variational | Hybrid) else None
+
+    def judged(self, labels: Tensor | None) -> Judged:
+        """See `Denoises.judged`."""
+        model = self.model
+        condition = Condition(labels) if self.num_classes else None
+        return Judged(
+            lambda xt, t: model(xt, t, condition),
+            self.config.schedule,
+            Statistics(model.data_mean, float(model.data_std)),
+            model.levels,
+        )
 
     def describe(self, request: Request) -> dict[str, Any]:
         """Sampler, steps and guidance that `request` comes to."""

@@ -30,16 +30,20 @@ def verb(
     guidance: Guidance = None,
     seed: Seed = 0,
     raw: Raw = False,
+    likelihood: Annotated[
+        bool, typer.Option("--likelihood", help="How likely held-out items are (--num of them).")
+    ] = False,
     device: Device = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
     """Measure a run's samples, or the classes it predicts, on held-out data.
 
-    Writes evaluation.json and report.html; --json prints the former.
+    With --likelihood instead how likely it finds held-out items, bits per dimension, beside the
+    figures there are. Writes evaluation.json and report.html; --json prints the former.
     """
     from noiseloom.cli.progress import watch
-    from noiseloom.cli.summary import figures, next_steps
+    from noiseloom.cli.summary import figures, next_steps, scores
     from noiseloom.runs import Run
 
     opened = Run.open(run)
@@ -51,8 +55,10 @@ def verb(
             guidance=guidance,
             seed=seed,
             raw=raw,
+            likelihood=likelihood,
             device=device,
             on_event=on_event,
         )
     following = next_steps(opened.folder, opened.recipe.task.answers)
-    answer(f"{figures(evaluation)}\n\n{following}", evaluation, as_json)
+    said = scores(evaluation) if likelihood else figures(evaluation)
+    answer(f"{said}\n\n{following}", evaluation, as_json)
