@@ -3,8 +3,8 @@
 The word in a recipe is the Hugging Face task name. A task file holds its `Config`, whose `build`
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
-(samples), `Denoises` (at every t), `HasLikelihood` or `Predicts` (classes). Its `Config` says in
-`answers`, as networks and evaluations do, what comes out of it.
+(samples), `Noises` (items), `Denoises` (at every t), `HasLikelihood` or `Predicts` (classes). Its
+`Config` says in `answers`, as networks and evaluations do, what comes out of it.
 """
 
 from collections.abc import Iterator
@@ -50,11 +50,16 @@ class Draws(Task, Protocol):
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items; the last step's x0 is the sample."""
 
-    def noised(self, items: np.ndarray, t: float, random: Random) -> Tensor:
-        """Stored items after the forward process up to `t`, as the model sees them."""
-
     def describe(self, request: Request) -> dict[str, Any]:
         """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+
+@runtime_checkable
+class Noises(Task, Protocol):
+    """A task that has learned on noisy items."""
+
+    def noised(self, items: np.ndarray, t: float, random: Random) -> Tensor:
+        """Stored items after the forward process up to `t`, as the model sees them."""
 
 
 @runtime_checkable
