@@ -3,11 +3,13 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.distributions import Categorical, Normal, kl_divergence
 
+from noiseloom.data.forms import ImageForm
 from noiseloom.diffusion.bound import Chain, prior
 from noiseloom.diffusion.denoiser import Prediction, Statistics
 from noiseloom.diffusion.exact import Gaussian
@@ -70,6 +72,15 @@ def test_the_levels_of_a_cut_gaussian_have_probability_one(mean: float, std: flo
     normal = Normal(double(mean), double(std))
     inner = normal.cdf(x + BYTE.step / 2) - normal.cdf(x - BYTE.step / 2)
     torch.testing.assert_close(log_p[1:-1].exp(), inner[1:-1], rtol=1e-6, atol=1e-12)
+
+
+def test_they_are_those_of_stored_images() -> None:
+    stored = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    form = ImageForm(item_shape=(1, 16, 16))
+    levels = Levels(*form.levels)
+    assert levels == BYTE
+    values = levels.low + levels.step * torch.arange(256)
+    torch.testing.assert_close(form.to_model(stored).flatten(), values, rtol=0, atol=1e-6)
 
 
 def test_far_from_its_mean_a_level_keeps_a_finite_probability_and_gradient() -> None:

@@ -171,6 +171,14 @@ def test_the_network_is_told_karras_noise_level() -> None:
     assert network.level.tolist() == [-MOST_LOG_SNR / 8, MOST_LOG_SNR / 8]
 
 
+def test_a_network_may_be_told_of_less_noise_than_usual() -> None:
+    network = Zero()
+    flow = Denoiser(network, RectifiedFlow(), target="x0", statistics=known(), most_log_snr=13.0)
+    t = RectifiedFlow().t_of_log_snr(torch.tensor([15.0, 12.0, 3.0], dtype=torch.float64))
+    flow(torch.zeros(3, 1, dtype=torch.float64), t)
+    torch.testing.assert_close(network.level, torch.tensor([-13.0, -12.0, -3.0]).double() / 8)
+
+
 def test_the_extreme_times_of_a_batch_are_finite() -> None:
     """The last stratum once rounded to 1, where the inverse normal is not finite."""
     random = Random(0, range(256), step=63_083, total=256)

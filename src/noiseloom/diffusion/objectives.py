@@ -221,7 +221,8 @@ class ContinuousBound(Objective):
 
     (Kingma et al. 2021, arXiv:2107.00630, eq. 17.) It depends on the schedule through the range
     of its log-SNR alone. Above `highest_log_snr` the data is read off xt, by a decoder that has
-    nothing to learn: nearer to the data the weight has no bound.
+    nothing to learn: nearer to the data the weight has no bound. Times `uniform-log-snr` suit it:
+    of others a few that are seldom drawn make up most of the loss.
     """
 
     highest_log_snr: float = option(HIGHEST_LOG_SNR, "cleaner times are left to the decoder")

@@ -27,7 +27,7 @@ NUM = 256  # items scored, where nothing else is asked for
 TIMES = 64  # of the bound that every item sees
 STEPS = 24  # of the ODE
 PROBES = 1
-BATCH = 64
+BATCH_NUMBERS, MOST_ITEMS = 60_000, 1_000  # in a batch; it changes memory, not scores
 
 Part = tuple[Judged, Tensor, Random]
 Score = TypeVar("Score", Bound, Density)
@@ -116,8 +116,9 @@ def _parts(task: HasLikelihood, dataset: Dataset, num: int, seed: int) -> Iterat
     split = dataset.reference
     device = next(task.model.parameters()).device
     chosen = np.linspace(0, len(split) - 1, num).round().astype(int)  # files come by class
-    for start in range(0, num, BATCH):
-        places = chosen[start : start + BATCH]
+    batch = min(MOST_ITEMS, max(1, BATCH_NUMBERS // int(np.prod(dataset.item_shape))))
+    for start in range(0, num, batch):
+        places = chosen[start : start + batch]
         labels = None
         if split.labels is not None:
             labels = torch.from_numpy(np.array(split.labels[places])).to(device)
