@@ -62,6 +62,22 @@ def test_it_is_written_beside_what_is_there_and_said(
     }
 
 
+@pytest.mark.slow
+def test_a_run_trained_by_the_bound_comes_to_the_true_likelihood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clouds N(m, 0.12²) of which the label says which: their entropy is known."""
+    monkeypatch.setattr(scoring, "STEPS", 24)
+    monkeypatch.setattr(scoring, "TIMES", 64)
+    run = Run.create(Recipe.load("toy-likelihood"), tmp_path / "run")
+    run.train(evaluate=False)
+    found = run.evaluate(likelihood=True, num=2000)["likelihood"]
+    truth = 0.5 * math.log2(2 * math.pi * math.e * 0.12**2)
+    for figures in (found["bound"], found["ode"]):
+        assert figures["value"] == pytest.approx(truth, abs=0.05 + 3 * figures["standard_error"])
+        assert figures["standard_error"] < 0.05
+
+
 def test_a_few_levels_less_certain_cost_what_they_must(digits: Run) -> None:
     """An untrained network knows mean and spread: between 0 and the 8 bits of knowing nothing."""
     found = digits.evaluate(likelihood=True, num=20)["likelihood"]
