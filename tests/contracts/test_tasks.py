@@ -23,7 +23,7 @@ def train(word: str, precision: Precision, steps: int) -> list[float]:
     config = member(PACKAGE, word).Config()
     network = NETWORKS[config.answers]
     with fixed(0, "weights"):
-        task = config.build(network, dataset.form, measure_statistics(dataset))
+        task = config.build(network, dataset.form, measure_statistics(dataset), {})
     plan = TrainingConfig(steps=steps, batch_size=32, optimizer=AdamW(learning_rate=2e-3))
     training = Training(plan, task, dataset.train, precision, steps)
     return [progress.loss for progress in training.run()]

@@ -38,6 +38,11 @@ def judged(data: Mixture, levels: Levels | None = None) -> Judged:
     return Judged(data.denoise, data.schedule, Statistics(mean, float(square.sqrt())), levels)
 
 
+def flow_of(data: Mixture, steps: int) -> Flow:
+    known = judged(data)
+    return Flow(data.denoise, data.schedule, known.statistics, steps, known.log_snr)
+
+
 def drawn(data: Mixture, num: int) -> tuple[Tensor, Tensor]:
     """Items, and -log p of each."""
     x0 = data.sample(num, torch.Generator().manual_seed(1))
@@ -139,7 +144,7 @@ def test_probes_estimate_the_divergence_without_bias() -> None:
     x0, truth = drawn(data, 20)
     found = flow_density(judged(data), x0, Random(0, range(20)), steps=20, probes=30)
     assert found.probes == 30 and found.each.shape == (30, 20)
-    exact = -Flow(data.denoise, data.schedule, judged(data).statistics, 20).log_density(x0, None)
+    exact = -flow_of(data, 20).log_density(x0, None)
     torch.testing.assert_close(exact, truth, rtol=0, atol=0.1)
     error = found.each.std(dim=0) / 30**0.5
     assert bool((error > 1e-4).all())
@@ -173,7 +178,7 @@ def test_fresh_probes_would_be_noise_that_no_number_of_steps_removes() -> None:
     def changes(fresh: bool) -> float:
         results = []
         for steps in (30, 60):
-            flow = Flow(data.denoise, data.schedule, judged(data).statistics, steps)
+            flow = flow_of(data, steps)
             if fresh:
                 chance = torch.Generator().manual_seed(steps)
                 slope = flow.slope

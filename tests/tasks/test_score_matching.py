@@ -29,7 +29,9 @@ def test_it_draws_points_and_shows_no_noising(run: Run) -> None:
     assert (run.sample(num=6, steps=4).items != samples.items).any()
 
 
-@pytest.mark.parametrize("asked", [{"sampler": "heun"}, {"guidance": 2.0}])
+@pytest.mark.parametrize(
+    "asked", [{"sampler": "heun"}, {"guidance": 2.0}, {"spacing": "karras", "tolerance": 0.1}]
+)
 def test_it_knows_one_walk(run: Run, asked: dict) -> None:
     with pytest.raises(InputError, match="Langevin's walk alone, unguided; leave --"):
         run.sample(num=2, **asked)

@@ -21,6 +21,7 @@ from noiseloom.config.commented import write_commented
 from noiseloom.config.document import Document, from_mapping, read_text, read_yaml, write_yaml
 from noiseloom.config.overrides import override
 from noiseloom.config.reader import FieldErrors, parse
+from noiseloom.config.references import RunReference, references
 from noiseloom.config.schema import Entry, describe, option, to_mapping, word_of
 from noiseloom.errors import ConfigError, Problem
 
@@ -30,6 +31,7 @@ __all__ = [
     "Entry",
     "FieldErrors",
     "Problem",
+    "RunReference",
     "describe",
     "from_mapping",
     "option",
@@ -37,6 +39,7 @@ __all__ = [
     "parse",
     "read_text",
     "read_yaml",
+    "references",
     "to_mapping",
     "word_of",
     "write_commented",

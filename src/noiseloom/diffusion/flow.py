@@ -17,7 +17,6 @@ from torch import Tensor
 
 from noiseloom.diffusion.denoiser import Denoise, Statistics
 from noiseloom.diffusion.schedules import Schedule
-from noiseloom.diffusion.times import HIGHEST_LOG_SNR, LOWEST_LOG_SNR, log_snr_range
 
 MOST_EXACT = 8  # numbers of an item up to which the divergence is summed over all of them
 CALLS_PER_STEP = 4
@@ -28,16 +27,15 @@ class Flow:
     """The probability-flow ODE of `denoise` between data and noise, solved in `steps` even steps.
 
     The method is the classical Runge-Kutta one of fourth order: four calls and as many backward
-    passes a step, and for each probe. Steps are even in log-SNR, over what the schedule covers of
-    `lowest` to `highest`; data stands for xt at the upper end, whose noise is neglected.
+    passes a step, and for each probe. Steps are even in log-SNR over the range `log_snr`, lowest
+    and highest; data stands for xt at its upper end, whose noise is neglected.
     """
 
     denoise: Denoise
     schedule: Schedule
     statistics: Statistics
     steps: int
-    lowest: float = LOWEST_LOG_SNR
-    highest: float = HIGHEST_LOG_SNR
+    log_snr: tuple[float, float]
 
     def log_density(self, x0: Tensor, probes: Tensor | None) -> Tensor:
         """log p(x0) in nats, (items,), in the units of `x0`; with `probes`, (probes, items).
@@ -47,7 +45,7 @@ class Flow:
         that changed would be noise that the solver follows. Without, the divergence is exact, at
         one backward pass for each of the item's numbers.
         """
-        low, high = log_snr_range(self.schedule, self.lowest, self.highest)
+        low, high = self.log_snr
         span = 0.5 * (low - high)
         std, mean = self.statistics.std, self.statistics.mean.to(x0)
         q_over_r = math.sqrt(std**2 + math.exp(-high))

@@ -19,7 +19,7 @@ from noiseloom.diffusion.flow import MOST_EXACT, Flow
 from noiseloom.diffusion.levels import Levels
 from noiseloom.diffusion.process import add_noise
 from noiseloom.diffusion.schedules import Schedule, expand
-from noiseloom.diffusion.times import HIGHEST_LOG_SNR, LOWEST_LOG_SNR, log_snr_range
+from noiseloom.diffusion.times import HIGHEST_LOG_SNR, log_snr_range
 from noiseloom.seeds import Random
 
 
@@ -43,32 +43,34 @@ class Bound:
 
 @dataclass(frozen=True)
 class Judged:
-    """What is scored: a denoiser with its schedule, and what is known of its data."""
+    """What is scored: a denoiser with its schedule, and what is known of its data.
+
+    Both likelihoods stop at `highest`, the log-SNR of the cleanest xt that the denoiser knows:
+    below its noise the bound reads the data off, and the ODE takes the data for xt.
+    """
 
     denoise: Denoise
     schedule: Schedule
     statistics: Statistics
     levels: Levels | None = None
+    highest: float = HIGHEST_LOG_SNR
+
+    @property
+    def log_snr(self) -> tuple[float, float]:
+        """The lowest and the highest log-SNR at which it is asked."""
+        return log_snr_range(self.schedule, highest=self.highest)
 
 
 @torch.no_grad()
-def continuous_bound(
-    judged: Judged,
-    x0: Tensor,
-    random: Random,
-    *,
-    times: int,
-    lowest: float = LOWEST_LOG_SNR,
-    highest: float = HIGHEST_LOG_SNR,
-) -> Bound:
+def continuous_bound(judged: Judged, x0: Tensor, random: Random, *, times: int) -> Bound:
     """The bound of infinitely many steps (Kingma et al. 2021, arXiv:2107.00630, eq. 11 to 18).
 
     It is integrated over log-SNR, of which each item sees `times`, one in each of as many equal
-    parts of the range: an unbiased estimate. Above `highest` the data is read off xt.
+    parts of the range: an unbiased estimate.
     """
     _check("times", times)
     schedule = judged.schedule
-    low, high = log_snr_range(schedule, lowest, highest)
+    low, high = judged.log_snr
     diffusion = torch.zeros(len(x0), dtype=torch.float64, device=x0.device)
     for u, part in _strata(random, times):
         t = schedule.t_of_log_snr(low + u.to(x0.device) * (high - low)).to(x0.dtype)
@@ -127,14 +129,7 @@ class Density:
 
 
 def flow_density(
-    judged: Judged,
-    x0: Tensor,
-    random: Random,
-    *,
-    steps: int,
-    probes: int = 1,
-    lowest: float = LOWEST_LOG_SNR,
-    highest: float = HIGHEST_LOG_SNR,
+    judged: Judged, x0: Tensor, random: Random, *, steps: int, probes: int = 1
 ) -> Density:
     """The density of the probability-flow ODE, solved in `steps` steps of four calls.
 
@@ -144,7 +139,7 @@ def flow_density(
     """
     _check("steps", steps)
     _check("probes", probes)
-    flow = Flow(judged.denoise, judged.schedule, judged.statistics, steps, lowest, highest)
+    flow = Flow(judged.denoise, judged.schedule, judged.statistics, steps, judged.log_snr)
     size, cell = x0[0].numel(), 0.0
     if judged.levels is not None:
         u = random.uniform("dequantisation", x0.shape[1:]).to(x0)

@@ -63,10 +63,11 @@ def sentences(likelihood: Mapping[str, Any]) -> list[str]:
     bound, ode = likelihood["bound"], likelihood["ode"]
     parts = ", ".join(f"{name} {value:.3f}" for name, value in bound["parts"].items())
     solved = f"{ode['steps']} steps of the ODE, {ode['divergence']} divergence"
-    weights = {"ema": "averaged", "raw": "raw"}.get(str(likelihood["weights"]), "")
+    kind = str(likelihood["weights"])
+    weights = {"ema": "averaged weights", "raw": "raw weights"}.get(kind, f"weights {kind}")
     return [
         f"Bits per dimension of {likelihood['num']:,} {likelihood['split']} items "
-        f"({weights} weights, {likelihood['dimensions']:,} numbers each):",
+        f"({weights}, {likelihood['dimensions']:,} numbers each):",
         f"at most {_with_error(bound)} by the variational bound ({bound['kind']}; {parts})",
         f"{_with_error(ode)} by the probability flow ({solved})",
         _gap(likelihood),

@@ -30,28 +30,40 @@ def evaluate(
     num: int | None = None,
     steps: int | None = None,
     sampler: str | None = None,
+    spacing: str | None = None,
+    tolerance: float | None = None,
     guidance: float | None = None,
     seed: int = 0,
     raw: bool = False,
+    ema: float | None = None,
+    untuned: bool = False,
     likelihood: bool = False,
     device: Device | None = None,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
-    task, trained_steps = run.trained_task(raw=raw, device=device, on_event=on_event)
+    request = Request(
+        steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
+    )
+    task, trained_steps = run.trained_task(
+        raw=raw,
+        ema=ema,
+        tuned=run.takes_tuned(request, untuned, on_event),
+        device=device,
+        on_event=on_event,
+    )
     protocol = {
         "seed": seed,
-        "weights": "raw" if raw else "ema",
+        "weights": "raw" if raw else "ema" if ema is None else f"ema {ema:g}",
         "trained_steps": trained_steps,
     }
     asked = {"--num": num, "--steps": steps, "--sampler": sampler, "--guidance": guidance}
+    asked |= {"--spacing": spacing, "--tolerance": tolerance}
     given = [name for name, value in asked.items() if value is not None]
     if likelihood:
-        result = _score(
-            run, task, num, [name for name in given if name != "--num"], protocol, on_event
-        )
+        not_meant = [name for name in given if name != "--num"]
+        result = _score(run, task, num, not_meant, protocol, on_event)
     elif isinstance(task, Draws):
-        request = Request(steps=steps, sampler=sampler, guidance=guidance)
         dataset = run.open_data(on_event)
         result = _measure_samples(run, task, dataset, request, num, protocol, on_event)
     else:

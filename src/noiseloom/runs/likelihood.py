@@ -17,7 +17,6 @@ from noiseloom.diffusion.likelihood import (
     continuous_bound,
     flow_density,
 )
-from noiseloom.diffusion.times import log_snr_range
 from noiseloom.errors import InputError, MachineError
 from noiseloom.evaluate.likelihood import bound_figures, density_figures
 from noiseloom.seeds import Random
@@ -76,7 +75,7 @@ def measure_likelihood(
         "dimensions": size,
         "unit": "bits per dimension",
         "of_levels": judged.levels is not None,
-        "log_snr": list(log_snr_range(judged.schedule)),
+        "log_snr": list(judged.log_snr),
         "bound": {
             **bound_figures(bound, size),
             "kind": "continuous time" if chain is None else f"{chain} steps",

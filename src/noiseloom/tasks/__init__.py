@@ -9,7 +9,7 @@ What a task can do beside being trained is a protocol of its own, which `runs` a
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.likelihood import Judged
 from noiseloom.diffusion.samplers import Step
+from noiseloom.diffusion.sampling import Sampling
 from noiseloom.seeds import Random
 
 
@@ -27,7 +28,15 @@ class Request:
     labels: Tensor | None = None
     steps: int | None = None
     sampler: str | None = None
+    spacing: str | None = None
+    tolerance: float | None = None
     guidance: float | None = None
+
+    @property
+    def names_a_sampler(self) -> bool:
+        """Whether it says how noise becomes data, beside how labels are followed."""
+        wishes = (self.steps, self.sampler, self.spacing, self.tolerance)
+        return any(wish is not None for wish in wishes)
 
 
 class Task(Protocol):
@@ -77,6 +86,16 @@ class HasLikelihood(Denoises, Protocol):
     @property
     def chain_steps(self) -> int | None:
         """Steps of the chain whose bound it was trained by; None: it knows of no chain."""
+
+
+@runtime_checkable
+class Tunable(Draws, Protocol):
+    """A task whose samples are walks of a sampler, any of which may be chosen after training."""
+
+    config: Any  # with the `schedule`, and the `sampler` and `guidance` of the recipe
+
+    def sampled(self, sampler: Sampling, guidance: Any) -> Self:
+        """The same model, sampled so; ValueError where `sampler` does not fit the schedule."""
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ A classifier of xt that is told the noise level is what classifier guidance foll
 Nichol 2021, arXiv:2105.05233, part 4): grad log p(class | xt) points to where the class is.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
 from noiseloom.diffusion.times import TIMES, LogitNormal, Times
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
+from noiseloom.tasks import Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +51,9 @@ class Config:
         if not 0 <= self.label_smoothing < 1:
             raise ValueError(f"label_smoothing is {self.label_smoothing}; allowed is 0 to below 1")
 
-    def build(self, network: Any, form: Form, statistics: Statistics) -> "ImageClassification":
+    def build(
+        self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
+    ) -> "ImageClassification":
         """The task on items of `form`, with a network of the config `network`, freshly initialised.
 
         `statistics` are those of the data as the model sees it. Raises ValueError where there are

@@ -1,6 +1,6 @@
 """Learn the score of points alone, without noise levels, and walk along it: for teaching."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from noiseloom.diffusion.score_matching import langevin, sliced_score_matching
 from noiseloom.errors import InputError
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request
+from noiseloom.tasks import Request, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,9 @@ class Config:
 
     sampler: Langevin = option(help="how samples are drawn", default_factory=Langevin)
 
-    def build(self, network: Any, form: Form, statistics: Statistics) -> "ScoreMatching":
+    def build(
+        self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
+    ) -> "ScoreMatching":
         """The task on items of `form`, with a network of the config `network`, freshly initialised.
 
         `statistics` are those of the data as the model sees it. Raises ValueError where items are
@@ -138,7 +140,12 @@ class ScoreMatching:
 
     def _steps(self, request: Request) -> int:
         """The moves asked for; InputError where something else is asked for."""
-        asked = {"--sampler": request.sampler, "--guidance": request.guidance}
+        asked = {
+            "--sampler": request.sampler,
+            "--spacing": request.spacing,
+            "--tolerance": request.tolerance,
+            "--guidance": request.guidance,
+        }
         if given := [name for name, value in asked.items() if value is not None]:
             raise InputError(
                 f"a run of task score-matching draws by Langevin's walk alone, unguided; leave "

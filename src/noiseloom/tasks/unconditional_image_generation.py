@@ -1,6 +1,6 @@
 """Generate images (or 2-D points, their smallest case), by class where the data has labels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -29,33 +29,16 @@ from noiseloom.diffusion.objectives import (
     VelocityLoss,
 )
 from noiseloom.diffusion.process import Target, add_noise, check_pairing
-from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_times
+from noiseloom.diffusion.samplers import Step
+from noiseloom.diffusion.sampling import Sampling
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
-from noiseloom.diffusion.times import TIMES, LogitNormal, Times
+from noiseloom.diffusion.times import HIGHEST_LOG_SNR, TIMES, LogitNormal, Times
 from noiseloom.diffusion.uncertainty import weigh
 from noiseloom.errors import InputError
-from noiseloom.menu import nearest
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How samples are drawn unless the command says otherwise."""
-
-    name: str = option("heun", "which sampler: " + ", ".join(SAMPLERS))
-    steps: int = option(10, "moves from noise to data (heun calls the network twice a move)")
-    shift: float = option(1.0, "above 1: more of the moves at the noisy end, below 1: fewer")
-
-    def __post_init__(self) -> None:
-        if self.name not in SAMPLERS:
-            raise ValueError(unknown_sampler(self.name))
-        if self.steps < 1:
-            raise ValueError(f"steps is {self.steps}; a sampler needs at least 1")
-        if not self.shift > 0:
-            raise ValueError(f"shift is {self.shift}; allowed is above 0, 1 for even steps")
+from noiseloom.tasks import Request, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +80,7 @@ class Config:
     def __post_init__(self) -> None:
         check_pairing(self.target, self.schedule)
         check_preconditioning(self.preconditioning, self.target)
+        self.sampler.check_fits(self.schedule)
         if self.learned_variance and not self.objective.learns_variance:
             fitting = [word for word, kind in OBJECTIVES.items() if kind.learns_variance]
             raise ValueError(
@@ -115,7 +99,9 @@ class Config:
                 "guidance.scale to 1"
             )
 
-    def build(self, network: Any, form: Form, statistics: Statistics) -> "ImageGeneration":
+    def build(
+        self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
+    ) -> "ImageGeneration":
         """The task on items of `form`, with a network of the config `network`, freshly initialised.
 
         `statistics` are those of the data as the model sees it.
@@ -184,14 +170,18 @@ class ImageGeneration:
         """Walk from noise to data for `random`'s items."""
         device, schedule = next(self.model.parameters()).device, self.config.schedule
         sampler, guidance = self._choose(request)
-        plan = plan_times(schedule, sampler.steps, shift=sampler.shift)
-        start = float(schedule.sigma(plan[0]))
+        start = float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))
         x = start * random.normal("start", self.form.item_shape).to(device)
         denoise: Denoise = self.model
         if request.labels is not None:
             labels = request.labels.to(device)
             denoise = guidance.wrap(self.model, labels, torch.full_like(labels, self.num_classes))
-        return SAMPLERS[sampler.name](denoise, x, plan, schedule, random)
+        return sampler.walk(denoise, x, schedule, random)
+
+    def sampled(self, sampler: Sampling, guidance: ClassifierFree) -> "ImageGeneration":
+        """The same model, sampled so; ValueError where `sampler` does not fit the schedule."""
+        config = replace(self.config, sampler=sampler, guidance=guidance)
+        return ImageGeneration(config, self.model, self.form)
 
     @property
     def chain_steps(self) -> int | None:
@@ -208,25 +198,29 @@ class ImageGeneration:
             self.config.schedule,
             Statistics(model.data_mean, float(model.data_std)),
             model.levels,
+            min(HIGHEST_LOG_SNR, self.config.told_log_snr),
         )
 
     def describe(self, request: Request) -> dict[str, Any]:
-        """Sampler, steps and guidance that `request` comes to."""
+        """Sampler, its plan and guidance that `request` comes to."""
         sampler, guidance = self._choose(request)
-        described = {"sampler": sampler.name, "steps": sampler.steps, "shift": sampler.shift}
+        described = sampler.describe()
+        if (calls := sampler.calls(self.config.schedule)) is not None:
+            described["network_calls"] = calls
         if self.num_classes:
             described |= {"guidance": guidance.scale, "guidance_interval": guidance.interval}
         return described
 
     def _choose(self, request: Request) -> tuple[Sampling, ClassifierFree]:
         """The request's wishes in place of the recipe's; InputError where they are impossible."""
-        changes: dict[str, Any] = {}
-        if request.sampler is not None:
-            changes["name"] = request.sampler
-        if request.steps is not None:
-            changes["steps"] = request.steps
         try:
-            sampler = replace(self.config.sampler, **changes)
+            sampler = self.config.sampler.changed(
+                name=request.sampler,
+                steps=request.steps,
+                spacing=request.spacing,
+                tolerance=request.tolerance,
+            )
+            sampler.check_fits(self.config.schedule)
             guidance = self.config.guidance
             if request.guidance is not None:
                 if request.guidance != 1 and not (self.num_classes and self.config.label_dropout):
@@ -238,10 +232,3 @@ class ImageGeneration:
         except ValueError as error:
             raise InputError(str(error)) from error
         return sampler, guidance
-
-
-def unknown_sampler(name: str) -> str:
-    """The sentence for a sampler that does not exist."""
-    guess = nearest(name, list(SAMPLERS))
-    hint = f" Did you mean '{guess}'?" if guess else ""
-    return f"there is no sampler '{name}'; allowed are {', '.join(SAMPLERS)}.{hint}"

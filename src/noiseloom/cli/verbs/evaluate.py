@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -10,14 +11,19 @@ from noiseloom.cli.options import (
     AsJson,
     Debug,
     Device,
+    Ema,
     Guidance,
     Raw,
     RunFolder,
     Sampler,
     Seed,
+    Spacing,
     Steps,
+    Tolerance,
+    Untuned,
 )
 from noiseloom.cli.output import answer
+from noiseloom.errors import InputError
 
 
 def verb(
@@ -27,13 +33,24 @@ def verb(
     ] = None,
     steps: Steps = None,
     sampler: Sampler = None,
+    spacing: Spacing = None,
+    tolerance: Tolerance = None,
     guidance: Guidance = None,
     seed: Seed = 0,
     raw: Raw = False,
+    ema: Ema = None,
+    untuned: Untuned = False,
     likelihood: Annotated[
         bool, typer.Option("--likelihood", help="How likely held-out items are (--num of them).")
     ] = False,
     device: Device = None,
+    ema_sweep: Annotated[
+        bool,
+        typer.Option(
+            "--ema-sweep",
+            help="Measure averages of several widths instead, from the run's snapshots.",
+        ),
+    ] = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -45,16 +62,30 @@ def verb(
     from noiseloom.cli.progress import watch
     from noiseloom.cli.summary import figures, next_steps, scores
     from noiseloom.runs import Run
+    from noiseloom.tuning.averages import sweep_averages, sweep_in_words
 
     opened = Run.open(run)
+    if ema_sweep:
+        _refuse_beside_sweep(
+            {"--steps": steps, "--sampler": sampler, "--guidance": guidance, "--ema": ema}
+            | {"--raw": raw or None, "--likelihood": likelihood or None}
+        )
+        with watch() as on_event:
+            swept = sweep_averages(opened, num=num, seed=seed, device=device, on_event=on_event)
+        answer(sweep_in_words(swept, opened.folder), swept, as_json)
+        return
     with watch() as on_event:
         evaluation = opened.evaluate(
             num=num,
             steps=steps,
             sampler=sampler,
+            spacing=spacing,
+            tolerance=tolerance,
             guidance=guidance,
             seed=seed,
             raw=raw,
+            ema=ema,
+            untuned=untuned,
             likelihood=likelihood,
             device=device,
             on_event=on_event,
@@ -62,3 +93,11 @@ def verb(
     following = next_steps(opened.folder, opened.recipe.task.answers)
     said = scores(evaluation) if likelihood else figures(evaluation)
     answer(f"{said}\n\n{following}", evaluation, as_json)
+
+
+def _refuse_beside_sweep(options: Mapping[str, object]) -> None:
+    given = [name for name, value in options.items() if value is not None]
+    if given:
+        raise InputError(
+            f"--ema-sweep measures averages as the recipe samples: leave out {', '.join(given)}"
+        )
