@@ -21,6 +21,7 @@ from noiseloom.evaluate.columns import Column, columns
 from noiseloom.evaluate.commands import use as use_of
 from noiseloom.evaluate.curves import panels
 from noiseloom.evaluate.facts import Facts
+from noiseloom.evaluate.page_density import likelihood, loss_by_time
 from noiseloom.evaluate.page_style import STYLE
 from noiseloom.evaluate.verdicts import verdicts
 from noiseloom.evaluate.wording import (
@@ -391,7 +392,9 @@ SECTIONS: tuple[Callable[[Facts], str], ...] = (
     samples,
     predictions,
     figures,
+    likelihood,
     memorisation,
+    loss_by_time,
     noising,
     training,
     use,

@@ -270,7 +270,8 @@ class Run:
         """Measure samples, or predictions, on held-out data.
 
         `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw, device.
-        Writes evaluation.json and report.html.
+        With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
+        evaluation.json and report.html. Raises InputError for what does not fit the run.
         """
         from noiseloom.runs.judging import evaluate
 

@@ -4,8 +4,9 @@ The word in a recipe is the Hugging Face task name. A task file holds its `Confi
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
-anywhere, as editing needs, or `Predicts` (classes). Its `Config` says in `answers`, as networks and
-evaluations do, what comes out of it.
+anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
+`Denoises` (at every t), `HasLikelihood`; or `Predicts` (classes). Its `Config` says in `answers`,
+as networks and evaluations do, what comes out of it.
 """
 
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import Denoise
 from noiseloom.diffusion.guidance import Guidance
+from noiseloom.diffusion.likelihood import Judged
 from noiseloom.diffusion.samplers import Sampler, Step, Tolerance
 from noiseloom.diffusion.sampling import Sampling
 from noiseloom.diffusion.schedules import Schedule
@@ -89,11 +91,33 @@ class Draws(Task, Protocol):
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items; the last step's x0 is the sample."""
 
+    def describe(self, request: Request) -> dict[str, Any]:
+        """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+
+@runtime_checkable
+class Noises(Task, Protocol):
+    """A task that has learned on noisy items."""
+
     def noised(self, items: np.ndarray, t: float, random: Random) -> Tensor:
         """Stored items after the forward process up to `t`, as the model sees them."""
 
-    def describe(self, request: Request) -> dict[str, Any]:
-        """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+@runtime_checkable
+class Denoises(Task, Protocol):
+    """A task whose model is a denoiser of items at every t."""
+
+    def judged(self, labels: Tensor | None) -> Judged:
+        """The denoiser of items with `labels` (B,), unguided, and what it knows of its data."""
+
+
+@runtime_checkable
+class HasLikelihood(Denoises, Protocol):
+    """A task whose denoiser is one of the data itself, so that it says how likely data is."""
+
+    @property
+    def chain_steps(self) -> int | None:
+        """Steps of the chain whose bound it was trained by; None: it knows of no chain."""
 
 
 @runtime_checkable

@@ -12,24 +12,28 @@ from torch import Tensor
 from noiseloom.config import option, word_of
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import (
+    MOST_LOG_SNR,
     Denoiser,
     Preconditioning,
     Statistics,
     check_preconditioning,
 )
 from noiseloom.diffusion.guidance import GUIDANCE, ClassifierFree, Guidance
+from noiseloom.diffusion.levels import Levels
+from noiseloom.diffusion.likelihood import Judged
 from noiseloom.diffusion.objectives import (
     OBJECTIVES,
-    TIMES,
-    LogitNormal,
+    Hybrid,
     Objective,
-    Times,
+    Variational,
     VelocityLoss,
 )
 from noiseloom.diffusion.process import Target, add_noise, check_pairing
 from noiseloom.diffusion.samplers import Step
 from noiseloom.diffusion.sampling import Sampling
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
+from noiseloom.diffusion.times import HIGHEST_LOG_SNR, TIMES, LogitNormal, Times
+from noiseloom.diffusion.uncertainty import weigh
 from noiseloom.errors import InputError
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition
@@ -65,10 +69,30 @@ class Config:
         default_factory=ClassifierFree,
     )
 
+    learned_variance: bool = option(
+        False, "the network also says how far a step may stray (objective variational or hybrid)"
+    )
+    uncertainty: bool = option(
+        False, "the loss to be expected at each noise level is learned, and divides the objective"
+    )
+
+    told_log_snr: float = option(
+        MOST_LOG_SNR, "log-SNR of either sign beyond which the network is told no difference"
+    )
+
     def __post_init__(self) -> None:
         check_pairing(self.target, self.schedule)
         check_preconditioning(self.preconditioning, self.target)
         self.sampler.check_fits(self.schedule)
+        if self.learned_variance and not self.objective.learns_variance:
+            fitting = [word for word, kind in OBJECTIVES.items() if kind.learns_variance]
+            raise ValueError(
+                "learned_variance is true, and the objective never looks at the variance: nothing "
+                f"would train it. Use objective {' or '.join(fitting)}, or set learned_variance to "
+                "false"
+            )
+        if not self.told_log_snr > 0:
+            raise ValueError(f"told_log_snr is {self.told_log_snr}; allowed is above 0")
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout is {self.label_dropout}; allowed is 0 to below 1")
         if self.label_dropout == 0 and self.guidance.needs_unconditional:
@@ -85,12 +109,17 @@ class Config:
 
         `statistics` are those of the data as the model sees it.
         """
+        outputs = 2 if self.learned_variance else 1
         denoiser = Denoiser(
-            network.build(form.item_shape, len(form.class_names), form.told),
+            network.build(form.item_shape, len(form.class_names), form.told, outputs),
             self.schedule,
             target=self.target,
             preconditioning=self.preconditioning,
             statistics=statistics,
+            levels=None if form.levels is None else Levels(*form.levels),
+            learned_variance=self.learned_variance,
+            uncertainty=self.uncertainty,
+            most_log_snr=self.told_log_snr,
         )
         return ImageGeneration(self, denoiser, form, others.get("guidance.guide"))
 
@@ -129,6 +158,8 @@ class ImageGeneration:
             x0, told = self.form.augment(x0, random)
         noise = random.normal_like("noise", x0)
         t = self.config.times.sample(schedule, random).to(device)
+        density = self.config.times.density(t, schedule)
+        t = self.config.objective.visited(t, schedule)
         labels = None
         if self.num_classes and batch.labels is not None:
             labels = torch.from_numpy(np.array(batch.labels))
@@ -138,7 +169,8 @@ class ImageGeneration:
             labels = labels.to(device)
         xt = add_noise(schedule, x0, noise, t)
         prediction = self.model(xt, t, Condition(labels, told), random if training else None)
-        return self.config.objective.losses(prediction, x0, noise, t, schedule)
+        losses = self.config.objective.losses(prediction, x0, noise, t, schedule, density)
+        return weigh(losses, prediction.uncertainty)
 
     def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
         """The summed objective and the number of items."""
@@ -182,6 +214,24 @@ class ImageGeneration:
         sampled.config = replace(self.config, sampler=sampler, guidance=guidance)
         sampled.guidance = guidance
         return sampled
+
+    @property
+    def chain_steps(self) -> int | None:
+        """See `HasLikelihood.chain_steps`."""
+        objective = self.config.objective
+        return objective.steps if isinstance(objective, Variational | Hybrid) else None
+
+    def judged(self, labels: Tensor | None) -> Judged:
+        """See `Denoises.judged`."""
+        model = self.model
+        condition = Condition(labels) if self.num_classes else None
+        return Judged(
+            lambda xt, t: model(xt, t, condition),
+            self.config.schedule,
+            Statistics(model.data_mean, float(model.data_std)),
+            model.levels,
+            min(HIGHEST_LOG_SNR, self.config.told_log_snr),
+        )
 
     def describe(self, request: Request) -> dict[str, Any]:
         """Sampler, its plan and guidance that `request` comes to."""
