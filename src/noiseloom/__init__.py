@@ -22,7 +22,7 @@ _HOMES: dict[str, str] = {
     "Schedule": "noiseloom.diffusion.schedules",
     "SCHEDULES": "noiseloom.diffusion.schedules",
     "OBJECTIVES": "noiseloom.diffusion.objectives",
-    "TIMES": "noiseloom.diffusion.objectives",
+    "TIMES": "noiseloom.diffusion.times",
     "SAMPLERS": "noiseloom.diffusion.samplers",
     "Step": "noiseloom.diffusion.samplers",
     "plan_times": "noiseloom.diffusion.samplers",

@@ -137,3 +137,24 @@ def test_saves_and_loads(word: str, shape: tuple[int, ...], num_classes: int, tm
     second.load_state_dict(load_file(tmp_path / "weights.safetensors"))
     x, t = torch.randn(2, *shape), torch.tensor([0.3, 0.7])
     assert first(x, t, None, None).equal(second(x, t, None, None))
+
+
+@pytest.mark.parametrize(("word", "shape", "num_classes"), drawing())
+def test_two_outputs_are_two_answers_side_by_side(
+    word: str, shape: tuple[int, ...], num_classes: int
+) -> None:
+    with fixed(0, "weights"):
+        network = member(PACKAGE, word).Config().build(shape, num_classes, outputs=2)
+    x, t = torch.randn(3, *shape), torch.tensor([0.1, 0.4, 0.9])
+    labels = torch.arange(3) if num_classes else None
+    assert network(x, t, labels, None).shape == (3, 2 * shape[0], *shape[1:])
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    for half in network(x, t, labels, None).chunk(2, dim=1):
+        gradients = torch.autograd.grad(
+            half.square().sum(), list(network.leave.parameters()), retain_graph=True
+        )
+        for gradient in gradients:  # each has weights of its own in the last layer
+            share = gradient.abs().flatten(1).amax(dim=1) if gradient.ndim > 1 else gradient.abs()
+            assert int((share > 0).sum()) == len(gradient) // 2

@@ -1,4 +1,4 @@
-"""Editing with exact denoisers: what is kept is kept, what is made has the right distribution."""
+"""Editing with exact denoisers: what is kept is kept, what is made is distributed rightly."""
 
 import itertools
 import math
@@ -24,6 +24,7 @@ from noiseloom.diffusion.editing import (
 )
 from noiseloom.diffusion.exact import Gaussian
 from noiseloom.diffusion.samplers import SAMPLERS, plan_times
+from noiseloom.diffusion.sampling import ADAPTIVE
 from noiseloom.diffusion.schedules import EDM, Cosine, LinearBeta, RectifiedFlow, Schedule
 from noiseloom.seeds import Random
 
@@ -249,7 +250,7 @@ def test_slerp_keeps_the_norm_and_turns_evenly() -> None:
 # Enlarging -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", sorted(SAMPLERS.keys() - set(ADAPTIVE)))
 def test_what_is_enlarged_has_the_averages_that_were_given(name: str) -> None:
     schedule = RectifiedFlow()
     data, small = Gaussian(0.3, 0.5, schedule), normal(1, 3, 2, 4).clamp(-1, 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from noiseloom.evaluate.columns import columns
 from noiseloom.evaluate.commands import use
+from noiseloom.evaluate.likelihood import sentences
 from noiseloom.networks import Answer
 
 _WORTH_OPENING = {
@@ -52,6 +53,12 @@ def figures(evaluation: Mapping[str, Any]) -> str:
         for row in table
     ]
     return "\n".join([f"Measured ({how}):", *(f"  {line}" for line in lines), *_alarms(evaluation)])
+
+
+def scores(evaluation: Mapping[str, Any]) -> str:
+    """The likelihood of an evaluation.json in words."""
+    first, *others = sentences(evaluation["likelihood"])
+    return "\n".join([first, *(f"  {text}" for text in others)])
 
 
 def _alarms(evaluation: Mapping[str, Any]) -> list[str]:

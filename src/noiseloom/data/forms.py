@@ -43,6 +43,11 @@ class Form(ABC):
         """Stored items as the model sees them: float32 on the CPU, a copy."""
 
     @property
+    def levels(self) -> tuple[float, float, int] | None:
+        """The values that numbers take as the model sees them: first, step, how many; None: any."""
+        return None
+
+    @property
     def flip(self) -> bool:
         """Whether an item mirrored left-right is as good an item, and training sees either."""
         return False
@@ -94,6 +99,11 @@ class ImageForm(Form):
         """(B, H, W, C) uint8 to (B, C, H, W) in [-1, 1]."""
         pixels = torch.from_numpy(np.array(items, dtype=np.uint8)).permute(0, 3, 1, 2)
         return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+
+    @property
+    def levels(self) -> tuple[float, float, int]:
+        """256 levels from -1 to 1."""
+        return -1.0, 1 / 127.5, 256
 
     @property
     def told(self) -> int:

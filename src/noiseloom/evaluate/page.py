@@ -21,6 +21,7 @@ from noiseloom.evaluate.columns import Column, columns
 from noiseloom.evaluate.commands import use as use_of
 from noiseloom.evaluate.curves import panels
 from noiseloom.evaluate.facts import Facts
+from noiseloom.evaluate.page_density import likelihood, loss_by_time
 from noiseloom.evaluate.page_style import STYLE
 from noiseloom.evaluate.verdicts import verdicts
 from noiseloom.evaluate.wording import (
@@ -278,6 +279,8 @@ def _protocol(protocol: dict[str, Any]) -> str:
         {"ema": "averaged weights", "raw": "raw weights"}.get(str(protocol.get("weights")), ""),
         f"{protocol['sampler']} sampler" if protocol.get("sampler") else "",
         f"{protocol['steps']} steps" if protocol.get("steps") else "",
+        f"{protocol['spacing']} spacing" if protocol.get("spacing", "uniform") != "uniform" else "",
+        f"tolerance {protocol['tolerance'][0]:g}" if protocol.get("tolerance") else "",
         _guidance(protocol),
         f"seed {protocol['seed']}" if "seed" in protocol else "",
     ]
@@ -389,7 +392,9 @@ SECTIONS: tuple[Callable[[Facts], str], ...] = (
     samples,
     predictions,
     figures,
+    likelihood,
     memorisation,
+    loss_by_time,
     noising,
     training,
     use,

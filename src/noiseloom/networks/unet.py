@@ -58,12 +58,14 @@ class Config:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
-    def build(self, item_shape: Sequence[int], num_classes: int, told: int = 0) -> "UNet":
+    def build(
+        self, item_shape: Sequence[int], num_classes: int, told: int = 0, outputs: int = 1
+    ) -> "UNet":
         """The network for images (C, height, width) with labels 0 … num_classes - 1 (0: none).
 
-        `told` as in `LevelAndLabel`. Raises ValueError where the sides cannot be halved often
-        enough, and where attention is asked for at a side that no level has or in channels that
-        heads do not divide.
+        `told` as in `LevelAndLabel`, `outputs` as in `noiseloom.networks`. Raises ValueError where
+        the sides cannot be halved often enough, and where attention is asked for at a side that no
+        level has or in channels that heads do not divide.
         """
         if len(item_shape) != 3:
             raise ValueError(
@@ -78,7 +80,7 @@ class Config:
                 f"{item_shape[2]} pixels are given. Use fewer multipliers or another data.size"
             )
         self._check_attention(max(item_shape[1:]))
-        return UNet(self, item_shape, num_classes, told)
+        return UNet(self, item_shape, num_classes, told, outputs)
 
     def attended(self, side: int) -> tuple[int, ...]:
         """The sides at which tokens attend in images whose longer side is `side`."""
@@ -123,7 +125,12 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, config: Config, item_shape: Sequence[int], num_classes: int, told: int = 0
+        self,
+        config: Config,
+        item_shape: Sequence[int],
+        num_classes: int,
+        told: int = 0,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         colours, height, width = item_shape
@@ -136,7 +143,7 @@ class UNet(nn.Module):
         self.enter = nn.Conv2d(colours, config.channels, 3, padding=1)
         self.blocks = nn.ModuleList(ResidualBlock(place, config) for place in places)
         self.norm = group_norm(places[-1].leaves)
-        self.leave = nn.Conv2d(places[-1].leaves, colours, 3, padding=1)
+        self.leave = nn.Conv2d(places[-1].leaves, outputs * colours, 3, padding=1)
         for parameter in (*self.modulation.parameters(), *self.leave.parameters()):
             nn.init.zeros_(parameter)
 

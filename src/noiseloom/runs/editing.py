@@ -145,7 +145,7 @@ class Editor:
                 walk.denoise,
                 x0.expand(len(random.items), *x0.shape[1:]),
                 missing,
-                walk.plan,
+                walk.times,
                 walk.schedule,
                 random,
                 jump=jump,
@@ -174,14 +174,14 @@ class Editor:
         asked = _Asked(num=num, label=label, steps=steps, sampler=sampler, seed=seed)
         walk, labels = self._walk(asked)
         try:
-            total = len(editing.varying_plan(walk.plan, strength, walk.schedule)) - 1
+            total = len(editing.varying_plan(walk.times, strength, walk.schedule)) - 1
         except ValueError as error:
             raise InputError(str(error)) from error
 
         def make(random: Random) -> Iterator[Step]:
             start = x0.expand(len(random.items), *x0.shape[1:])
             return editing.vary(
-                walk.sampler, walk.denoise, start, strength, walk.plan, walk.schedule, random
+                walk.sampler, walk.denoise, start, strength, walk.times, walk.schedule, random
             )
 
         samples = self._drawn(make, labels, asked, total)
@@ -210,7 +210,7 @@ class Editor:
         walk, labels = self._walk(asked)
         total = _moves(walk, jump, resamplings)
         denoise = editing.consistent(walk.denoise, small)
-        sigma = float(walk.schedule.sigma(walk.plan[0]))
+        sigma = float(walk.schedule.sigma(walk.times[0]))
 
         def make(random: Random) -> Iterator[Step]:
             x = sigma * random.normal("start", self.form.item_shape).to(self.device)
@@ -218,7 +218,7 @@ class Editor:
                 walk.sampler,
                 denoise,
                 x,
-                walk.plan,
+                walk.times,
                 walk.schedule,
                 random,
                 jump=jump,
@@ -250,7 +250,7 @@ class Editor:
         sampler = self._inverting(sampler)
         asked = _Asked(num=num, label=label, steps=steps, sampler=sampler, is_guided=False)
         ends, _ = self._walk(replace(asked, num=2))
-        plan = editing.encoding_plan(ends.plan, ends.schedule)
+        plan = editing.encoding_plan(ends.times, ends.schedule)
         noise = self._encoded(ends, plan, self._to_model(items)).x
         shares = np.linspace(0, 1, num)
         x = torch.cat([editing.slerp(noise[:1], noise[1:], float(share)) for share in shares])
@@ -292,7 +292,7 @@ class Editor:
         noise, again, labels = items, items, None
         for num_steps in INVERSION_STEPS if steps is None else (steps,):
             walk, labels = self._walk(replace(asked, steps=num_steps))
-            plan = editing.encoding_plan(walk.plan, walk.schedule)
+            plan = editing.encoding_plan(walk.times, walk.schedule)
             start = self._encoded(walk, plan, x0).x
             way = editing.decode(
                 walk.sampler, walk.denoise, start, plan, walk.schedule, Random(0, range(len(x0)))
@@ -382,7 +382,7 @@ class Editor:
 def _moves(walk: Walk, jump: int, resamplings: int) -> int:
     """How many steps a walk with resampling yields; InputError for what cannot be."""
     try:
-        path = editing.resampling_path(len(walk.plan) - 1, jump, resamplings)
+        path = editing.resampling_path(len(walk.times) - 1, jump, resamplings)
     except ValueError as error:
         raise InputError(str(error)) from error
     return sum(there > here for here, there in itertools.pairwise(path))

@@ -16,6 +16,7 @@ from noiseloom.tasks import Draws, Task
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder
 from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Training
+from noiseloom.training.snapshots import SnapshotFolder
 
 HELD_OUT_ITEMS = 256
 
@@ -39,6 +40,7 @@ class Keeper:
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.save_every = config.checkpoint_every or total  # settled, where the recipe is silent
         self.sample_every = config.sample_every or total
+        self.snapshots = SnapshotFolder(folder / "snapshots")
 
     @property
     def save_is_due(self) -> bool:
@@ -55,6 +57,21 @@ class Keeper:
             and 0 < step < self.training.total_steps
             and step % self.sample_every == 0
         )
+
+    @property
+    def snapshot_is_due(self) -> bool:
+        """Whether the step just done ends with a snapshot of the averages."""
+        step, total, number = (
+            self.training.step,
+            self.training.total_steps,
+            self.training.config.snapshots,
+        )
+        return number > 0 and (step % math.ceil(total / number) == 0 or step == total)
+
+    def snapshot(self) -> None:
+        """Keep the averages as they are now."""
+        averages = self.training.snapshot()
+        from_first(lambda: str(self.snapshots.save(self.training.step, averages)))
 
     def save(self) -> tuple[Path, float]:
         """Write a checkpoint; its path and the held-out loss it records.

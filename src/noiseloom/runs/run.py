@@ -19,13 +19,18 @@ from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
 from noiseloom.runs.environment import choose_device, describe_environment
 from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
 from noiseloom.runs.recipe import Recipe
+from noiseloom.runs.tuned import FILE as TUNED
+from noiseloom.runs.tuned import tuned_recipe
 from noiseloom.tasks import Draws, Predicts, Request, Task
 from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
 from noiseloom.training.engines import Sharding, place
 from noiseloom.training.loop import Device, Event, Note, Working
+from noiseloom.training.snapshots import Combination, SnapshotFolder
 
 OnEvent = Callable[[Event], None]
+
+WORST_PROFILE = 0.1  # relative error of an average's profile that is not worth a word
 
 
 def ignore(event: Event) -> None:
@@ -39,6 +44,7 @@ class Run:
         self.folder = folder
         self.recipe = recipe
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
+        self.snapshots = SnapshotFolder(folder / "snapshots")
 
     @classmethod
     def create(cls, recipe: Recipe, out: Path | None = None) -> Self:
@@ -81,8 +87,11 @@ class Run:
         with disk_errors(name, self.folder, f"Go on with: noiseloom resume {self.folder}"):
             write_text(self.folder / name, json.dumps(content, indent=1))
 
-    def build_task(self, device: Device | None = None) -> Task:
-        """The task, freshly initialised, from what the run's folder says of its data."""
+    def build_task(self, device: Device | None = None, *, tuned: bool = False) -> Task:
+        """The task, freshly initialised, from what the run's folder says of its data.
+
+        With `tuned` it samples as `tune-sampler` found best, where it was asked.
+        """
         report = self.read_json("data_report.json")
         if not report:
             raise InputError(
@@ -90,7 +99,8 @@ class Run:
             )
         form = form_from(report["form"])
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
-        return build_task(self.recipe, form, unknown, device, others=self.others(device))
+        recipe = tuned_recipe(self.recipe, self.folder) if tuned else self.recipe
+        return build_task(recipe, form, unknown, device, others=self.others(device))
 
     def others(
         self, device: Device | None = None, on_event: OnEvent = ignore
@@ -101,23 +111,39 @@ class Run:
         return open_references(self, device or self.recipe.training.device, on_event)
 
     def trained_task(
-        self, *, raw: bool = False, device: Device | None = None, on_event: OnEvent = ignore
+        self,
+        *,
+        raw: bool = False,
+        ema: float | None = None,
+        tuned: bool = True,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
     ) -> tuple[Task, int]:
         """The task with the newest checkpoint's averaged (`raw`: own) weights, and their step.
 
-        It is put on `device`, by default the recipe's, and guided as the recipe says.
+        `ema` asks for an average of another width, a share of the run, made from its snapshots;
+        `tuned` for the sampler that `tune-sampler` found, where there is one. The task is put on
+        `device`, by default the recipe's, and guided as the recipe says. Raises InputError.
         """
         from noiseloom.runs.guiding import with_earlier_guide  # it needs Run
 
+        if raw and ema is not None:
+            raise InputError("The weights themselves (raw) and an average (ema) are both asked for")
         checkpoint = self.newest_checkpoint(on_event)
         if checkpoint is None:
             raise InputError(
                 f"{self.folder} has no usable checkpoint yet: noiseloom resume {self.folder}"
             )
-        task = self.build_task(device)
-        task.model.load_state_dict(checkpoint.groups["model" if raw else "average"])
+        task = self.build_task(device, tuned=tuned)
+        step = checkpoint.state["step"]
+        weights = checkpoint.groups["model" if raw else "average"]
+        if ema is not None:
+            weights, made = self.snapshots.average(ema, step)
+            if made.error > WORST_PROFILE:
+                on_event(Note(_say_inexact(ema, made)))
+        task.model.load_state_dict(weights)
         task = with_earlier_guide(self, task, raw=raw, device=device, on_event=on_event)
-        return task, checkpoint.state["step"]
+        return task, step
 
     def newest_checkpoint(self, on_event: OnEvent = ignore) -> Checkpoint | None:
         """The newest sound checkpoint; a damaged one is passed over and said."""
@@ -141,6 +167,8 @@ class Run:
         num: int = 64,
         steps: int | None = None,
         sampler: str | None = None,
+        spacing: str | None = None,
+        tolerance: float | None = None,
         guidance: float | None = None,
         interval: tuple[float, float] | None = None,
         rescale: float | None = None,
@@ -151,24 +179,35 @@ class Run:
         seed: int = 0,
         batch_size: int = 250,
         raw: bool = False,
+        ema: float | None = None,
+        untuned: bool = False,
         device: Device | None = None,
         keep_frames: bool = False,
         on_step: Callable[[int, int], None] = lambda done, total: None,
         on_event: OnEvent = ignore,
     ) -> Samples:
-        """Draw `num` samples; None means as the recipe says, labels cycle evenly if not given.
+        """Draw `num` samples; labels cycle evenly if not given.
 
-        Picture i depends on the seed and i alone, not on `num` or `batch_size`. `raw` takes the
-        weights themselves instead of their average. `device` is the recipe's if None. `guidance` is
-        a scale, applied within `interval` of t, with the spread of x0 brought back by `rescale`;
-        away from the class `negative` where that is given. `autoguide` guides by an earlier
-        checkpoint of this run (a share of its steps, or a step) or by another run's folder,
-        `classifier` by the run of a classifier. Raises InputError, also where the run's task draws
-        no samples.
+        None means as `tune-sampler` found best, or as the recipe says where it was not asked, where
+        `untuned` is set, or where anything else of the sampler is given. Picture i depends on the
+        seed and i alone, not on `num` or `batch_size`. `raw` takes the weights themselves instead
+        of their average, `ema` an average of that width (a share of the run). `device` is the
+        recipe's if None. `guidance` is a scale, applied within `interval` of t, with the spread of
+        x0 brought back by `rescale`; away from the class `negative` where that is given.
+        `autoguide` guides by an earlier checkpoint of this run (a share of its steps, or a step) or
+        by another run's folder, `classifier` by the run of a classifier. Raises InputError, also
+        where the run's task draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
 
-        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
+        request = Request(steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance)
+        task, _ = self.trained_task(
+            raw=raw,
+            ema=ema,
+            tuned=self.takes_tuned(request, untuned, on_event),
+            device=device,
+            on_event=on_event,
+        )
         if not isinstance(task, Draws):
             raise InputError(self.cannot("items"))
         guiding = Guiding(
@@ -181,7 +220,7 @@ class Run:
         )
         task = guiding.apply(self, task, raw=raw, device=device, on_event=on_event)
         labels = choose_labels(class_names(task), label, num)
-        request = guiding.ask(task, Request(steps=steps, sampler=sampler))
+        request = guiding.ask(task, request)
         return draw(
             task,
             request,
@@ -192,6 +231,14 @@ class Run:
             keep_frames=keep_frames,
             on_step=on_step,
         )
+
+    def takes_tuned(self, request: Request, untuned: bool, on_event: OnEvent = ignore) -> bool:
+        """Whether samples for `request` are drawn as `tune-sampler` found best."""
+        if untuned:
+            return False
+        if request.names_a_sampler and (self.folder / TUNED).is_file():
+            on_event(Note(f"The sampler found for this run ({TUNED}) is left aside for yours."))
+        return not request.names_a_sampler
 
     def predict(
         self,
@@ -223,7 +270,8 @@ class Run:
         """Measure samples, or predictions, on held-out data.
 
         `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw, device.
-        Writes evaluation.json and report.html.
+        With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
+        evaluation.json and report.html. Raises InputError for what does not fit the run.
         """
         from noiseloom.runs.judging import evaluate
 
@@ -262,6 +310,14 @@ def build_task(
         raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
     place(task.model, choose_device(device or recipe.training.device), sharding)
     return task
+
+
+def _say_inexact(ema: float, made: Combination) -> str:
+    return (
+        f"The average of width {ema:g} is made from {len(made.shares)} kept ones; its profile is "
+        f"off by {made.error:.0%}. Widths of 0.03 to 0.2 come out nearer, and all of them do from "
+        "more snapshots (training.snapshots)."
+    )
 
 
 def _make_folder(recipe: Recipe, out: Path | None) -> Path:

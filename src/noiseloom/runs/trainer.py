@@ -211,6 +211,8 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
         for progress in training.run():
             metrics.add(progress)
             stop = training.is_stopping
+            if keeper.snapshot_is_due:  # before a checkpoint, after which a resume would not
+                keeper.snapshot()
             if keeper.save_is_due or stop:
                 with interrupts.put_off():
                     path, held_out_loss = keeper.save()

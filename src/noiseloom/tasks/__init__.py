@@ -4,13 +4,14 @@ The word in a recipe is the Hugging Face task name. A task file holds its `Confi
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
-anywhere, as editing needs, or `Predicts` (classes). Its `Config` says in `answers`, as networks and
-evaluations do, what comes out of it.
+anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
+`Denoises` (at every t), `HasLikelihood`; or `Predicts` (classes). Its `Config` says in `answers`,
+as networks and evaluations do, what comes out of it.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
@@ -18,8 +19,11 @@ from torch import Tensor, nn
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import Denoise
 from noiseloom.diffusion.guidance import Guidance
-from noiseloom.diffusion.samplers import Sampler, Step
+from noiseloom.diffusion.likelihood import Judged
+from noiseloom.diffusion.samplers import Sampler, Step, Tolerance
+from noiseloom.diffusion.sampling import Sampling
 from noiseloom.diffusion.schedules import Schedule
+from noiseloom.errors import InputError
 from noiseloom.seeds import Random
 
 
@@ -30,23 +34,41 @@ class Request:
     labels: Tensor | None = None
     steps: int | None = None
     sampler: str | None = None
+    spacing: str | None = None
+    tolerance: float | None = None
     guidance: float | None = None
     interval: tuple[float, float] | None = None
     rescale: float | None = None
     negative: int | None = None
+
+    @property
+    def names_a_sampler(self) -> bool:
+        """Whether it says how noise becomes data, beside how labels are followed."""
+        wishes = (self.steps, self.sampler, self.spacing, self.tolerance)
+        return any(wish is not None for wish in wishes)
 
 
 @dataclass(frozen=True)
 class Walk:
     """What `request` comes to but for where it starts: sampler(denoise, x, plan, schedule, random).
 
-    `denoise` holds labels and guidance; `plan` falls from noise to data.
+    `denoise` holds labels and guidance; `plan` falls from noise to data, or is a tolerance.
     """
 
     sampler: Sampler
     denoise: Denoise
-    plan: Tensor
+    plan: Tensor | Tolerance
     schedule: Schedule
+
+    @property
+    def times(self) -> Tensor:
+        """The plan of a sampler that walks along times; InputError where it is a tolerance."""
+        if isinstance(self.plan, Tolerance):
+            raise InputError(
+                "An adaptive sampler chooses its times as it goes, and this needs to know them "
+                "before; name another with --sampler, such as heun"
+            )
+        return self.plan
 
 
 class Task(Protocol):
@@ -69,11 +91,43 @@ class Draws(Task, Protocol):
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items; the last step's x0 is the sample."""
 
+    def describe(self, request: Request) -> dict[str, Any]:
+        """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+
+@runtime_checkable
+class Noises(Task, Protocol):
+    """A task that has learned on noisy items."""
+
     def noised(self, items: np.ndarray, t: float, random: Random) -> Tensor:
         """Stored items after the forward process up to `t`, as the model sees them."""
 
-    def describe(self, request: Request) -> dict[str, Any]:
-        """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+@runtime_checkable
+class Denoises(Task, Protocol):
+    """A task whose model is a denoiser of items at every t."""
+
+    def judged(self, labels: Tensor | None) -> Judged:
+        """The denoiser of items with `labels` (B,), unguided, and what it knows of its data."""
+
+
+@runtime_checkable
+class HasLikelihood(Denoises, Protocol):
+    """A task whose denoiser is one of the data itself, so that it says how likely data is."""
+
+    @property
+    def chain_steps(self) -> int | None:
+        """Steps of the chain whose bound it was trained by; None: it knows of no chain."""
+
+
+@runtime_checkable
+class Tunable(Draws, Protocol):
+    """A task whose samples are walks of a sampler, any of which may be chosen after training."""
+
+    config: Any  # with the `schedule`, and the `sampler` and `guidance` of the recipe
+
+    def sampled(self, sampler: Sampling, guidance: Any) -> Self:
+        """The same model, sampled so; ValueError where `sampler` does not fit the schedule."""
 
 
 @runtime_checkable

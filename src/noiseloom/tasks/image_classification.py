@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from noiseloom.config import option
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import CLEAN_LEVEL, Statistics, noise_level
-from noiseloom.diffusion.objectives import TIMES, LogitNormal, Times
 from noiseloom.diffusion.process import add_noise
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
+from noiseloom.diffusion.times import TIMES, LogitNormal, Times
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
 from noiseloom.tasks import Task

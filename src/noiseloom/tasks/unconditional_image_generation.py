@@ -1,6 +1,7 @@
 """Generate images (or 2-D points, their smallest case), by class where the data has labels."""
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -11,47 +12,34 @@ from torch import Tensor
 from noiseloom.config import option, word_of
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import (
+    MOST_LOG_SNR,
     Denoiser,
     Preconditioning,
     Statistics,
     check_preconditioning,
 )
 from noiseloom.diffusion.guidance import GUIDANCE, ClassifierFree, Guidance
+from noiseloom.diffusion.levels import Levels
+from noiseloom.diffusion.likelihood import Judged
 from noiseloom.diffusion.objectives import (
     OBJECTIVES,
-    TIMES,
-    LogitNormal,
+    Hybrid,
     Objective,
-    Times,
+    Variational,
     VelocityLoss,
 )
 from noiseloom.diffusion.process import Target, add_noise, check_pairing
-from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_times
+from noiseloom.diffusion.samplers import Step
+from noiseloom.diffusion.sampling import Sampling
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
+from noiseloom.diffusion.times import HIGHEST_LOG_SNR, TIMES, LogitNormal, Times
+from noiseloom.diffusion.uncertainty import weigh
 from noiseloom.errors import InputError
-from noiseloom.menu import nearest
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request, Task, Walk
 from noiseloom.tasks.guides import fitting_guide, guide_words
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How samples are drawn unless the command says otherwise."""
-
-    name: str = option("heun", "which sampler: " + ", ".join(SAMPLERS))
-    steps: int = option(10, "moves from noise to data (heun calls the network twice a move)")
-    shift: float = option(1.0, "above 1: more of the moves at the noisy end, below 1: fewer")
-
-    def __post_init__(self) -> None:
-        if self.name not in SAMPLERS:
-            raise ValueError(unknown_sampler(self.name))
-        if self.steps < 1:
-            raise ValueError(f"steps is {self.steps}; a sampler needs at least 1")
-        if not self.shift > 0:
-            raise ValueError(f"shift is {self.shift}; allowed is above 0, 1 for even steps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +69,30 @@ class Config:
         default_factory=ClassifierFree,
     )
 
+    learned_variance: bool = option(
+        False, "the network also says how far a step may stray (objective variational or hybrid)"
+    )
+    uncertainty: bool = option(
+        False, "the loss to be expected at each noise level is learned, and divides the objective"
+    )
+
+    told_log_snr: float = option(
+        MOST_LOG_SNR, "log-SNR of either sign beyond which the network is told no difference"
+    )
+
     def __post_init__(self) -> None:
         check_pairing(self.target, self.schedule)
         check_preconditioning(self.preconditioning, self.target)
+        self.sampler.check_fits(self.schedule)
+        if self.learned_variance and not self.objective.learns_variance:
+            fitting = [word for word, kind in OBJECTIVES.items() if kind.learns_variance]
+            raise ValueError(
+                "learned_variance is true, and the objective never looks at the variance: nothing "
+                f"would train it. Use objective {' or '.join(fitting)}, or set learned_variance to "
+                "false"
+            )
+        if not self.told_log_snr > 0:
+            raise ValueError(f"told_log_snr is {self.told_log_snr}; allowed is above 0")
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout is {self.label_dropout}; allowed is 0 to below 1")
         if self.label_dropout == 0 and self.guidance.needs_unconditional:
@@ -100,12 +109,17 @@ class Config:
 
         `statistics` are those of the data as the model sees it.
         """
+        outputs = 2 if self.learned_variance else 1
         denoiser = Denoiser(
-            network.build(form.item_shape, len(form.class_names), form.told),
+            network.build(form.item_shape, len(form.class_names), form.told, outputs),
             self.schedule,
             target=self.target,
             preconditioning=self.preconditioning,
             statistics=statistics,
+            levels=None if form.levels is None else Levels(*form.levels),
+            learned_variance=self.learned_variance,
+            uncertainty=self.uncertainty,
+            most_log_snr=self.told_log_snr,
         )
         return ImageGeneration(self, denoiser, form, others.get("guidance.guide"))
 
@@ -144,6 +158,8 @@ class ImageGeneration:
             x0, told = self.form.augment(x0, random)
         noise = random.normal_like("noise", x0)
         t = self.config.times.sample(schedule, random).to(device)
+        density = self.config.times.density(t, schedule)
+        t = self.config.objective.visited(t, schedule)
         labels = None
         if self.num_classes and batch.labels is not None:
             labels = torch.from_numpy(np.array(batch.labels))
@@ -153,7 +169,8 @@ class ImageGeneration:
             labels = labels.to(device)
         xt = add_noise(schedule, x0, noise, t)
         prediction = self.model(xt, t, Condition(labels, told), random if training else None)
-        return self.config.objective.losses(prediction, x0, noise, t, schedule)
+        losses = self.config.objective.losses(prediction, x0, noise, t, schedule, density)
+        return weigh(losses, prediction.uncertainty)
 
     def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
         """The summed objective and the number of items."""
@@ -170,8 +187,8 @@ class ImageGeneration:
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items."""
         walk = self.walk(request)
-        device = next(self.model.parameters()).device
-        start = float(walk.schedule.sigma(walk.plan[0]))
+        device, schedule = next(self.model.parameters()).device, walk.schedule
+        start = float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))
         x = start * random.normal("start", self.form.item_shape).to(device)
         return walk.sampler(walk.denoise, x, walk.plan, walk.schedule, random)
 
@@ -179,7 +196,6 @@ class ImageGeneration:
         """Sampler, times and guided denoiser that `request` comes to."""
         device, schedule = next(self.model.parameters()).device, self.config.schedule
         sampler, guidance = self._choose(request)
-        plan = plan_times(schedule, sampler.steps, shift=sampler.shift)
         labels = without = None
         if request.labels is not None:
             labels = request.labels.to(device)
@@ -187,12 +203,42 @@ class ImageGeneration:
                 avoided = self.num_classes if request.negative is None else request.negative
                 without = torch.full_like(labels, avoided)
         denoise = guidance.wrap(self.model, labels, without, self.guide)
-        return Walk(SAMPLERS[sampler.name], denoise, plan, schedule)
+        return Walk(sampler.function, denoise, sampler.plan(schedule), schedule)
+
+    def sampled(self, sampler: Sampling, guidance: Guidance) -> "ImageGeneration":
+        """The same model and guide, sampled so; `guidance` is of the same kind as before.
+
+        Raises ValueError where `sampler` does not fit the schedule.
+        """
+        sampled = copy(self)
+        sampled.config = replace(self.config, sampler=sampler, guidance=guidance)
+        sampled.guidance = guidance
+        return sampled
+
+    @property
+    def chain_steps(self) -> int | None:
+        """See `HasLikelihood.chain_steps`."""
+        objective = self.config.objective
+        return objective.steps if isinstance(objective, Variational | Hybrid) else None
+
+    def judged(self, labels: Tensor | None) -> Judged:
+        """See `Denoises.judged`."""
+        model = self.model
+        condition = Condition(labels) if self.num_classes else None
+        return Judged(
+            lambda xt, t: model(xt, t, condition),
+            self.config.schedule,
+            Statistics(model.data_mean, float(model.data_std)),
+            model.levels,
+            min(HIGHEST_LOG_SNR, self.config.told_log_snr),
+        )
 
     def describe(self, request: Request) -> dict[str, Any]:
-        """Sampler, steps and guidance that `request` comes to."""
+        """Sampler, its plan and guidance that `request` comes to."""
         sampler, guidance = self._choose(request)
-        described = {"sampler": sampler.name, "steps": sampler.steps, "shift": sampler.shift}
+        described = sampler.describe()
+        if (calls := sampler.calls(self.config.schedule)) is not None:
+            described["network_calls"] = calls
         if guidance.needs_guide:
             described["guidance_kind"] = word_of(self.config, "guidance")
             described["guide"] = guide_words(guidance) if self.guide else None
@@ -207,14 +253,19 @@ class ImageGeneration:
 
     def _choose(self, request: Request) -> tuple[Sampling, Guidance]:
         """The request's wishes in place of the recipe's; InputError where they are impossible."""
-        wished = {"name": request.sampler, "steps": request.steps}
         pushed = {
             "scale": request.guidance,
             "interval": request.interval,
             "rescale": request.rescale,
         }
         try:
-            sampler = replace(self.config.sampler, **_given(wished))
+            sampler = self.config.sampler.changed(
+                name=request.sampler,
+                steps=request.steps,
+                spacing=request.spacing,
+                tolerance=request.tolerance,
+            )
+            sampler.check_fits(self.config.schedule)
             guidance = replace(self.guidance, **_given(pushed))
             self._check_guidance(request, guidance)
         except ValueError as error:
@@ -248,10 +299,3 @@ class ImageGeneration:
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
-
-
-def unknown_sampler(name: str) -> str:
-    """The sentence for a sampler that does not exist."""
-    guess = nearest(name, list(SAMPLERS))
-    hint = f" Did you mean '{guess}'?" if guess else ""
-    return f"there is no sampler '{name}'; allowed are {', '.join(SAMPLERS)}.{hint}"

@@ -11,6 +11,7 @@ from noiseloom.cli.options import (
     Autoguide,
     Debug,
     Device,
+    Ema,
     Guidance,
     GuidanceInterval,
     GuidingClassifier,
@@ -20,7 +21,10 @@ from noiseloom.cli.options import (
     RunFolder,
     Sampler,
     Seed,
+    Spacing,
     Steps,
+    Tolerance,
+    Untuned,
 )
 from noiseloom.cli.output import answer
 
@@ -30,6 +34,8 @@ def verb(
     num: Annotated[int, typer.Option(min=1, help="How many samples.")] = 64,
     steps: Steps = None,
     sampler: Sampler = None,
+    spacing: Spacing = None,
+    tolerance: Tolerance = None,
     guidance: Guidance = None,
     guidance_interval: GuidanceInterval = None,
     rescale: Rescale = None,
@@ -45,6 +51,8 @@ def verb(
         int, typer.Option(min=1, help="Samples made at once; changes memory, not samples.")
     ] = 250,
     raw: Raw = False,
+    ema: Ema = None,
+    untuned: Untuned = False,
     device: Device = None,
     out: Annotated[
         str | None,
@@ -71,6 +79,8 @@ def verb(
             num=num,
             steps=steps,
             sampler=sampler,
+            spacing=spacing,
+            tolerance=tolerance,
             guidance=guidance,
             interval=guidance_interval,
             rescale=rescale,
@@ -81,6 +91,8 @@ def verb(
             seed=seed,
             batch_size=batch_size,
             raw=raw,
+            ema=ema,
+            untuned=untuned,
             device=device,
             keep_frames=kind == "gif",
             on_step=lambda done, total: on_event(Working("Sampling", done, total)),

@@ -12,7 +12,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from noiseloom.config import Earlier, RunReference, option
-from noiseloom.diffusion.denoiser import Denoiser
+from noiseloom.diffusion.denoiser import Denoiser, Prediction
 from noiseloom.diffusion.guidance.guidance import Guidance, Guide, carried
 
 
@@ -37,9 +37,9 @@ class Autoguidance(Guidance):
         condition: Tensor | None,
         unconditional: Tensor | None,
         guide: Guide | None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         assert guide is not None  # `wrap` saw to it
         told = None if unconditional is None else condition
-        plain = denoiser(xt, t, told).x0
+        plain = denoiser(xt, t, told)
         worse = guide(*carried(xt, t, denoiser.schedule, guide.schedule), told).x0
-        return plain, worse + self.scale * (plain - worse)
+        return plain, worse + self.scale * (plain.x0 - worse)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from noiseloom.config import RunReference, option
-from noiseloom.diffusion.denoiser import Denoiser
+from noiseloom.diffusion.denoiser import Denoiser, Prediction
 from noiseloom.diffusion.guidance.guidance import Guidance, Guide, carried
 from noiseloom.diffusion.schedules import Schedule
 
@@ -36,14 +36,14 @@ class ClassifierGuidance(Guidance):
         condition: Tensor | None,
         unconditional: Tensor | None,
         guide: Guide | None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         assert condition is not None and guide is not None  # `wrap` saw to it
-        plain = denoiser(xt, t, None if unconditional is None else condition).x0
+        plain = denoiser(xt, t, None if unconditional is None else condition)
         at = denoiser.schedule.at(t, like=xt)
         gradient = class_gradient(guide, denoiser.schedule, xt, t, condition)
         # of pure noise (alpha = 0) no class can be read: its gradient is nothing but rounding
         push = torch.where(at.alpha > 0, at.sigma**2 / at.alpha.clamp(min=1e-12) * gradient, 0.0)
-        return plain, plain + self.scale * push
+        return plain, plain.x0 + self.scale * push
 
 
 def class_gradient(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from noiseloom.config import option
-from noiseloom.diffusion.denoiser import Denoiser
+from noiseloom.diffusion.denoiser import Denoiser, Prediction
 from noiseloom.diffusion.guidance.guidance import Guidance, Guide
 
 
@@ -37,7 +37,7 @@ class ClassifierFree(Guidance):
         condition: Tensor | None,
         unconditional: Tensor | None,
         guide: Guide | None,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Prediction, Tensor]:
         if condition is None or unconditional is None:
             raise ValueError(
                 "classifier-free guidance compares a label with none, and one of the two is not "
@@ -46,5 +46,14 @@ class ClassifierFree(Guidance):
         both = denoiser(
             torch.cat([xt, xt]), torch.cat([t, t]), torch.cat([condition, unconditional])
         )
-        conditional, plain = both.x0.chunk(2)
-        return conditional, plain + self.scale * (conditional - plain)
+        conditional, without = both.x0.chunk(2)
+        plain = Prediction(
+            conditional,
+            "x0",
+            xt,
+            denoiser.schedule.at(t, like=xt),
+            both.data_std,
+            both.levels,
+            None if both.interpolation is None else both.interpolation.chunk(2)[0],
+        )
+        return plain, without + self.scale * (conditional - without)

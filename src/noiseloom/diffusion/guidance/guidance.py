@@ -7,7 +7,7 @@ et al. 2023 (arXiv:2305.08891, eq. 14 to 16) bring its standard deviation back, 
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -84,9 +84,9 @@ class Guidance(ABC):
                 return denoiser(xt, t, told)
             plain, guided = self._both(denoiser, xt, t, condition, unconditional, guide)
             if self.rescale:
-                guided = rescaled(guided, plain, self.rescale)
-            x0 = torch.where(expand(inside, xt), guided, plain)
-            return Prediction(x0, "x0", xt, denoiser.schedule.at(t, like=xt))
+                guided = rescaled(guided, plain.x0, self.rescale)
+            x0 = torch.where(expand(inside, xt), guided, plain.x0)
+            return replace(plain, output=x0, target="x0")
 
         return denoise
 
@@ -99,8 +99,8 @@ class Guidance(ABC):
         condition: Tensor | None,
         unconditional: Tensor | None,
         guide: Guide | None,
-    ) -> tuple[Tensor, Tensor]:
-        """x0 as the denoiser says it, and as it is guided."""
+    ) -> tuple[Prediction, Tensor]:
+        """What the denoiser says, and x0 as it is guided."""
 
 
 def rescaled(guided: Tensor, plain: Tensor, phi: float) -> Tensor:
