@@ -119,6 +119,15 @@ def test_a_recipe_may_name_an_earlier_self(drawing: Run) -> None:
     assert described["guide"] == "step 2 of this run"
     assert described["guidance_kind"] == "autoguidance" and described["guidance"] == 2.5
 
+    (run.checkpoints.path(2) / "average.safetensors").write_bytes(b"damaged")
+    heard.clear()
+    plain = run.sample(num=3, on_event=heard.append)
+    assert "not guided: The guide: The checkpoint" in str(heard)
+    task, _ = run.trained_task()
+    assert isinstance(task, Draws)
+    assert task.describe(Request())["guide"] is None and "guidance" not in task.describe(Request())
+    assert not np.array_equal(plain.items, drawn.items)
+
 
 def test_a_recipe_may_name_another_run(drawing: Run) -> None:
     guide = f"{{name: run, run: '{drawing.folder}'}}"

@@ -108,7 +108,7 @@ def with_earlier_guide(
 ) -> Task:
     """`task` guided by the earlier checkpoint of `run` that its recipe names, if it names one.
 
-    Where none is kept nothing is guided, and that is said.
+    Where none is kept, or it is damaged, nothing is guided, and that is said.
     """
     if not needs_earlier(task):
         return task
@@ -116,10 +116,10 @@ def with_earlier_guide(
     assert isinstance(task.guidance.guide, Earlier)
     try:
         step = earlier_step(run, task.guidance.guide.at)
+        guide = earlier_self(run, step, raw=raw, device=device)
     except InputError as error:
         on_event(Note(f"Samples are not guided: {error}."))
         return task
-    guide = earlier_self(run, step, raw=raw, device=device)
     return _guided(task, replace(task.guidance, guide=Earlier(at=step)), guide)
 
 
