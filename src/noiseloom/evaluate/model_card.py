@@ -27,6 +27,8 @@ def card(facts: Facts) -> str:
         parts.append("![Noise turning into samples](samples/denoising.gif)")
     if facts.picture("predictions.png"):
         parts.append("![Held-out items and the class read in each](samples/predictions.png)")
+    if facts.picture("reconstructions.png"):
+        parts.append("![Held-out images over what came back](samples/reconstructions.png)")
     if said := verdicts(facts):
         words = {"good": "", "fair": "Note: ", "bad": "Warning: "}
         lines = [f"- {words[verdict.level]}{_plain(verdict.text)}" for verdict in said]

@@ -1,4 +1,4 @@
-"""Evaluating a run: measure its samples or predictions, write evaluation.json and the report."""
+"""Evaluating a run: measure what it makes or reads, write evaluation.json and the report."""
 
 import time
 from typing import Any
@@ -9,6 +9,7 @@ from noiseloom import media
 from noiseloom.data.dataset import Dataset
 from noiseloom.errors import InputError
 from noiseloom.evaluate import confusion
+from noiseloom.evaluate.commands import use
 from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.report import write_report
@@ -16,7 +17,7 @@ from noiseloom.runs.drawing import draw
 from noiseloom.runs.pictures import save_mistakes
 from noiseloom.runs.predicting import logits_of
 from noiseloom.runs.run import OnEvent, Run, ignore
-from noiseloom.tasks import Draws, Predicts, Request
+from noiseloom.tasks import Draws, Predicts, Reconstructs, Request
 from noiseloom.training.loop import Device, Working
 
 
@@ -44,16 +45,20 @@ def evaluate(
         dataset = run.open_data(on_event)
         result = _measure_samples(run, task, dataset, request, num, protocol, on_event)
     else:
-        assert isinstance(task, Predicts)  # a task does one or the other
         asked = {"--num": num, "--steps": steps, "--sampler": sampler, "--guidance": guidance}
         given = [name for name, value in asked.items() if value is not None]
         if given:
+            does = use(run.recipe.task.answers, str(run.folder)).does
             raise InputError(
-                f"{run.folder} predicts classes and is measured on all held-out items: "
+                f"{run.folder} {does} and is measured on held-out items: "
                 f"{', '.join(given)} would say how samples are drawn. Leave it out"
             )
         dataset = run.open_data(on_event)
-        result = _measure_predictions(run, task, dataset, protocol, on_event)
+        if isinstance(task, Reconstructs):
+            result = _measure_reconstructions(run, task, dataset, protocol, on_event)
+        else:
+            assert isinstance(task, Predicts)  # a task does one of the three
+            result = _measure_predictions(run, task, dataset, protocol, on_event)
     run.write_json("evaluation.json", result)
     write_report(run.folder)
     return result
@@ -118,6 +123,21 @@ def _measure_predictions(
     save_mistakes(pictures, task.form, dataset.reference, logits)
     counts = np.array(result["checks"]["confusion"])
     confusion.save_picture(counts, dataset.class_names, pictures / "confusion.png")
+    return result
+
+
+def _measure_reconstructions(
+    run: Run, task: Reconstructs, dataset: Dataset, protocol: dict[str, Any], on_event: OnEvent
+) -> dict[str, Any]:
+    """Reconstruct held-out items and some training items, and measure that."""
+    result: dict[str, Any] = run.recipe.evaluation.measure(
+        dataset,
+        task.reconstruct,
+        num_codes=task.num_codes,
+        seed=protocol["seed"],
+        protocol=protocol,
+        progress=_shown(on_event),
+    )
     return result
 
 

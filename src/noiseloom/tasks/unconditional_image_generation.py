@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noiseloom.config import option
+from noiseloom.config import RunReference, option
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import (
     Denoise,
@@ -35,6 +35,7 @@ from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request, Task
+from noiseloom.tasks.latent_form import latents_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +74,9 @@ class Config:
     times: Times = option(
         help="how often each t is trained on", choices=TIMES, default_factory=LogitNormal
     )
+    autoencoder: RunReference | None = option(
+        None, "an image-reconstruction run, to draw in its latents; null: in the items themselves"
+    )
     label_dropout: float = option(0.1, "share of items trained without their label, for guidance")
     sampler: Sampling = option(help="how samples are drawn", default_factory=Sampling)
     guidance: ClassifierFree = option(
@@ -91,6 +95,13 @@ class Config:
                 "guidance.scale to 1"
             )
 
+    def view(self, form: Form, others: Mapping[str, Task]) -> Form:
+        """See `tasks.Views`: the items, or their latents."""
+        if self.autoencoder is None:
+            return form
+        coder = others["autoencoder"]
+        return latents_of(form, coder, key="task.autoencoder", run=self.autoencoder.run)
+
     def build(
         self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
     ) -> "ImageGeneration":
@@ -105,6 +116,8 @@ class Config:
             preconditioning=self.preconditioning,
             statistics=statistics,
         )
+        if form.state is not None:
+            denoiser.add_module("form", form.state)
         return ImageGeneration(self, denoiser, form)
 
 
