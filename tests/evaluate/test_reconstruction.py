@@ -41,7 +41,7 @@ def test_says_all_it_should(of_the_same):
     assert of_the_same["metrics"].keys() == metrics | {"latent_nats"}
     assert of_the_same["baselines"]["shrinking"]["metrics"].keys() == metrics
     protocol = of_the_same["protocol"]
-    assert protocol["weights"] == "ema" and protocol["num"] == 100
+    assert protocol["weights"] == "ema" and protocol["training_images_reconstructed"] == 100
     assert protocol["latents"] == [2, 4, 4] and protocol["numbers_kept"] == 32 / 256
     assert of_the_same["checks"] == {"latent_mean": [0, 1], "latent_std": [0, 0]}
 

@@ -56,6 +56,8 @@ def _what(facts: Facts) -> str:
         rows.append(("Data", items_in_words(facts)))
     if source := facts.data.get("source"):
         rows.append(("Source", str(source)))
+    if autoencoder := facts.recipe.get("task.autoencoder.run"):
+        rows.append(("Draws in the latents of", str(autoencoder)))
     if facts.trained_steps:
         took = f" in {duration(facts.seconds)}" if facts.seconds is not None else ""
         rows.append(("Training", f"{facts.trained_steps:,} steps{took}"))

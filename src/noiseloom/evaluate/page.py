@@ -295,6 +295,11 @@ def _protocol(protocol: dict[str, Any]) -> str:
         said.append(f"Measured on {number(protocol['num'])} samples{against}")
     if said:
         said[0] += f" ({', '.join(word for word in how if word)})." if any(how) else "."
+    if remade := protocol.get("training_images_reconstructed"):
+        said.append(
+            f"The Fréchet distance is that of {number(remade)} training images as they came back, "
+            "against held-out images: what a model that draws such latents can at best reach."
+        )
     if baseline := protocol.get("baseline"):
         said.append(
             f"Logistic regression learned from the numbers of {number(baseline.get('items'))} "

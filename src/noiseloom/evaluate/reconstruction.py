@@ -103,8 +103,8 @@ class Config:
             "floor_intervals": {} if interval is None else {"frechet_distance": list(interval)},
             "protocol": {
                 **protocol,
-                "num": n,
                 "held_out": len(held_out),
+                "training_images_reconstructed": n,
                 "reference": len(real.reference),
                 "training_images": len(dataset.train),
                 "latents": list(found.latents.shape[1:]),

@@ -165,7 +165,7 @@ def network_in_words(facts: Facts) -> str:
     settings = [
         f"{key.replace('_', ' ')} {value}"
         for key, value in network.items()
-        if key in ("patch", "width", "depth", "heads")
+        if key in ("patch", "width", "depth", "heads", "downsample", "latent_channels")
     ]
     name = str(network.get("name", "network"))
     return f"{name} ({', '.join(settings)})" if settings else name

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
+from noiseloom.errors import InputError
 from noiseloom.seeds import Random
 
 LOG_VARIANCE = (-30.0, 20.0)  # of a Gaussian: beyond it exp means nothing in float32
@@ -154,11 +155,17 @@ class Codebook(nn.Module):
 
         To be called between the backward and the update of a step. A code that no item used has a
         gradient of exactly 0, so several processes, whose gradients are one, see the same. A moved
-        code halves the cell of the one it is put beside (Linde, Buzo & Gray 1980).
+        code halves the cell of the one it is put beside (Linde, Buzo & Gray 1980). Raises
+        InputError where each process holds a part of the codebook only.
         """
         gradient = self.vectors.grad
         if gradient is None or not self.config.patience:
             return
+        if hasattr(gradient, "to_local"):  # a part of it only
+            raise InputError(
+                "network.bottleneck vq moves unused codes, which needs the whole codebook in every "
+                "process; set training.sharding=none or network.bottleneck.patience=0"
+            )
         is_used = gradient.abs().amax(1) > 0
         self.idle.copy_(torch.where(is_used, 0, self.idle + 1))
         dead = (self.idle >= self.config.patience).nonzero()[:, 0]
