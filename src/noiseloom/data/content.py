@@ -65,8 +65,9 @@ def file_digest(path: Path) -> str:
 
 @cache
 def source_digest(modules: tuple[str, ...]) -> str:
-    """A hash of the source of `modules` (paths in the package, no suffix): what is kept of their
-    work is keyed by it, so that a change to them is never read past.
+    """A hash of the source of `modules` (paths in the package, no suffix).
+
+    What is kept of their work is keyed by it, so that a change to them is never read past.
     """
     digest = hashlib.sha256()
     for name in modules:

@@ -105,22 +105,28 @@ class Config:
                 **protocol,
                 "held_out": len(held_out),
                 "training_images_reconstructed": n,
-                "reference": len(real.reference),
-                "training_images": len(dataset.train),
-                "latents": list(found.latents.shape[1:]),
-                "numbers_kept": found.latents[0].numel() / float(np.prod(dataset.item_shape)),
                 "floor_draws": len(floor),
-                "bootstrap": self.bootstrap,
                 "evaluation_seed": seed,
-                "features": {
-                    "kind": real.features.kind,
-                    "dimension": DIMENSION,
-                    "images_seen": self.feature_images,
-                    "seed": self.feature_seed,
-                },
-                "data": dataset.fingerprint,
+                **self._describe(dataset, real, found.latents),
             },
             "checks": checks,
+        }
+
+    def _describe(self, dataset: Dataset, real: Real, latents: Tensor) -> dict[str, Any]:
+        """The part of the protocol on the data, the latents and the features."""
+        return {
+            "reference": len(real.reference),
+            "training_images": len(dataset.train),
+            "latents": list(latents.shape[1:]),
+            "numbers_kept": latents[0].numel() / float(np.prod(dataset.item_shape)),
+            "bootstrap": self.bootstrap,
+            "features": {
+                "kind": real.features.kind,
+                "dimension": DIMENSION,
+                "images_seen": self.feature_images,
+                "seed": self.feature_seed,
+            },
+            "data": dataset.fingerprint,
         }
 
     def _figures(self, truth: np.ndarray, given: np.ndarray, seed: int) -> dict[str, Any]:
