@@ -71,7 +71,7 @@ def hutchinson() -> float:
 
 
 def bits_of_bytes() -> float:
-    """Bits a number of bytes, all alike, by the flow: clouds round each, so wide that they merge."""
+    """Bits a number of bytes, all alike, by the flow, of clouds so wide that they merge."""
     levels = Levels(-1.0, 1 / 127.5, 256)
     places = levels.low + levels.step * torch.arange(256, dtype=torch.float64)[:, None]
     even = torch.ones(256, dtype=torch.float64)
