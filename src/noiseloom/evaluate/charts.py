@@ -56,21 +56,29 @@ class Axis:
         return [i * step for i in range(first, last + 1)]
 
 
-def line_chart(title: str, lines: Sequence[Line], log: bool = True) -> str:
-    """Lines over training steps; empty where there is nothing to draw.
+def line_chart(
+    title: str,
+    lines: Sequence[Line],
+    log: bool = True,
+    *,
+    along: str = "step",
+    doubling: bool = False,
+) -> str:
+    """Lines over training steps, or what else x is called (`along`); empty without any.
 
-    With `log` the axis is logarithmic where the values span a wide range.
+    With `log` the axis is logarithmic where the values span a wide range; with `doubling` that of x
+    is, whatever its range.
     """
     lines = [Line(line.name, thin(line.points), line.kind) for line in lines if line.points]
     if not any(len(line.points) > 1 for line in lines):
         return ""
     xs = [x for line in lines for x, _ in line.points]
     ys = sorted(y for line in lines for _, y in line.points)
-    x_axis = Axis(min(xs), max(xs), False, LEFT, WIDTH - RIGHT)
+    x_axis = Axis(min(xs), max(xs), doubling, LEFT, WIDTH - RIGHT)
     y_axis = y_axis_of(ys, log)
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(_spoken(title, lines), quote=True)}">'
+        f'aria-label="{escape(_spoken(title, lines, along), quote=True)}">'
     ]
     for tick in y_axis.ticks():
         y = y_axis.place(tick)
@@ -82,7 +90,7 @@ def line_chart(title: str, lines: Sequence[Line], log: bool = True) -> str:
         )
     for tick, anchor in ((x_axis.low, "start"), (x_axis.high, "end")):
         x = x_axis.place(tick)
-        label = f"step {tick:,.0f}"
+        label = escape(f"{along} {tick:,.0f}")
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{label}</text>')
     for line in lines:
         path = " ".join(f"{x_axis.place(x):.1f},{y_axis.place(y):.1f}" for x, y in line.points)
@@ -155,7 +163,7 @@ def smoothed(points: Sequence[Point], window: float) -> list[Point]:
     return result
 
 
-def _spoken(title: str, lines: Sequence[Line]) -> str:
+def _spoken(title: str, lines: Sequence[Line], along: str) -> str:
     first, last = lines[0].points[0], lines[0].points[-1]
-    start = f"{number(first[1])} at step {first[0]:,.0f}"
-    return f"{title}: from {start} to {number(last[1])} at step {last[0]:,.0f}"
+    start = f"{number(first[1])} at {along} {first[0]:,.0f}"
+    return f"{title}: from {start} to {number(last[1])} at {along} {last[0]:,.0f}"

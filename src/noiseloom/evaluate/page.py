@@ -21,6 +21,7 @@ from noiseloom.evaluate.columns import Column, columns
 from noiseloom.evaluate.commands import use as use_of
 from noiseloom.evaluate.curves import panels
 from noiseloom.evaluate.facts import Facts
+from noiseloom.evaluate.few_steps_section import few_steps
 from noiseloom.evaluate.page_style import STYLE
 from noiseloom.evaluate.verdicts import verdicts
 from noiseloom.evaluate.wording import (
@@ -374,6 +375,7 @@ SECTIONS: tuple[Callable[[Facts], str], ...] = (
     samples,
     predictions,
     figures,
+    few_steps,
     memorisation,
     noising,
     training,

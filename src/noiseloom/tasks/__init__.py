@@ -3,20 +3,26 @@
 The word in a recipe is the Hugging Face task name. A task file holds its `Config`, whose `build`
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
-(samples) or `Predicts` (classes). Its `Config` says in `answers`, as networks and evaluations do,
-what comes out of it.
+(samples) or `Predicts` (classes), and `Prepares` where it needs more than the data. Its `Config`
+says in `answers`, as networks and evaluations do, what comes out of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
 
 from noiseloom.data.forms import Batch, Form
-from noiseloom.diffusion.samplers import Step
+from noiseloom.diffusion.denoiser import Denoise
+from noiseloom.diffusion.samplers import Sampler, Step
+from noiseloom.diffusion.schedules import Schedule
 from noiseloom.seeds import Random
+
+OnProgress = Callable[[str, int, int], None]
+"""Is told of long work what it is, how much is done, of how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +33,19 @@ class Request:
     steps: int | None = None
     sampler: str | None = None
     guidance: float | None = None
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What `request` comes to but for where it starts: sampler(denoise, x, plan, schedule, random).
+
+    `denoise` holds labels and guidance; `plan` falls from noise to data.
+    """
+
+    sampler: Sampler
+    denoise: Denoise
+    plan: Tensor
+    schedule: Schedule
 
 
 class Task(Protocol):
@@ -54,6 +73,14 @@ class Draws(Task, Protocol):
 
     def describe(self, request: Request) -> dict[str, Any]:
         """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+
+@runtime_checkable
+class Prepares(Task, Protocol):
+    """A task that needs, besides the data, what is made once and kept in the run's folder."""
+
+    def prepare(self, folder: Path, on_progress: OnProgress) -> None:
+        """Make it, or read it back, before training."""
 
 
 @runtime_checkable

@@ -34,7 +34,7 @@ from noiseloom.menu import nearest
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request, Task
+from noiseloom.tasks import Request, Task, Walk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,16 +152,27 @@ class ImageGeneration:
 
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items."""
+        walk = self.walk(request)
+        x = self.start(random)
+        return walk.sampler(walk.denoise, x, walk.plan, walk.schedule, random)
+
+    def start(self, random: Random) -> Tensor:
+        """Pure noise for `random`'s items, where samplers begin."""
+        schedule = self.config.schedule
+        spread = float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))
+        noise = random.normal("start", self.form.item_shape)
+        return spread * noise.to(next(self.model.parameters()).device)
+
+    def walk(self, request: Request) -> Walk:
+        """Sampler, times and guided denoiser that `request` comes to."""
         device, schedule = next(self.model.parameters()).device, self.config.schedule
         sampler, guidance = self._choose(request)
         plan = plan_times(schedule, sampler.steps, shift=sampler.shift)
-        start = float(schedule.sigma(plan[0]))
-        x = start * random.normal("start", self.form.item_shape).to(device)
         denoise: Denoise = self.model
         if request.labels is not None:
             labels = request.labels.to(device)
             denoise = guidance.wrap(self.model, labels, torch.full_like(labels, self.num_classes))
-        return SAMPLERS[sampler.name](denoise, x, plan, schedule, random)
+        return Walk(SAMPLERS[sampler.name], denoise, plan, schedule)
 
     def describe(self, request: Request) -> dict[str, Any]:
         """Sampler, steps and guidance that `request` comes to."""
