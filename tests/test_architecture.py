@@ -7,11 +7,10 @@ from pathlib import Path
 import torch
 
 from noiseloom.diffusion import samplers
+from noiseloom.diffusion.exact import Gaussian
 from noiseloom.diffusion.samplers import plan_times
 from noiseloom.diffusion.schedules import Cosine
 from noiseloom.seeds import Random
-
-from .diffusion.gaussian import Gaussian
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 

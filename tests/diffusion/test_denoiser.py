@@ -3,13 +3,12 @@ import torch
 from torch import nn
 
 from noiseloom.diffusion.denoiser import MOST_LOG_SNR, Denoiser, Statistics
+from noiseloom.diffusion.exact import Gaussian
 from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.objectives import TIMES, LogitNormal, Simple, VelocityLoss
 from noiseloom.diffusion.process import add_noise
 from noiseloom.diffusion.schedules import EDM, SCHEDULES, RectifiedFlow
 from noiseloom.seeds import Random
-
-from .gaussian import Gaussian
 
 
 def known(std: float = 0.5, mean: float = 0.0) -> Statistics:

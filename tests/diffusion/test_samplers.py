@@ -3,11 +3,10 @@ import math
 import pytest
 import torch
 
+from noiseloom.diffusion.exact import Gaussian
 from noiseloom.diffusion.samplers import SAMPLERS, plan_times
 from noiseloom.diffusion.schedules import EDM, SCHEDULES, Cosine, RectifiedFlow, Schedule
 from noiseloom.seeds import Random
-
-from .gaussian import Gaussian
 
 ORDER = {"ddim": 1, "euler": 1, "heun": 2, "dpm++2m": 2}
 STOCHASTIC = {"ddpm"}
