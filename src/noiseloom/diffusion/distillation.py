@@ -24,31 +24,54 @@ LEAST_WEIGHED = 0.05  # the share of t's range below which an error is not weigh
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """A batch to learn from: clean data, its noise, and who is asked about them.
+class Passed:
+    """Where each item's path passes: `points` (B, L, …) at `times` (L,), falling from t_max."""
 
-    `student` and `teacher`, which is guided, hold the items' condition. `push` is what guidance
-    adds to the clean data that the teacher expects.
+    points: Tensor
+    times: Tensor
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A batch to learn from, and who is asked about it.
+
+    `x0` is data, or the ends of the teacher's paths, which then are `passed`. `student` and
+    `teacher`, which is guided, hold the items' condition. `push` is what guidance adds to the clean
+    data that the teacher expects.
     """
 
     x0: Tensor
-    noise: Tensor
     schedule: Schedule
     random: Random
     student: Denoise
     teacher: Denoise
     push: Callable[[Tensor, Tensor], Tensor]
+    passed: Passed | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PathPlan:
+    """How many paths of the teacher are walked, once, and how finely."""
+
+    num: int = option(10_000, "paths that the teacher walks, once, from noise to a sample each")
+    steps: int = option(10, "steps of a path, a network call each (two within guidance's interval)")
+
+    def __post_init__(self) -> None:
+        if self.num < 1 or self.steps < 1:
+            raise ValueError(
+                f"num {self.num} and steps {self.steps} are given; allowed is at least 1 each"
+            )
 
 
 class Method(ABC):
     """A way to teach: the loss of each item, (B,).
 
-    `sampler` (of `few_steps`) is the one that its students are made for. With `num_pairs` above 0 a
-    lesson's x0 is not data but what the teacher makes of its noise, in one of as many pairs.
+    `sampler` (of `few_steps`) is the one that its students are made for. A method with `paths` is
+    taught by the teacher's paths, others by data.
     """
 
     sampler: ClassVar[str]
-    num_pairs: int = 0
+    paths: PathPlan | None = None
 
     @abstractmethod
     def losses(self, lesson: Lesson) -> Tensor: ...
@@ -88,17 +111,17 @@ class Consistency(Method):
                 f"first_gap {self.first_gap} and last_gap {self.last_gap} are given; allowed is "
                 "0 < last_gap <= first_gap <= 1"
             )
-        if self.halve_every < 1 or self.huber < 0:
+        if self.halve_every < 1 or not self.huber > 0:
             raise ValueError(
                 f"halve_every {self.halve_every} and huber {self.huber} are given; allowed is at "
-                "least 1, and 0 or more"
+                "least 1, and above 0"
             )
 
     def losses(self, lesson: Lesson) -> Tensor:
-        schedule, x0 = lesson.schedule, lesson.x0
-        t = self.times.sample(schedule, lesson.random).to(x0.device)
-        xt = add_noise(schedule, x0, lesson.noise, t)
-        gap = self.gap(lesson.random.step)
+        schedule, random, x0 = lesson.schedule, lesson.random, lesson.x0
+        t = self.times.sample(schedule, random).to(x0.device)
+        xt = add_noise(schedule, x0, random.normal_like("noise", x0), t)
+        gap = self.gap(random.step)
         r = schedule.t_min + (t - schedule.t_min) * (1 - gap)
         with torch.no_grad():
             xr = self._along(lesson, xt, t, r)
@@ -123,36 +146,74 @@ class Consistency(Method):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Endpoints(Method):
+    """f(xt, t) is the end of the teacher's path through xt: regression, with nothing to drift from.
+
+    At t_max alone this is knowledge distillation (Luhman & Luhman 2021, arXiv:2101.02388, eq. 9).
+    Here it is learned at every time at which a student is called, from points on the same paths;
+    `starts` of the items, beyond their share, at t_max, where the way is longest.
+    """
+
+    sampler: ClassVar[str] = "renoise"
+
+    paths: PathPlan = option(help="the teacher's paths", default_factory=PathPlan)
+    starts: float = option(0.2, "share of the items that are always trained at pure noise")
+    huber: float = option(
+        0.03, "pseudo-Huber c, times the root of an item's numbers: larger squares more errors"
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.starts <= 1 or not self.huber > 0:
+            raise ValueError(
+                f"starts {self.starts} and huber {self.huber} are given; allowed is a share from 0 "
+                "to 1, and above 0"
+            )
+
+    def losses(self, lesson: Lesson) -> Tensor:
+        assert lesson.passed is not None  # the task sees to it
+        points, times = lesson.passed.points, lesson.passed.times
+        place = (lesson.random.stratified("place") * len(times)).long()
+        place = place.masked_fill(lesson.random.chance("start", self.starts), 0)
+        place = place.to(points.device)
+        xt = points[torch.arange(len(points), device=points.device), place]
+        t = times.to(points)[place]
+        return pseudo_huber(lesson.student(xt, t).x0 - lesson.x0, self.huber)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reflow(Method):
     """Straight paths between noise and what the teacher makes of it (Liu et al. 2022).
 
-    (arXiv:2209.03003, eq. 1 on the teacher's pairs, and their part 2.2.) `ends` of the items are
+    (arXiv:2209.03003, eq. 1 on the teacher's pairs, and their part 2.2.) `starts` of the items are
     trained at t_max, where a straight path is one step.
     """
 
     sampler: ClassVar[str] = "ddim"
 
-    num_pairs: int = option(10_000, "pairs of noise and sample that the teacher makes, once")
-    ends: float = option(0.5, "share of the items that are trained at pure noise")
+    paths: PathPlan = option(help="the teacher's paths", default_factory=PathPlan)
+    starts: float = option(0.5, "share of the items that are trained at pure noise")
 
     def __post_init__(self) -> None:
-        if self.num_pairs < 1 or not 0 <= self.ends <= 1:
-            raise ValueError(
-                f"num_pairs {self.num_pairs} and ends {self.ends} are given; allowed is at least 1 "
-                "pair, and a share from 0 to 1"
-            )
+        if not 0 <= self.starts <= 1:
+            raise ValueError(f"starts is {self.starts}; allowed is a share from 0 to 1")
 
     def losses(self, lesson: Lesson) -> Tensor:
+        assert lesson.passed is not None  # the task sees to it
         schedule, random = lesson.schedule, lesson.random
+        first = lesson.passed.times[0].to(lesson.x0)
+        noise = lesson.passed.points[:, 0] / schedule.sigma(first)
         span = schedule.t_max - schedule.t_min
         t = (schedule.t_min + span * random.stratified("times")).float()
-        t = t.masked_fill(random.chance("ends", self.ends), schedule.t_max).to(lesson.x0.device)
-        xt = add_noise(schedule, lesson.x0, lesson.noise, t)
-        prediction = lesson.student(xt, t)
-        return VelocityLoss().losses(prediction, lesson.x0, lesson.noise, t, schedule)
+        t = t.masked_fill(random.chance("start", self.starts), schedule.t_max).to(lesson.x0.device)
+        prediction = lesson.student(add_noise(schedule, lesson.x0, noise, t), t)
+        return VelocityLoss().losses(prediction, lesson.x0, noise, t, schedule)
 
 
-METHODS: dict[str, type[Method]] = {"consistency": Consistency, "reflow": Reflow}
+METHODS: dict[str, type[Method]] = {
+    "endpoints": Endpoints,
+    "consistency": Consistency,
+    "reflow": Reflow,
+}
 
 
 def consistent(student: Denoise, x: Tensor, t: Tensor, schedule: Schedule) -> Tensor:
@@ -166,8 +227,8 @@ def pseudo_huber(error: Tensor, c: float) -> Tensor:
     (Song & Dhariwal 2023, arXiv:2310.14189, eq. 7 and 8.)
     """
     numbers = error.flatten(1)
-    bound = c * numbers.shape[1] ** 0.5
-    return (numbers.square().sum(dim=1) + bound**2).sqrt() - bound
+    square, bound = numbers.square().sum(dim=1), c * numbers.shape[1] ** 0.5
+    return square / ((square + bound**2).sqrt() + bound)  # exactly 0 at 0
 
 
 def energy_distances(made: Tensor, real: Tensor) -> Tensor:

@@ -18,9 +18,10 @@ from noiseloom.data.forms import Batch, Form, ImageForm
 from noiseloom.diffusion.denoiser import Denoiser, Prediction, Statistics
 from noiseloom.diffusion.distillation import (
     METHODS,
-    Consistency,
+    Endpoints,
     Lesson,
     Method,
+    Passed,
     energy_distances,
 )
 from noiseloom.diffusion.few_steps import FEW_STEP_SAMPLERS
@@ -29,25 +30,25 @@ from noiseloom.errors import InputError
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
 from noiseloom.tasks import OnProgress, Request, Task, Walk
-from noiseloom.tasks.pairs import Pairs
+from noiseloom.tasks.paths import Paths
 from noiseloom.tasks.unconditional_image_generation import Config as Teaching
 from noiseloom.tasks.unconditional_image_generation import ImageGeneration
 
-MOST_STEPS = 4
+STEPS = (1, 2, 4)  # halvings of one another, so that they share their times
 
 
 @dataclass(frozen=True, kw_only=True)
 class FewSteps:
     """How samples are drawn unless the command says otherwise."""
 
-    steps: int = option(2, f"network calls from noise to data, 1 to {MOST_STEPS}")
+    steps: int = option(2, "network calls from noise to data: 1, 2 or 4")
     shift: float = option(1.0, "above 1: later calls are at noisier times, below 1: at cleaner")
 
     def __post_init__(self) -> None:
-        if not 1 <= self.steps <= MOST_STEPS:
+        if self.steps not in STEPS:
             raise ValueError(
-                f"steps is {self.steps}; a distilled run is made for 1 to {MOST_STEPS}. For more, "
-                "use the run that taught it"
+                f"steps is {self.steps}; a distilled run is made for 1, 2 or 4. For others, use "
+                "the run that taught it"
             )
         if not self.shift > 0:
             raise ValueError(f"shift is {self.shift}; allowed is above 0, 1 for even steps")
@@ -63,7 +64,7 @@ class Config:
     guidance: float | None = option(
         None, "scale of the teacher's guidance that is learned; null: as its recipe has it"
     )
-    method: Method = option(help="how it teaches", choices=METHODS, default_factory=Consistency)
+    method: Method = option(help="how it teaches", choices=METHODS, default_factory=Endpoints)
     sampler: FewSteps = option(help="how samples are drawn", default_factory=FewSteps)
 
     def build(
@@ -137,13 +138,27 @@ class FewStepGeneration:
         self.model = model
         self.form = form
         self.teacher = teacher
-        self.pairs: Pairs | None = None
+        self.paths: Paths | None = None
+
+    @property
+    def times(self) -> Tensor:
+        """Every time at which a student is called, whatever its steps; float64, falling."""
+        return plan_times(
+            self.teacher.config.schedule, max(STEPS), shift=self.config.sampler.shift
+        )[:-1]
 
     def prepare(self, folder: Path, on_progress: OnProgress) -> None:
-        """Where the method learns pairs, have the teacher make them, or read those it has made."""
-        config = self.config
-        if num := config.method.num_pairs:
-            self.pairs = Pairs.prepared(folder, self.teacher, num, config.guidance, on_progress)
+        """Where the method learns from paths, have the teacher walk them, or read the kept ones."""
+        if (plan := self.config.method.paths) is not None:
+            self.paths = Paths.prepared(
+                folder,
+                self.teacher,
+                self.times,
+                num=plan.num,
+                steps=plan.steps,
+                guidance=self.config.guidance,
+                on_progress=on_progress,
+            )
 
     def losses(self, batch: Batch, random: Random, *, training: bool = True) -> Tensor:
         """The method's loss of each item, (B,).
@@ -159,21 +174,24 @@ class FewStepGeneration:
         if not training:
             step = next(self.sample(Request(labels=labels, steps=1), random))
             return energy_distances(step.x0, x0)
-        if self.config.method.num_pairs:
-            if self.pairs is None:
-                raise ValueError("this method learns pairs; call prepare before training on them")
-            noise, x0, labels = self.pairs.choose(random, device)
-        else:
+        passed = None
+        if self.config.method.paths is None:
             x0, _ = only_mirrored(self.form).augment(x0, random)
-            noise = random.normal_like("noise", x0)
-        return self.config.method.losses(self._lesson(x0, noise, labels, random))
+        else:
+            if self.paths is None:
+                raise ValueError("this method learns from paths; call prepare before training")
+            points, x0, labels = self.paths.choose(random, device)
+            passed = Passed(points, self.paths.times)
+        return self.config.method.losses(self._lesson(x0, labels, random, passed))
 
     def loss(self, batch: Batch, random: Random) -> dict[str, tuple[Tensor, int]]:
         """The summed loss and the number of items."""
         losses = self.losses(batch, random)
         return {"loss": (losses.sum(), len(losses))}
 
-    def _lesson(self, x0: Tensor, noise: Tensor, labels: Tensor | None, random: Random) -> Lesson:
+    def _lesson(
+        self, x0: Tensor, labels: Tensor | None, random: Random, passed: Passed | None
+    ) -> Lesson:
         def student(xt: Tensor, t: Tensor) -> Prediction:
             return self.model(xt, t, labels, random)
 
@@ -181,7 +199,7 @@ class FewStepGeneration:
             return self._push(xt, t, labels)
 
         walk = self._taught(labels)
-        return Lesson(x0, noise, walk.schedule, random, student, walk.denoise, push)
+        return Lesson(x0, walk.schedule, random, student, walk.denoise, push, passed)
 
     def _taught(self, labels: Tensor | None) -> Walk:
         """How the teacher draws: with the guidance that is learned."""

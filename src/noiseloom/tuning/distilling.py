@@ -39,7 +39,6 @@ def student_recipe(teacher: Run, overrides: Sequence[str] = ()) -> Recipe:
     document["task"] = {
         "name": "few-step-image-generation",
         "teacher": {"run": str(teacher.folder)},
-        "sampler": {"shift": teacher.recipe.task.sampler.shift},
     }
     training = document["training"]
     training |= {"steps": None, "max_minutes": MINUTES}
