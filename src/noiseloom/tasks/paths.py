@@ -92,7 +92,7 @@ def _walk(
 ) -> Iterator[Tensor]:
     """xt at each of `times`, then x0."""
     walk = teacher.walk(request)
-    plan = _through(times.double(), walk.plan)
+    plan = through(times.double(), walk.plan)
     wanted = set(times.tolist())
     x = teacher.start(random)
     yield x
@@ -104,7 +104,7 @@ def _walk(
     yield step.x0
 
 
-def _through(times: Tensor, plan: Tensor) -> Tensor:
+def through(times: Tensor, plan: Tensor) -> Tensor:
     """`plan` with `times` in it, in place of what nearly are the same."""
     closest = (plan[:, None] - times).abs().amin(dim=1)
     others = plan[closest > NEARLY * float(plan[0] - plan[-1])]
