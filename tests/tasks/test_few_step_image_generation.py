@@ -187,7 +187,7 @@ def test_a_step_is_one_call_of_the_student(method: Method, steps: int) -> None:
     [
         (Request(steps=3), "steps is 3; a distilled run is made for 1, 2 or 4"),
         (Request(steps=50), "use the run that taught it"),
-        (Request(sampler="heun"), "sampler 'heun' is asked for.*'renoise' alone"),
+        (Request(sampler="heun"), "sampler 'heun' is asked for.*'ddim' alone"),
         (Request(guidance=2.0), "has learned its teacher's guidance.*task.guidance=2"),
     ],
 )
@@ -244,7 +244,7 @@ def test_other_data_and_another_network_are_refused() -> None:
     [
         (lambda: FewSteps(steps=3), "steps is 3"),
         (lambda: FewSteps(shift=0.0), "shift is 0.0"),
-        (lambda: PathPlan(num=0), "num 0 and steps 10 are given"),
+        (lambda: PathPlan(num=0), "num 0 and steps 12 are given"),
         (lambda: Endpoints(starts=1.5), "starts 1.5"),
         (lambda: Endpoints(huber=0.0), "huber 0.0"),
         (lambda: Reflow(starts=-0.1), "starts is -0.1"),

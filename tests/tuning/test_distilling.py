@@ -57,6 +57,10 @@ def test_the_recipe_is_the_teachers_but_for_its_task_and_pace(teacher: Run) -> N
     assert recipe.training.max_minutes == 10 and recipe.training.steps is None
     own, known = recipe.training.optimizer, teacher.recipe.training.optimizer
     assert own.learning_rate == 0.5 * known.learning_rate
+    slower = student_recipe(teacher, ["task.method=consistency"])
+    assert slower.training.optimizer.learning_rate == 0.1 * known.learning_rate
+    chosen = student_recipe(teacher, ["training.optimizer.learning_rate=0.25"])
+    assert chosen.training.optimizer.learning_rate == 0.25
     assert Recipe.load(_written(recipe, teacher.folder.parent)) == recipe
 
 

@@ -53,8 +53,8 @@ class Lesson:
 class PathPlan:
     """How many paths of the teacher are walked, once, and how finely."""
 
-    num: int = option(10_000, "paths that the teacher walks, once, from noise to a sample each")
-    steps: int = option(10, "steps of a path, a network call each (two within guidance's interval)")
+    num: int = option(12_000, "paths that the teacher walks, once, from noise to a sample each")
+    steps: int = option(12, "steps of a path, a network call each (two within guidance's interval)")
 
     def __post_init__(self) -> None:
         if self.num < 1 or self.steps < 1:
@@ -66,11 +66,13 @@ class PathPlan:
 class Method(ABC):
     """A way to teach: the loss of each item, (B,).
 
-    `sampler` (of `few_steps`) is the one that its students are made for. A method with `paths` is
-    taught by the teacher's paths, others by data.
+    `sampler` (of `few_steps`) is the one that its students are made for, `pace` the share of the
+    teacher's learning rates that suits it. A method with `paths` is taught by the teacher's paths,
+    others by data.
     """
 
     sampler: ClassVar[str]
+    pace: ClassVar[float] = 0.5
     paths: PathPlan | None = None
 
     @abstractmethod
@@ -82,13 +84,14 @@ class Consistency(Method):
     """f at two points of one path must agree: consistency models (Song et al. 2023).
 
     (arXiv:2303.01469.) With `slope: data` the second point has the data's own noise, less of it, as
-    in easy consistency tuning (Geng et al. 2024, arXiv:2406.14548, eq. 8 and 11), and the data can
-    correct the teacher; what guidance adds is the teacher's. With `slope: teacher` it is a step of
-    the guided teacher (Song et al., algorithm 2). The gap between the two begins wide and is halved
-    again and again, down to a last one (Geng et al., eq. 12, between whose stages it glides here).
+    in easy consistency tuning (Geng et al. 2024, arXiv:2406.14548), and the data can correct the
+    teacher; what guidance adds is the teacher's. With `slope: teacher` it is a step of the guided
+    teacher (Song et al., algorithm 2). The gap between the two begins wide and is halved again and
+    again, down to a last one (as Geng et al. do in stages, between which it glides here).
     """
 
     sampler: ClassVar[str] = "renoise"
+    pace: ClassVar[float] = 0.1  # its targets are its own answers, which longer steps throw about
 
     slope: Literal["data", "teacher"] = option(
         "data", "where a path goes: data, as in consistency tuning, or as the teacher says"
@@ -98,11 +101,11 @@ class Consistency(Method):
         choices=TIMES,
         default_factory=lambda: LogitNormal(mean=0.3, std=1.4, uniform=0.05),
     )
-    first_gap: float = option(0.5, "gap between the two times at the start, as a share of t")
-    last_gap: float = option(1 / 64, "gap that is halved no further, as a share of t")
-    halve_every: int = option(400, "steps in which the gap is halved")
+    first_gap: float = option(0.25, "gap between the two times at the start, as a share of t")
+    last_gap: float = option(1 / 16, "gap that is halved no further, as a share of t")
+    halve_every: int = option(500, "steps in which the gap is halved")
     huber: float = option(
-        0.00054, "pseudo-Huber c, times the root of an item's numbers: larger squares more errors"
+        0.03, "pseudo-Huber c, times the root of an item's numbers: larger squares more errors"
     )
 
     def __post_init__(self) -> None:
@@ -149,12 +152,12 @@ class Consistency(Method):
 class Endpoints(Method):
     """f(xt, t) is the end of the teacher's path through xt: regression, with nothing to drift from.
 
-    At t_max alone this is knowledge distillation (Luhman & Luhman 2021, arXiv:2101.02388, eq. 9).
+    At t_max alone this is knowledge distillation (Luhman & Luhman 2021, arXiv:2101.02388).
     Here it is learned at every time at which a student is called, from points on the same paths;
     `starts` of the items, beyond their share, at t_max, where the way is longest.
     """
 
-    sampler: ClassVar[str] = "renoise"
+    sampler: ClassVar[str] = "ddim"  # stays on the paths it knows; fresh noise measures worse
 
     paths: PathPlan = option(help="the teacher's paths", default_factory=PathPlan)
     starts: float = option(0.2, "share of the items that are always trained at pure noise")
@@ -224,7 +227,7 @@ def consistent(student: Denoise, x: Tensor, t: Tensor, schedule: Schedule) -> Te
 def pseudo_huber(error: Tensor, c: float) -> Tensor:
     """sqrt(|error|² + b²) - b of each item, (B,), b being `c` times the root of its numbers.
 
-    (Song & Dhariwal 2023, arXiv:2310.14189, eq. 7 and 8.)
+    (Song & Dhariwal 2023, arXiv:2310.14189, part 3.3.)
     """
     numbers = error.flatten(1)
     square, bound = numbers.square().sum(dim=1), c * numbers.shape[1] ** 0.5

@@ -22,7 +22,6 @@ FILE = "distillation.json"
 TEACHER_STEPS = (4, 8, 16, 32)
 STUDENT_STEPS = (1, 2, 4)
 MINUTES = 10.0
-SLOWER = 0.5  # the student's learning rates, of the teacher's: it begins near where it ends
 
 
 def student_recipe(teacher: Run, overrides: Sequence[str] = ()) -> Recipe:
@@ -43,18 +42,18 @@ def student_recipe(teacher: Run, overrides: Sequence[str] = ()) -> Recipe:
     training = document["training"]
     training |= {"steps": None, "max_minutes": MINUTES}
     training |= {"checkpoint_every": None, "sample_every": None}
-    _slow(training["optimizer"])
-    changed = override(from_mapping(document), overrides, exclusive=EXCLUSIVE)
-    return parse(Recipe, changed)
+    asked = override(from_mapping(document), overrides, exclusive=EXCLUSIVE)
+    _slow(training["optimizer"], parse(Recipe, asked).task.method.pace)
+    return parse(Recipe, override(from_mapping(document), overrides, exclusive=EXCLUSIVE))
 
 
-def _slow(optimizer: dict[str, Any]) -> None:
+def _slow(optimizer: dict[str, Any], pace: float) -> None:
     """Lower the learning rate of an optimiser's settings, and of the one inside it."""
     for key, value in optimizer.items():
         if key == "learning_rate":
-            optimizer[key] = SLOWER * value
+            optimizer[key] = pace * value
         elif isinstance(value, dict):
-            _slow(value)
+            _slow(value, pace)
 
 
 def measure_curve(
