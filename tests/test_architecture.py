@@ -6,9 +6,8 @@ from pathlib import Path
 
 import torch
 
-from noiseloom.diffusion import samplers
 from noiseloom.diffusion.exact import Gaussian
-from noiseloom.diffusion.samplers import plan_times
+from noiseloom.diffusion.samplers import deterministic, plan_times, walking
 from noiseloom.diffusion.schedules import Cosine
 from noiseloom.seeds import Random
 
@@ -17,7 +16,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "architecture.md"
 
 def test_the_sampler_on_the_page_is_of_second_order() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    names = dict(vars(samplers))
+    names = vars(walking) | vars(deterministic)
     exec(compile(code, str(PAGE), "exec"), names)
     data = Gaussian(0.3, 0.5, Cosine())
     x = torch.randn(16, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -3,10 +3,12 @@ import math
 import pytest
 import torch
 
+from noiseloom.diffusion.process import Target, check_pairing
 from noiseloom.diffusion.schedules import (
     EDM,
     SCHEDULES,
     Cosine,
+    DiscreteBeta,
     LinearBeta,
     RectifiedFlow,
     Schedule,
@@ -14,14 +16,16 @@ from noiseloom.diffusion.schedules import (
     expand,
 )
 
-ALL = [cls() for cls in SCHEDULES.values()]
+ZERO_TERMINAL = LinearBeta(zero_terminal=True)
+ALL = [*(cls() for cls in SCHEDULES.values()), ZERO_TERMINAL]
+NAMES = [*SCHEDULES, "linear-beta, zero terminal"]
 
 
 def inside(schedule: Schedule) -> torch.Tensor:
     return torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("schedule", ALL, ids=list(SCHEDULES))
+@pytest.mark.parametrize("schedule", ALL, ids=NAMES)
 def test_derivatives_are_those_of_the_curves(schedule: Schedule) -> None:
     t = inside(schedule).requires_grad_()
     at = schedule.at(t)
@@ -33,7 +37,7 @@ def test_derivatives_are_those_of_the_curves(schedule: Schedule) -> None:
             assert (derivative == 0).all()
 
 
-@pytest.mark.parametrize("schedule", ALL, ids=list(SCHEDULES))
+@pytest.mark.parametrize("schedule", ALL, ids=NAMES)
 def test_log_snr_falls_and_inverts(schedule: Schedule) -> None:
     t = inside(schedule)
     log_snr = schedule.log_snr(t)
@@ -41,7 +45,10 @@ def test_log_snr_falls_and_inverts(schedule: Schedule) -> None:
     torch.testing.assert_close(schedule.t_of_log_snr(log_snr), t, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("schedule", [LinearBeta(), Cosine(), Sigmoid(), Sigmoid(start=0, tau=0.3)])
+@pytest.mark.parametrize(
+    "schedule",
+    [LinearBeta(), ZERO_TERMINAL, DiscreteBeta(), Cosine(), Sigmoid(), Sigmoid(start=0, tau=0.3)],
+)
 def test_variance_is_preserved(schedule: Schedule) -> None:
     at = schedule.at(inside(schedule))
     torch.testing.assert_close(at.alpha**2 + at.sigma**2, torch.ones(99, dtype=torch.float64))
@@ -106,9 +113,60 @@ def test_times_of_every_shape_broadcast() -> None:
         expand(torch.zeros(2, 3), x)
 
 
+def test_zero_terminal_is_the_algorithm_of_the_paper() -> None:
+    """Lin et al. 2023, algorithm 1: sqrt(alpha_bar) is moved by its end, its start is kept."""
+    t = torch.linspace(0, 1, 101, dtype=torch.float64)
+    root = LinearBeta().alpha(t)
+    moved = (root - root[-1]) * root[0] / (root[0] - root[-1])
+    torch.testing.assert_close(ZERO_TERMINAL.alpha(t), moved, rtol=1e-12, atol=1e-15)
+    assert float(ZERO_TERMINAL.alpha(t[-1:])) == 0 and float(ZERO_TERMINAL.sigma(t[-1:])) == 1
+    assert ZERO_TERMINAL.reaches_pure_noise and not LinearBeta().reaches_pure_noise
+    assert ZERO_TERMINAL.t_of_log_snr(torch.tensor([-math.inf]).double()).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("target", ["noise", "score"])
+def test_noise_and_score_cannot_be_learned_where_the_terminal_snr_is_zero(target: Target) -> None:
+    check_pairing(target, LinearBeta())
+    with pytest.raises(ValueError, match="reaches pure noise"):
+        check_pairing(target, ZERO_TERMINAL)
+
+
+def test_a_table_of_betas_holds_the_products_of_the_paper() -> None:
+    """Ho et al. 2020: alpha_bar_k is the product of 1 - beta up to k; all 1,000, at their times."""
+    schedule = DiscreteBeta()
+    betas = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)
+    alpha_bar = torch.cumprod(1 - betas, dim=0)
+    t = torch.arange(1, 1001, dtype=torch.float64) / 1000
+    torch.testing.assert_close(schedule.alpha(t) ** 2, alpha_bar, rtol=1e-12, atol=0)
+    assert (schedule.t_min, schedule.t_max, schedule.most_moves) == (0.001, 1.0, 999)
+    ends = schedule.t_of_log_snr(schedule.log_snr(t[[0, -1]]))
+    torch.testing.assert_close(ends, t[[0, -1]], rtol=0, atol=1e-12)
+
+
+def test_betas_of_few_steps_stay_below_one() -> None:
+    """What one of few steps adds follows from alpha at both its ends, never from a scaled rate."""
+    for schedule in (LinearBeta(), DiscreteBeta(), Cosine(), ZERO_TERMINAL):
+        alpha_bar = schedule.alpha(torch.linspace(0, 1, 5, dtype=torch.float64)) ** 2
+        betas = 1 - alpha_bar[1:] / alpha_bar[:-1]
+        assert (betas > 0).all() and (betas <= 1).all()
+        assert (betas[:-1] < 1).all()
+
+
+@pytest.mark.parametrize("schedule", ALL, ids=NAMES)
+def test_float32_and_bfloat16_times_lose_nothing_but_their_own_digits(schedule: Schedule) -> None:
+    t = torch.tensor([0.25, 0.5, 0.75])  # exact in all three
+    exact = schedule.at(t.double())
+    for dtype in (torch.float32, torch.bfloat16):
+        for curve, truth in zip(schedule.at(t.to(dtype)), exact, strict=True):
+            assert (curve == truth.to(dtype)).all()
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
+        lambda: DiscreteBeta(beta_first=0.03),
+        lambda: DiscreteBeta(beta_last=1.0),
+        lambda: DiscreteBeta(num_times=1),
         lambda: LinearBeta(beta_min=3.0, beta_max=2.0),
         lambda: EDM(sigma_min=0.0),
         lambda: Cosine(clip=0.9),

@@ -13,6 +13,7 @@ from noiseloom.data.forms import Batch, ImageForm, PointForm
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.diffusion.distillation import Consistency, Endpoints, Method, PathPlan, Reflow
 from noiseloom.diffusion.guidance import ClassifierFree
+from noiseloom.diffusion.sampling import Sampling
 from noiseloom.errors import InputError
 from noiseloom.networks.convolutional_classifier import Config as Classifier
 from noiseloom.networks.mlp import Config as Mlp
@@ -22,7 +23,7 @@ from noiseloom.tasks.few_step_image_generation import Config, FewStepGeneration,
 from noiseloom.tasks.image_classification import Config as Classification
 from noiseloom.tasks.paths import FILE, through
 from noiseloom.tasks.unconditional_image_generation import Config as Teaching
-from noiseloom.tasks.unconditional_image_generation import ImageGeneration, Sampling
+from noiseloom.tasks.unconditional_image_generation import ImageGeneration
 
 FORM = PointForm(item_shape=(2,), class_names=("left", "right"), limit=3.0)
 IMAGES = ImageForm(item_shape=(1, 8, 8), class_names=("left", "right"))
@@ -100,7 +101,7 @@ def test_what_guidance_adds_is_asked_for_within_its_interval_alone() -> None:
     student = build_student(Consistency())
     teacher, xt = student.teacher, torch.randn(4, 2)
     t = torch.tensor([0.1, 0.4, 0.6, 0.9])
-    guided = teacher.walk(Request(labels=LABELS)).denoise(xt, t).x0
+    guided = teacher.denoise(Request(labels=LABELS))(xt, t).x0
     plain = teacher.model(xt, t, LABELS).x0
     push = student._push(xt, t, LABELS)
     torch.testing.assert_close(push, guided - plain)
@@ -188,6 +189,8 @@ def test_a_step_is_one_call_of_the_student(method: Method, steps: int) -> None:
         (Request(steps=3), "steps is 3; a distilled run is made for 1, 2 or 4"),
         (Request(steps=50), "use the run that taught it"),
         (Request(sampler="heun"), "sampler 'heun' is asked for.*'ddim' alone"),
+        (Request(spacing="karras"), "a spacing is asked for"),
+        (Request(tolerance=0.1), "a tolerance is asked for"),
         (Request(guidance=2.0), "has learned its teacher's guidance.*task.guidance=2"),
     ],
 )

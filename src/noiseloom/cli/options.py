@@ -20,6 +20,12 @@ Steps = Annotated[
     int | None, typer.Option(min=1, help="Moves from noise to data; the recipe's if not given.")
 ]
 Sampler = Annotated[str | None, typer.Option(help="Which sampler; the recipe's if not given.")]
+Spacing = Annotated[
+    str | None, typer.Option(help="How its moves are spaced; the recipe's if not given.")
+]
+Tolerance = Annotated[
+    float | None, typer.Option(help="The error that an adaptive sampler may make in a move.")
+]
 Guidance = Annotated[float | None, typer.Option(help="How strongly labels are followed; 1 is off.")]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
 Device = Annotated[
@@ -33,6 +39,10 @@ Ema = Annotated[
         help="Width of the weights' average, as a share of the run, such as 0.08; needs "
         "training.snapshots."
     ),
+]
+Untuned = Annotated[
+    bool,
+    typer.Option("--untuned", help="As the recipe samples, not as tune-sampler found best."),
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]

@@ -9,7 +9,8 @@ it.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ class Schedule(ABC):
 
     t_min: float = 0.0
     t_max: float = 1.0
+    most_moves: ClassVar[int | None] = None  # of a sampler, where only a table's times are learned
 
     @abstractmethod
     def _curves(self, t: Tensor) -> Coefficients:
@@ -80,11 +82,17 @@ def expand(t: Tensor, like: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class LinearBeta(Schedule):
-    """Variance-preserving, beta linear in t (Song et al., arXiv:2011.13456, appendix B, eq. 33)."""
+    """Variance-preserving, beta linear in t (Song et al., arXiv:2011.13456, appendix B, eq. 33).
+
+    `zero_terminal` is Lin et al. 2023, arXiv:2305.08891, algorithm 1.
+    """
 
     beta_min: float = option(0.1, "rate of noising at t = 0, per unit of t")
     beta_max: float = option(20.0, "rate of noising at t = 1, per unit of t")
     t_min: float = option(1e-3, "where samplers stop, in t")
+    zero_terminal: bool = option(
+        False, "whether alpha is moved so that it ends at 0, in pure noise"
+    )
 
     def __post_init__(self) -> None:
         if not 0 < self.beta_min < self.beta_max:
@@ -94,19 +102,90 @@ class LinearBeta(Schedule):
             )
         _check_end("t_min", self.t_min, 0.1)
 
+    def _log_alpha(self, t: Tensor) -> Tensor:
+        return -0.25 * t**2 * (self.beta_max - self.beta_min) - 0.5 * t * self.beta_min
+
+    @property
+    def _log_end(self) -> Tensor:
+        return self._log_alpha(torch.ones((), dtype=torch.float64))
+
     def _curves(self, t: Tensor) -> Coefficients:
-        slope = self.beta_max - self.beta_min
-        log_alpha = -0.25 * t**2 * slope - 0.5 * t * self.beta_min
-        beta = self.beta_min + t * slope
+        log_alpha = self._log_alpha(t)
+        half_beta = 0.5 * (self.beta_min + t * (self.beta_max - self.beta_min))
         alpha = log_alpha.exp()
-        sigma = (-torch.expm1(2 * log_alpha)).sqrt()
-        return Coefficients(alpha, sigma, -0.5 * beta * alpha, 0.5 * beta * alpha**2 / sigma)
+        if not self.zero_terminal:
+            sigma = (-torch.expm1(2 * log_alpha)).sqrt()
+            return Coefficients(alpha, sigma, -half_beta * alpha, half_beta * alpha**2 / sigma)
+        # alpha is moved and scaled to run from 1 to 0: (alpha - end) / (1 - end)
+        span = -torch.expm1(self._log_end)
+        moved = self._log_end.exp() * torch.expm1(log_alpha - self._log_end) / span
+        lost = -torch.expm1(log_alpha) / span
+        sigma = (lost * (2 - lost)).sqrt()
+        d_alpha = -half_beta * alpha / span
+        return Coefficients(moved, sigma, d_alpha, -moved * d_alpha / sigma)
 
     def t_of_log_snr(self, log_snr: Tensor) -> Tensor:
         slope = self.beta_max - self.beta_min
         minus_log_alpha = 0.5 * torch.nn.functional.softplus(-log_snr.double())
+        if self.zero_terminal:
+            lost = -torch.expm1(-minus_log_alpha) * -torch.expm1(self._log_end)
+            minus_log_alpha = -torch.log1p(-lost)
         root = (self.beta_min**2 + 4 * slope * minus_log_alpha).sqrt()
         return 4 * minus_log_alpha / (root + self.beta_min)  # stable form of the quadratic's root
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscreteBeta(Schedule):
+    """Variance-preserving, a table of betas (Ho et al. 2020, arXiv:2006.11239, section 4).
+
+    Time k / num_times is theirs of number k: alpha² there is the product of (1 - beta) up to it,
+    and between two of them its logarithm is a straight line. Samplers end at the first, where the
+    least noise is that a network of the table has learned.
+    """
+
+    beta_first: float = option(1e-4, "variance added by the first step")
+    beta_last: float = option(0.02, "variance added by the last step; even between the two")
+    num_times: int = option(1000, "noisy times in the table")
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta_first <= self.beta_last < 1:
+            raise ValueError(
+                f"beta_first {self.beta_first} and beta_last {self.beta_last} are given; allowed "
+                "is 0 < beta_first <= beta_last < 1"
+            )
+        if self.num_times < 2:
+            raise ValueError(f"num_times is {self.num_times}; allowed is 2 or more")
+
+    @property
+    def t_min(self) -> float:  # type: ignore[override]
+        return 1 / self.num_times
+
+    @property
+    def most_moves(self) -> int:  # type: ignore[override]
+        return self.num_times - 1
+
+    @cached_property
+    def _log_alphas(self) -> Tensor:
+        """log(alpha) at the times 0, 1, … num_times of the table."""
+        betas = torch.linspace(self.beta_first, self.beta_last, self.num_times, dtype=torch.float64)
+        return torch.cat([torch.zeros(1).double(), 0.5 * torch.log1p(-betas).cumsum(0)])
+
+    def _curves(self, t: Tensor) -> Coefficients:
+        table = self._log_alphas.to(t.device)
+        place = t * self.num_times
+        left = place.floor().clamp(0, self.num_times - 1).long()
+        slope = table[left + 1] - table[left]
+        log_alpha = table[left] + (place - left) * slope
+        alpha, sigma = log_alpha.exp(), (-torch.expm1(2 * log_alpha)).sqrt()
+        d_log_alpha = slope * self.num_times
+        return Coefficients(alpha, sigma, d_log_alpha * alpha, -d_log_alpha * alpha**2 / sigma)
+
+    def t_of_log_snr(self, log_snr: Tensor) -> Tensor:
+        table = self._log_alphas.to(log_snr.device)
+        log_alpha = -0.5 * torch.nn.functional.softplus(-log_snr.double())
+        right = torch.searchsorted(-table, -log_alpha.contiguous()).clamp(1, self.num_times)
+        share = (log_alpha - table[right - 1]) / (table[right] - table[right - 1])
+        return (right - 1 + share) / self.num_times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,6 +321,7 @@ def _check_end(name: str, value: float, most: float) -> None:
 
 SCHEDULES: dict[str, type[Schedule]] = {
     "linear-beta": LinearBeta,
+    "discrete-beta": DiscreteBeta,
     "cosine": Cosine,
     "edm": EDM,
     "rectified-flow": RectifiedFlow,

@@ -55,14 +55,14 @@ def _is_whole(row: Any, metric: Any) -> bool:
     return (
         isinstance(row, dict)
         and row.get("who") in KINDS
-        and all(isinstance(row.get(key), int | float) for key in (metric, "steps", "calls"))
+        and all(isinstance(row.get(key), int | float) for key in (metric, "calls"))
         and row["calls"] > 0
     )
 
 
 def _row(row: dict[str, Any], name: str, best: float) -> str:
     cells = (
-        str(row["steps"]),
+        number(row.get("steps")),
         f"{row['calls']:g}",
         figure(name, row[name]),
         f"{row[name] / best:.2f} ×" if best > 0 else "–",

@@ -264,6 +264,8 @@ def _protocol(protocol: dict[str, Any]) -> str:
         {"ema": "averaged weights", "raw": "raw weights"}.get(str(protocol.get("weights")), ""),
         f"{protocol['sampler']} sampler" if protocol.get("sampler") else "",
         f"{protocol['steps']} steps" if protocol.get("steps") else "",
+        f"{protocol['spacing']} spacing" if protocol.get("spacing", "uniform") != "uniform" else "",
+        f"tolerance {protocol['tolerance'][0]:g}" if protocol.get("tolerance") else "",
         f"guidance {number(protocol['guidance'])}" if protocol.get("guidance") else "",
         f"seed {protocol['seed']}" if "seed" in protocol else "",
     ]

@@ -63,7 +63,9 @@ def draw(
         on_step(items.stop, num)
     together = None
     if keep_frames:
-        together = [np.concatenate(states) for states in zip(*frames, strict=True)]
+        longest = max(map(len, frames))  # an adaptive sampler's batches differ in steps
+        padded = [states + states[-1:] * (longest - len(states)) for states in frames]
+        together = [np.concatenate(states) for states in zip(*padded, strict=True)]
     return Samples(np.concatenate(parts), labels, task.form, together)
 
 

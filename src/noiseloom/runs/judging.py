@@ -26,27 +26,39 @@ def evaluate(
     num: int | None = None,
     steps: int | None = None,
     sampler: str | None = None,
+    spacing: str | None = None,
+    tolerance: float | None = None,
     guidance: float | None = None,
     seed: int = 0,
     raw: bool = False,
     ema: float | None = None,
+    untuned: bool = False,
     device: Device | None = None,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
-    task, trained_steps = run.trained_task(raw=raw, ema=ema, device=device, on_event=on_event)
+    request = Request(
+        steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
+    )
+    task, trained_steps = run.trained_task(
+        raw=raw,
+        ema=ema,
+        tuned=run.takes_tuned(request, untuned, on_event),
+        device=device,
+        on_event=on_event,
+    )
     protocol = {
         "seed": seed,
         "weights": "raw" if raw else "ema" if ema is None else f"ema {ema:g}",
         "trained_steps": trained_steps,
     }
     if isinstance(task, Draws):
-        request = Request(steps=steps, sampler=sampler, guidance=guidance)
         dataset = run.open_data(on_event)
         result = _measure_samples(run, task, dataset, request, num, protocol, on_event)
     else:
         assert isinstance(task, Predicts)  # a task does one or the other
         asked = {"--num": num, "--steps": steps, "--sampler": sampler, "--guidance": guidance}
+        asked |= {"--spacing": spacing, "--tolerance": tolerance}
         given = [name for name, value in asked.items() if value is not None]
         if given:
             raise InputError(

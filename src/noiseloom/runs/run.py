@@ -19,6 +19,8 @@ from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.runs.environment import choose_device, describe_environment
 from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
 from noiseloom.runs.recipe import Recipe
+from noiseloom.runs.tuned import FILE as TUNED
+from noiseloom.runs.tuned import tuned_recipe
 from noiseloom.tasks import Draws, Predicts, Request, Task
 from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
@@ -85,8 +87,11 @@ class Run:
         with disk_errors(name, self.folder, f"Go on with: noiseloom resume {self.folder}"):
             write_text(self.folder / name, json.dumps(content, indent=1))
 
-    def build_task(self, device: Device | None = None) -> Task:
-        """The task, freshly initialised, from what the run's folder says of its data."""
+    def build_task(self, device: Device | None = None, *, tuned: bool = False) -> Task:
+        """The task, freshly initialised, from what the run's folder says of its data.
+
+        With `tuned` it samples as `tune-sampler` found best, where it was asked.
+        """
         report = self.read_json("data_report.json")
         if not report:
             raise InputError(
@@ -94,7 +99,8 @@ class Run:
             )
         form = form_from(report["form"])
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
-        return build_task(self.recipe, form, unknown, device, others=self.others(device))
+        recipe = tuned_recipe(self.recipe, self.folder) if tuned else self.recipe
+        return build_task(recipe, form, unknown, device, others=self.others(device))
 
     def others(
         self, device: Device | None = None, on_event: OnEvent = ignore
@@ -109,13 +115,15 @@ class Run:
         *,
         raw: bool = False,
         ema: float | None = None,
+        tuned: bool = True,
         device: Device | None = None,
         on_event: OnEvent = ignore,
     ) -> tuple[Task, int]:
         """The task with the newest checkpoint's averaged (`raw`: own) weights, and their step.
 
-        `ema` asks for an average of another width, a share of the run, made from its snapshots.
-        The task is put on `device`, by default the recipe's. Raises InputError.
+        `ema` asks for an average of another width, a share of the run, made from its snapshots;
+        `tuned` for the sampler that `tune-sampler` found, where there is one. The task is put on
+        `device`, by default the recipe's. Raises InputError.
         """
         if raw and ema is not None:
             raise InputError("The weights themselves (raw) and an average (ema) are both asked for")
@@ -124,7 +132,7 @@ class Run:
             raise InputError(
                 f"{self.folder} has no usable checkpoint yet: noiseloom resume {self.folder}"
             )
-        task = self.build_task(device)
+        task = self.build_task(device, tuned=tuned)
         step = checkpoint.state["step"]
         weights = checkpoint.groups["model" if raw else "average"]
         if ema is not None:
@@ -156,29 +164,41 @@ class Run:
         num: int = 64,
         steps: int | None = None,
         sampler: str | None = None,
+        spacing: str | None = None,
+        tolerance: float | None = None,
         guidance: float | None = None,
         label: Sequence[str | int] | str | int | None = None,
         seed: int = 0,
         batch_size: int = 250,
         raw: bool = False,
         ema: float | None = None,
+        untuned: bool = False,
         device: Device | None = None,
         keep_frames: bool = False,
         on_step: Callable[[int, int], None] = lambda done, total: None,
         on_event: OnEvent = ignore,
     ) -> Samples:
-        """Draw `num` samples; None means as the recipe says, labels cycle evenly if not given.
+        """Draw `num` samples; labels cycle evenly if not given.
 
-        Picture i depends on the seed and i alone, not on `num` or `batch_size`. `raw` takes the
-        weights themselves instead of their average, `ema` an average of that width (a share of the
-        run). `device` is the recipe's if None. Raises InputError, also where the run's task draws
-        no samples.
+        None means as `tune-sampler` found best, or as the recipe says where it was not asked, where
+        `untuned` is set, or where anything else of the sampler is given. Picture i depends on the
+        seed and i alone, not on `num` or `batch_size`. `raw` takes the weights themselves instead
+        of their average, `ema` an average of that width (a share of the run). `device` is the
+        recipe's if None. Raises InputError, also where the run's task draws no samples.
         """
-        task, _ = self.trained_task(raw=raw, ema=ema, device=device, on_event=on_event)
+        request = Request(
+            steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
+        )
+        task, _ = self.trained_task(
+            raw=raw,
+            ema=ema,
+            tuned=self.takes_tuned(request, untuned, on_event),
+            device=device,
+            on_event=on_event,
+        )
         if not isinstance(task, Draws):
             raise InputError(self._cannot("items"))
         labels = choose_labels(task.form.class_names, label, num)
-        request = Request(steps=steps, sampler=sampler, guidance=guidance)
         return draw(
             task,
             request,
@@ -189,6 +209,14 @@ class Run:
             keep_frames=keep_frames,
             on_step=on_step,
         )
+
+    def takes_tuned(self, request: Request, untuned: bool, on_event: OnEvent = ignore) -> bool:
+        """Whether samples for `request` are drawn as `tune-sampler` found best."""
+        if untuned:
+            return False
+        if request.names_a_sampler and (self.folder / TUNED).is_file():
+            on_event(Note(f"The sampler found for this run ({TUNED}) is left aside for yours."))
+        return not request.names_a_sampler
 
     def predict(
         self,

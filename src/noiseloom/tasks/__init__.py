@@ -10,15 +10,14 @@ says in `answers`, as networks and evaluations do, what comes out of it.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
 
 from noiseloom.data.forms import Batch, Form
-from noiseloom.diffusion.denoiser import Denoise
-from noiseloom.diffusion.samplers import Sampler, Step
-from noiseloom.diffusion.schedules import Schedule
+from noiseloom.diffusion.samplers import Step
+from noiseloom.diffusion.sampling import Sampling
 from noiseloom.seeds import Random
 
 OnProgress = Callable[[str, int, int], None]
@@ -32,20 +31,15 @@ class Request:
     labels: Tensor | None = None
     steps: int | None = None
     sampler: str | None = None
+    spacing: str | None = None
+    tolerance: float | None = None
     guidance: float | None = None
 
-
-@dataclass(frozen=True)
-class Walk:
-    """What `request` comes to but for where it starts: sampler(denoise, x, plan, schedule, random).
-
-    `denoise` holds labels and guidance; `plan` falls from noise to data.
-    """
-
-    sampler: Sampler
-    denoise: Denoise
-    plan: Tensor
-    schedule: Schedule
+    @property
+    def names_a_sampler(self) -> bool:
+        """Whether it says how noise becomes data, beside how labels are followed."""
+        wishes = (self.steps, self.sampler, self.spacing, self.tolerance)
+        return any(wish is not None for wish in wishes)
 
 
 class Task(Protocol):
@@ -73,6 +67,16 @@ class Draws(Task, Protocol):
 
     def describe(self, request: Request) -> dict[str, Any]:
         """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+
+@runtime_checkable
+class Tunable(Draws, Protocol):
+    """A task whose samples are walks of a sampler, any of which may be chosen after training."""
+
+    config: Any  # with the `schedule`, and the `sampler` and `guidance` of the recipe
+
+    def sampled(self, sampler: Sampling, guidance: Any) -> Self:
+        """The same model, sampled so; ValueError where `sampler` does not fit the schedule."""
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from noiseloom.config import RunReference, option
 from noiseloom.data.forms import Batch, Form, ImageForm
-from noiseloom.diffusion.denoiser import Denoiser, Prediction, Statistics
+from noiseloom.diffusion.denoiser import Denoise, Denoiser, Prediction, Statistics
 from noiseloom.diffusion.distillation import (
     METHODS,
     Endpoints,
@@ -29,7 +29,7 @@ from noiseloom.diffusion.samplers import Step, plan_times
 from noiseloom.errors import InputError
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
-from noiseloom.tasks import OnProgress, Request, Task, Walk
+from noiseloom.tasks import OnProgress, Request, Task
 from noiseloom.tasks.paths import Paths
 from noiseloom.tasks.unconditional_image_generation import Config as Teaching
 from noiseloom.tasks.unconditional_image_generation import ImageGeneration
@@ -198,12 +198,12 @@ class FewStepGeneration:
         def push(xt: Tensor, t: Tensor) -> Tensor:
             return self._push(xt, t, labels)
 
-        walk = self._taught(labels)
-        return Lesson(x0, walk.schedule, random, student, walk.denoise, push, passed)
+        schedule, teacher = self.teacher.config.schedule, self._teacher_of(labels)
+        return Lesson(x0, schedule, random, student, teacher, push, passed)
 
-    def _taught(self, labels: Tensor | None) -> Walk:
-        """How the teacher draws: with the guidance that is learned."""
-        return self.teacher.walk(Request(labels=labels, guidance=self.config.guidance))
+    def _teacher_of(self, labels: Tensor | None) -> Denoise:
+        """The teacher with these labels and the guidance that is learned."""
+        return self.teacher.denoise(Request(labels=labels, guidance=self.config.guidance))
 
     @torch.no_grad()
     def _push(self, xt: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
@@ -214,7 +214,7 @@ class FewStepGeneration:
         if labels is None or not bool(inside.any()):
             return push
         x, at, asked = xt[inside], t[inside], labels[inside]
-        guided = self._taught(asked).denoise(x, at)
+        guided = self._teacher_of(asked)(x, at)
         push[inside] = guided.x0 - self.teacher.model(x, at, asked).x0
         return push
 
@@ -224,22 +224,21 @@ class FewStepGeneration:
 
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items, a call a step."""
-        walk = self.walk(request)
-        return walk.sampler(
-            walk.denoise, self.teacher.start(random), walk.plan, walk.schedule, random
-        )
-
-    def walk(self, request: Request) -> Walk:
-        """Sampler, times and student that `request` comes to; InputError where it cannot be."""
-        steps, schedule = self._choose(request), self.teacher.config.schedule
+        plan = self._plan(request)
+        sampler = FEW_STEP_SAMPLERS[self.config.method.sampler]
         device = next(self.model.parameters()).device
         labels = None if request.labels is None else request.labels.to(device)
 
         def denoise(xt: Tensor, t: Tensor) -> Prediction:
             return self.model(xt, t, labels)
 
-        plan = plan_times(schedule, steps, shift=self.config.sampler.shift)
-        return Walk(FEW_STEP_SAMPLERS[self.config.method.sampler], denoise, plan, schedule)
+        start, schedule = self.teacher.start(random), self.teacher.config.schedule
+        return sampler(denoise, start, plan, schedule, random)
+
+    def _plan(self, request: Request) -> Tensor:
+        """The times of `request`, float64, falling; InputError for what cannot be."""
+        shift = self.config.sampler.shift
+        return plan_times(self.teacher.config.schedule, self._choose(request), shift=shift)
 
     def describe(self, request: Request) -> dict[str, Any]:
         """Sampler and steps that `request` comes to."""
@@ -254,6 +253,12 @@ class FewStepGeneration:
             raise InputError(
                 f"sampler '{request.sampler}' is asked for; a distilled run has learned to be "
                 f"sampled by '{own}' alone. Leave --sampler out, or use the run that taught it"
+            )
+        if request.spacing is not None or request.tolerance is not None:
+            asked = "a spacing" if request.spacing is not None else "a tolerance"
+            raise InputError(
+                f"{asked} is asked for; a distilled run has learned the times at which it is "
+                "called. Leave it out, or use the run that taught it"
             )
         if request.guidance is not None:
             raise InputError(

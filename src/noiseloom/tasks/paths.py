@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from noiseloom.diffusion.samplers import SAMPLERS
+from noiseloom.diffusion.samplers import SAMPLERS, plan_times
 from noiseloom.media import aside
 from noiseloom.seeds import Random
 from noiseloom.tasks import OnProgress, Request
@@ -51,7 +51,7 @@ class Paths:
     ) -> Self:
         """The paths kept in `folder`; where there are none, `num` that `teacher` walks now.
 
-        They have `steps` steps, spaced as its recipe says, and pass `times` (falling from t_max);
+        They have `steps` steps, shifted as its recipe says, and pass `times` (falling from t_max);
         every class comes equally often. Raises MachineError where they cannot be written.
         """
         path = folder / FILE
@@ -69,8 +69,9 @@ class Paths:
             on_progress("Walking the teacher's paths", first, num)
             items = range(first, min(num, first + TOGETHER))
             part = None if labels is None else labels[items.start : items.stop]
-            request = Request(labels=part, steps=steps, guidance=guidance)
-            *passed, end = _walk(teacher, request, times, Random(0, items).under("paths"))
+            request = Request(labels=part, guidance=guidance)
+            random = Random(0, items).under("paths")
+            *passed, end = _walk(teacher, request, times, steps, random)
             points.append(torch.stack(passed, dim=1).cpu().half())
             ends.append(end.cpu().half())
         on_progress("Walking the teacher's paths", num, num)
@@ -88,16 +89,16 @@ class Paths:
 
 
 def _walk(
-    teacher: ImageGeneration, request: Request, times: Tensor, random: Random
+    teacher: ImageGeneration, request: Request, times: Tensor, steps: int, random: Random
 ) -> Iterator[Tensor]:
     """xt at each of `times`, then x0."""
-    walk = teacher.walk(request)
-    plan = through(times.double(), walk.plan)
-    wanted = set(times.tolist())
+    config = teacher.config
+    own = plan_times(config.schedule, steps, shift=config.sampler.shift)
+    plan, wanted = through(times.double(), own), set(times.tolist())
     x = teacher.start(random)
     yield x
     step = None
-    for step in SAMPLERS[SAMPLER](walk.denoise, x, plan, walk.schedule, random):
+    for step in SAMPLERS[SAMPLER](teacher.denoise(request), x, plan, config.schedule, random):
         if step.t in wanted:
             yield step.x
     assert step is not None  # every plan has a step

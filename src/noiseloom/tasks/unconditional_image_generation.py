@@ -27,31 +27,14 @@ from noiseloom.diffusion.objectives import (
     VelocityLoss,
 )
 from noiseloom.diffusion.process import Target, add_noise, check_pairing
-from noiseloom.diffusion.samplers import SAMPLERS, Step, plan_times
+from noiseloom.diffusion.samplers import Step
+from noiseloom.diffusion.sampling import Sampling
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
 from noiseloom.errors import InputError
-from noiseloom.menu import nearest
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request, Task, Walk
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How samples are drawn unless the command says otherwise."""
-
-    name: str = option("heun", "which sampler: " + ", ".join(SAMPLERS))
-    steps: int = option(10, "moves from noise to data (heun calls the network twice a move)")
-    shift: float = option(1.0, "above 1: more of the moves at the noisy end, below 1: fewer")
-
-    def __post_init__(self) -> None:
-        if self.name not in SAMPLERS:
-            raise ValueError(unknown_sampler(self.name))
-        if self.steps < 1:
-            raise ValueError(f"steps is {self.steps}; a sampler needs at least 1")
-        if not self.shift > 0:
-            raise ValueError(f"shift is {self.shift}; allowed is above 0, 1 for even steps")
+from noiseloom.tasks import Request, Task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +65,7 @@ class Config:
     def __post_init__(self) -> None:
         check_pairing(self.target, self.schedule)
         check_preconditioning(self.preconditioning, self.target)
+        self.sampler.check_fits(self.schedule)
         if not 0 <= self.label_dropout < 1:
             raise ValueError(f"label_dropout is {self.label_dropout}; allowed is 0 to below 1")
         if self.label_dropout == 0 and self.guidance.scale != 1:
@@ -152,9 +136,8 @@ class ImageGeneration:
 
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items."""
-        walk = self.walk(request)
-        x = self.start(random)
-        return walk.sampler(walk.denoise, x, walk.plan, walk.schedule, random)
+        sampler, _ = self._choose(request)
+        return sampler.walk(self.denoise(request), self.start(random), self.config.schedule, random)
 
     def start(self, random: Random) -> Tensor:
         """Pure noise for `random`'s items, where samplers begin."""
@@ -163,34 +146,39 @@ class ImageGeneration:
         noise = random.normal("start", self.form.item_shape)
         return spread * noise.to(next(self.model.parameters()).device)
 
-    def walk(self, request: Request) -> Walk:
-        """Sampler, times and guided denoiser that `request` comes to."""
-        device, schedule = next(self.model.parameters()).device, self.config.schedule
-        sampler, guidance = self._choose(request)
-        plan = plan_times(schedule, sampler.steps, shift=sampler.shift)
-        denoise: Denoise = self.model
-        if request.labels is not None:
-            labels = request.labels.to(device)
-            denoise = guidance.wrap(self.model, labels, torch.full_like(labels, self.num_classes))
-        return Walk(SAMPLERS[sampler.name], denoise, plan, schedule)
+    def denoise(self, request: Request) -> Denoise:
+        """The model with the labels and the guidance of `request` inside."""
+        _, guidance = self._choose(request)
+        if request.labels is None:
+            return self.model
+        labels = request.labels.to(next(self.model.parameters()).device)
+        return guidance.wrap(self.model, labels, torch.full_like(labels, self.num_classes))
+
+    def sampled(self, sampler: Sampling, guidance: ClassifierFree) -> "ImageGeneration":
+        """The same model, sampled so; ValueError where `sampler` does not fit the schedule."""
+        config = replace(self.config, sampler=sampler, guidance=guidance)
+        return ImageGeneration(config, self.model, self.form)
 
     def describe(self, request: Request) -> dict[str, Any]:
-        """Sampler, steps and guidance that `request` comes to."""
+        """Sampler, its plan and guidance that `request` comes to."""
         sampler, guidance = self._choose(request)
-        described = {"sampler": sampler.name, "steps": sampler.steps, "shift": sampler.shift}
+        described = sampler.describe()
+        if (calls := sampler.calls(self.config.schedule)) is not None:
+            described["network_calls"] = calls
         if self.num_classes:
             described |= {"guidance": guidance.scale, "guidance_interval": guidance.interval}
         return described
 
     def _choose(self, request: Request) -> tuple[Sampling, ClassifierFree]:
         """The request's wishes in place of the recipe's; InputError where they are impossible."""
-        changes: dict[str, Any] = {}
-        if request.sampler is not None:
-            changes["name"] = request.sampler
-        if request.steps is not None:
-            changes["steps"] = request.steps
         try:
-            sampler = replace(self.config.sampler, **changes)
+            sampler = self.config.sampler.changed(
+                name=request.sampler,
+                steps=request.steps,
+                spacing=request.spacing,
+                tolerance=request.tolerance,
+            )
+            sampler.check_fits(self.config.schedule)
             guidance = self.config.guidance
             if request.guidance is not None:
                 if request.guidance != 1 and not (self.num_classes and self.config.label_dropout):
@@ -202,10 +190,3 @@ class ImageGeneration:
         except ValueError as error:
             raise InputError(str(error)) from error
         return sampler, guidance
-
-
-def unknown_sampler(name: str) -> str:
-    """The sentence for a sampler that does not exist."""
-    guess = nearest(name, list(SAMPLERS))
-    hint = f" Did you mean '{guess}'?" if guess else ""
-    return f"there is no sampler '{name}'; allowed are {', '.join(SAMPLERS)}.{hint}"

@@ -15,12 +15,11 @@ from noiseloom.runs.drawing import draw
 from noiseloom.runs.recipe import EXCLUSIVE, Recipe
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Draws, Request
-from noiseloom.tasks.few_step_image_generation import FewStepGeneration, check_teacher
+from noiseloom.tasks.few_step_image_generation import STEPS, FewStepGeneration, check_teacher
 from noiseloom.training.loop import Device, Working
 
 FILE = "distillation.json"
 TEACHER_STEPS = (4, 8, 16, 32)
-STUDENT_STEPS = (1, 2, 4)
 MINUTES = 10.0
 
 
@@ -81,13 +80,13 @@ def measure_curve(
     ruler = config.ruler(dataset, num, progress=lambda what, share: on_event(_working(what, share)))
     labels = config.labels(dataset, num)
     rows: list[dict[str, Any]] = []
-    wanted: list[tuple[str, Draws, int]] = [
-        *(("teacher", student.teacher, steps) for steps in TEACHER_STEPS),
-        *(("student", student, steps) for steps in STUDENT_STEPS),
+    wanted: list[tuple[str, Draws, Request]] = [
+        *(("teacher", student.teacher, one) for one in _possible(student.teacher, TEACHER_STEPS)),
+        *(("student", student, one) for one in _possible(student, STEPS)),
     ]
-    for place, (who, task, steps) in enumerate(wanted):
+    for place, (who, task, request) in enumerate(wanted):
         on_event(Working("Measuring steps", place, len(wanted)))
-        rows.append({"who": who, **_row(task, steps, ruler, labels, num, seed)})
+        rows.append({"who": who, **_row(task, request, ruler, labels, num, seed)})
     on_event(Working("Measuring steps", len(wanted), len(wanted)))
     result = {
         "metric": ruler.name,
@@ -107,14 +106,32 @@ def measure_curve(
     return result
 
 
-def _row(task: Draws, steps: int, ruler: Ruler, labels: Any, num: int, seed: int) -> dict[str, Any]:
+def _possible(task: Draws, steps: Sequence[int]) -> list[Request]:
+    """Those numbers of steps that the task's sampler can take; as it is where it can take none.
+
+    An adaptive sampler chooses its own, and learned times are as many as they are.
+    """
+    found = []
+    for number in steps:
+        request = Request(steps=number)
+        try:
+            task.describe(request)
+        except InputError:
+            continue
+        found.append(request)
+    return found or [Request()]
+
+
+def _row(
+    task: Draws, request: Request, ruler: Ruler, labels: Any, num: int, seed: int
+) -> dict[str, Any]:
     """Steps, network calls a sample, seconds for all samples, and their figure."""
     with Calls(task.model) as calls:
         began = perf_counter()
-        samples = draw(task, Request(steps=steps), labels, num=num, seed=seed)
+        samples = draw(task, request, labels, num=num, seed=seed)
         seconds = perf_counter() - began
     return {
-        "steps": steps,
+        "steps": task.describe(request).get("steps"),
         "calls": round(calls.items / num, 2),
         "seconds": round(seconds, 2),
         ruler.name: ruler.of(samples.items),
@@ -148,7 +165,7 @@ def curve_in_words(curve: dict[str, Any], folder: Path) -> str:
     for row in curve["rows"]:
         value = f"{row[name]:.4g}"
         lines.append(
-            f"{row['who']:<9}{row['steps']:>6}{row['calls']:>7g}  {value:>{len(figure)}}"
+            f"{row['who']:<9}{row['steps'] or '':>6}{row['calls']:>7g}  {value:>{len(figure)}}"
             f"  {row[name] / best:.2f} x"
         )
     return "\n".join(

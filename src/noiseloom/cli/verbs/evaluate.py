@@ -17,7 +17,10 @@ from noiseloom.cli.options import (
     RunFolder,
     Sampler,
     Seed,
+    Spacing,
     Steps,
+    Tolerance,
+    Untuned,
 )
 from noiseloom.cli.output import answer
 from noiseloom.errors import InputError
@@ -30,10 +33,13 @@ def verb(
     ] = None,
     steps: Steps = None,
     sampler: Sampler = None,
+    spacing: Spacing = None,
+    tolerance: Tolerance = None,
     guidance: Guidance = None,
     seed: Seed = 0,
     raw: Raw = False,
     ema: Ema = None,
+    untuned: Untuned = False,
     device: Device = None,
     ema_sweep: Annotated[
         bool,
@@ -69,10 +75,13 @@ def verb(
             num=num,
             steps=steps,
             sampler=sampler,
+            spacing=spacing,
+            tolerance=tolerance,
             guidance=guidance,
             seed=seed,
             raw=raw,
             ema=ema,
+            untuned=untuned,
             device=device,
             on_event=on_event,
         )

@@ -16,7 +16,10 @@ from noiseloom.cli.options import (
     RunFolder,
     Sampler,
     Seed,
+    Spacing,
     Steps,
+    Tolerance,
+    Untuned,
 )
 from noiseloom.cli.output import answer
 
@@ -26,6 +29,8 @@ def verb(
     num: Annotated[int, typer.Option(min=1, help="How many samples.")] = 64,
     steps: Steps = None,
     sampler: Sampler = None,
+    spacing: Spacing = None,
+    tolerance: Tolerance = None,
     guidance: Guidance = None,
     label: Annotated[
         list[str] | None,
@@ -37,6 +42,7 @@ def verb(
     ] = 250,
     raw: Raw = False,
     ema: Ema = None,
+    untuned: Untuned = False,
     device: Device = None,
     out: Annotated[
         str | None,
@@ -63,12 +69,15 @@ def verb(
             num=num,
             steps=steps,
             sampler=sampler,
+            spacing=spacing,
+            tolerance=tolerance,
             guidance=guidance,
             label=_labels(label),
             seed=seed,
             batch_size=batch_size,
             raw=raw,
             ema=ema,
+            untuned=untuned,
             device=device,
             keep_frames=kind == "gif",
             on_step=lambda done, total: on_event(Working("Sampling", done, total)),
