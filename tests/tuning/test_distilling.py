@@ -33,7 +33,8 @@ PATHS = ("task.method.paths.num=40", "task.method.paths.steps=4")
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("distilling") / "teacher"
-    run = Run.create(Recipe.load("toy-2d", [*TINY, "training.steps=40"]), folder)
+    training = ("training.steps=40", "training.batch_size=16", "training.sample_every=100")
+    run = Run.create(Recipe.load("toy-2d", [*TINY, *training]), folder)
     run.train(evaluate=False)
     return run
 

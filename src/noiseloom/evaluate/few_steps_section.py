@@ -44,7 +44,8 @@ def few_steps(facts: Facts) -> str:
     said = f"{number(protocol.get('num'))} samples each, from the same noise. A call is one item "
     return (
         "<h2>In few steps</h2>"
-        f'<figure>{chart}<figcaption class="keys">{keys}</figcaption></figure>'
+        f'<div class="row wide"><figure>{chart}<figcaption class="keys">{keys}</figcaption>'
+        "</figure></div>"
         f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         f'<p class="note">{escape(said)}passing the network once; guidance takes two. Seconds are '
         "for all samples together.</p>"
