@@ -21,6 +21,7 @@ from noiseloom.evaluate.columns import Column, columns
 from noiseloom.evaluate.commands import use as use_of
 from noiseloom.evaluate.curves import panels
 from noiseloom.evaluate.facts import Facts
+from noiseloom.evaluate.few_steps_section import few_steps
 from noiseloom.evaluate.page_density import likelihood, loss_by_time
 from noiseloom.evaluate.page_style import STYLE
 from noiseloom.evaluate.verdicts import verdicts
@@ -420,6 +421,7 @@ SECTIONS: tuple[Callable[[Facts], str], ...] = (
     reconstructions,
     figures,
     likelihood,
+    few_steps,
     memorisation,
     loss_by_time,
     noising,

@@ -25,9 +25,10 @@ from noiseloom.runs.keeping import Keeper
 from noiseloom.runs.latents import seen_data
 from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
+from noiseloom.runs.preparing import task_to_train
 from noiseloom.runs.recipe import fingerprint_of
 from noiseloom.runs.references import bring_references
-from noiseloom.runs.run import OnEvent, Run, build_task, ignore
+from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.runs.settling import Settled, settle_once
 from noiseloom.tasks import Task
 from noiseloom.training.checkpoints import Checkpoint
@@ -81,9 +82,7 @@ def train_together(
 ) -> dict[str, Any]:
     """Every process's part: all steps, and the final pictures; what came of it."""
     config = settled.apply(run.recipe.training)
-    task = build_task(
-        run.recipe, dataset.form, statistics, sharding=config.sharding, others=run.others()
-    )
+    task = task_to_train(run, dataset, statistics, run.others(), on_event)
     training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
     if needs_earlier(task):
         on_event(Note(WITHOUT))

@@ -5,12 +5,14 @@ answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
-`Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); or `Reconstructs` (items, by way of
-latents). Its `Config` says in `answers`, as networks and evaluations do, what comes out of it.
+`Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Reconstructs` (items, by way of
+latents); `Prepares` where it needs more than the data. Its `Config` says in `answers`, as networks
+and evaluations do, what comes out of it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
@@ -25,6 +27,9 @@ from noiseloom.diffusion.sampling import Sampling
 from noiseloom.diffusion.schedules import Schedule
 from noiseloom.errors import InputError
 from noiseloom.seeds import Random
+
+OnProgress = Callable[[str, int, int], None]
+"""Is told of long work what it is, how much is done, of how much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,6 +156,14 @@ class Walks(Draws, Protocol):
 
     def walk(self, request: Request) -> Walk:
         """What a sampler is called with for `request`; InputError where it is impossible."""
+
+
+@runtime_checkable
+class Prepares(Task, Protocol):
+    """A task that needs, besides the data, what is made once and kept in the run's folder."""
+
+    def prepare(self, folder: Path, on_progress: OnProgress) -> None:
+        """Make it, or read it back, before training."""
 
 
 @runtime_checkable

@@ -120,8 +120,15 @@ class Config:
 
         `statistics` are those of the data as the model sees it.
         """
+        denoiser = self.denoiser(network, form, statistics)
+        if form.state is not None:
+            denoiser.add_module("form", form.state)
+        return ImageGeneration(self, denoiser, form, others.get("guidance.guide"))
+
+    def denoiser(self, network: Any, form: Form, statistics: Statistics) -> Denoiser:
+        """The model of such a task, freshly initialised."""
         outputs = 2 if self.learned_variance else 1
-        denoiser = Denoiser(
+        return Denoiser(
             network.build(form.item_shape, len(form.class_names), form.told, outputs),
             self.schedule,
             target=self.target,
@@ -132,9 +139,6 @@ class Config:
             uncertainty=self.uncertainty,
             most_log_snr=self.told_log_snr,
         )
-        if form.state is not None:
-            denoiser.add_module("form", form.state)
-        return ImageGeneration(self, denoiser, form, others.get("guidance.guide"))
 
 
 class ImageGeneration:
@@ -200,10 +204,14 @@ class ImageGeneration:
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items."""
         walk = self.walk(request)
-        device, schedule = next(self.model.parameters()).device, walk.schedule
-        start = float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))
-        x = start * random.normal("start", self.form.item_shape).to(device)
-        return walk.sampler(walk.denoise, x, walk.plan, walk.schedule, random)
+        return walk.sampler(walk.denoise, self.start(random), walk.plan, walk.schedule, random)
+
+    def start(self, random: Random) -> Tensor:
+        """Pure noise for `random`'s items, where samplers begin."""
+        schedule = self.config.schedule
+        spread = float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))
+        noise = random.normal("start", self.form.item_shape)
+        return spread * noise.to(next(self.model.parameters()).device)
 
     def walk(self, request: Request) -> Walk:
         """Sampler, times and guided denoiser that `request` comes to."""
