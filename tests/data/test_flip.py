@@ -88,7 +88,7 @@ def dataset(tmp_path: Path, write_images: WriteImages) -> Dataset:
 def task_on(form: Form) -> ImageGeneration:
     with fixed(0, "weights"):
         statistics = Statistics(torch.zeros(form.item_shape), 0.5)
-        task = Task().build(Mlp(width=16, depth=1), form, statistics)
+        task = Task().build(Mlp(width=16, depth=1), form, statistics, {})
     with torch.no_grad():  # an untrained network answers zero, whichever way an image looks
         for weights in task.model.parameters():
             weights.add_(0.1)

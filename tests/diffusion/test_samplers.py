@@ -155,11 +155,20 @@ def test_the_wrong_kind_of_plan_is_refused_before_any_call(sampler: str) -> None
 @pytest.mark.parametrize("times", [[0.5], [0.2, 0.8], [0.8, 0.8], [[0.8, 0.2]]])
 def test_times_that_do_not_fall_are_refused(times: list[float]) -> None:
     data = Gaussian(0.3, 0.5, Cosine())
-    walk = SAMPLERS["ddim"](
+    walk = SAMPLERS["dpm++2m"](
         data.denoise, start_of(data, 2), torch.tensor(times), data.schedule, Random(0, [0, 1])
     )
     with pytest.raises(ValueError, match="each below the one before"):
         next(walk)
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler", "heun"])
+def test_these_go_back_the_way_they_came(name: str) -> None:
+    data, plan = Gaussian(0.3, 0.5, Cosine()), torch.linspace(0.9, 0.1, 201, dtype=torch.float64)
+    x, random = start_of(data, 2), Random(0, range(2))
+    *_, there = SAMPLERS[name](data.denoise, x, plan, data.schedule, random)
+    *_, back = SAMPLERS[name](data.denoise, there.x, plan.flip(0), data.schedule, random)
+    torch.testing.assert_close(back.x, x, rtol=0.02, atol=0.02)
 
 
 def test_ancestral_steps_have_the_posterior_variance() -> None:

@@ -24,7 +24,7 @@ SMALL = ("network.depth=1", "network.width=24", "network.heads=2", "training.bat
 
 
 def small(*overrides: str) -> Recipe:
-    return Recipe.load("digits", [*SMALL, "training.steps=12", *overrides])
+    return Recipe.load("digits", [*SMALL, "training.steps=12", "training.snapshots=3", *overrides])
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def checkpoint_bytes(run: Run) -> dict[str, bytes]:
+    """The newest checkpoint's files, and those of all snapshots."""
     folder = run.checkpoints.path(run.checkpoints.steps()[-1])
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = [*folder.iterdir(), *run.snapshots.folder.iterdir()]
+    return {path.name: path.read_bytes() for path in files}
 
 
 def test_an_interrupted_run_resumes_to_the_byte(finished: Run, tmp_path: Path) -> None:
@@ -57,6 +59,19 @@ def test_an_interrupted_run_resumes_to_the_byte(finished: Run, tmp_path: Path) -
     assert checkpoint_bytes(run) == checkpoint_bytes(finished)
     steps = [line["step"] for line in read_metrics(run.folder / "metrics.jsonl")]
     assert steps == sorted(steps)
+
+
+def test_an_average_of_any_width_is_had_afterwards(finished: Run) -> None:
+    assert finished.snapshots.steps() == [4, 8, 12]
+    assert "average-0.1.safetensors" in checkpoint_bytes(finished)
+    usual, same, other = (finished.sample(num=2, ema=ema).items for ema in (None, 0.05, 0.1))
+    assert np.array_equal(usual, same)
+    assert not np.array_equal(usual, other)
+    seen: list[object] = []
+    finished.sample(num=1, ema=0.01, on_event=seen.append)
+    assert any(isinstance(event, Note) and "profile is off by" in event.text for event in seen)
+    with pytest.raises(InputError, match="both asked for"):
+        finished.sample(num=1, ema=0.1, raw=True)
 
 
 def test_a_second_signal_stops_at_once(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_equal_logits_lose_the_logarithm_of_the_classes() -> None:
 
 def test_a_fresh_network_loses_exactly_that() -> None:
     form = ImageForm(item_shape=(1, 8, 8), class_names=NAMES)
-    fresh = Config().build(Network(width=2), form, statistics())
+    fresh = Config().build(Network(width=2), form, statistics(), {})
     total, count = fresh.loss(batch([0, 4, 2]), random())["loss"]
     assert (total.item(), count) == (pytest.approx(3 * math.log(5)), 3)
 
@@ -111,7 +111,7 @@ def test_noise_is_learned_to_be_read_through() -> None:
     items[1] = 192
     torch.manual_seed(0)
     learner = Config(noise=Noise()).build(
-        Network(width=4, features=16), form, Statistics(torch.zeros(1, 8, 8), 0.5)
+        Network(width=4, features=16), form, Statistics(torch.zeros(1, 8, 8), 0.5), {}
     )
     optimizer = torch.optim.Adam(learner.model.parameters(), 5e-3)
     labels = np.arange(32) % 2
@@ -141,7 +141,7 @@ def test_a_classifier_of_clean_images_takes_no_times() -> None:
 def test_data_with_nothing_to_tell_apart_is_refused(names: tuple[str, ...], said: str) -> None:
     form = ImageForm(item_shape=(1, 8, 8), class_names=names)
     with pytest.raises(ValueError, match=f"{said}. Give it data of at least two classes"):
-        Config().build(Network(), form, statistics())
+        Config().build(Network(), form, statistics(), {})
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0])
@@ -152,7 +152,7 @@ def test_impossible_smoothing_is_refused(smoothing: float) -> None:
 
 def test_a_task_can_do_what_its_protocol_says() -> None:
     form = ImageForm(item_shape=(1, 8, 8), class_names=NAMES)
-    drawing = Generation().build(Mlp(width=8, depth=1), form, statistics())
+    drawing = Generation().build(Mlp(width=8, depth=1), form, statistics(), {})
     for one, draws in ((task(torch.zeros(5)), False), (drawing, True)):
         assert isinstance(one, Draws) is draws
         assert isinstance(one, Predicts) is not draws

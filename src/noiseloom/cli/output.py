@@ -6,7 +6,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import typer
@@ -25,7 +25,7 @@ def answer(text: str, document: Mapping[str, Any], as_json: bool) -> None:
         typer.echo(text)
 
 
-def emit(document: Mapping[str, Any]) -> None:
+def emit(document: Mapping[str, Any] | Sequence[Any]) -> None:
     """One JSON document on standard output; numbers that are not finite become null."""
     if process() == 0:
         typer.echo(json.dumps(_finite(document), indent=1, ensure_ascii=False, default=str))

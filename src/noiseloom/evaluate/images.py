@@ -29,6 +29,7 @@ from noiseloom.evaluate.findings import Findings
 from noiseloom.evaluate.frechet import FrechetDistance, moments
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.evaluate.real import Real, Settings, measure_real
+from noiseloom.evaluate.rulers import Half, Ruler, half_of
 from noiseloom.evaluate.sampling_plan import LEAST, SamplingPlan, comparable_count
 from noiseloom.evaluate.self_check import self_check
 from noiseloom.networks.image_encoder import DIMENSION
@@ -65,14 +66,7 @@ class Config(SamplingPlan):
         DataError where the data holds too few images, InputError for too few samples.
         """
         n = comparable_count(dataset, len(items))
-        settings = Settings(
-            feature_images=self.feature_images,
-            feature_seed=self.feature_seed,
-            reference_limit=self.reference_limit,
-            pool_limit=max(POOL_LIMIT, n),
-            neighbours=self.neighbours,
-        )
-        real = measure_real(dataset, settings, n, progress)
+        real = self._real(dataset, n, progress)
         comparison = _Comparison(self, dataset, real, n, seed)
         progress("measuring real images", 0.0)
         comparison.real_images()
@@ -83,6 +77,35 @@ class Config(SamplingPlan):
         progress("checking the features", 1.0)
         measured = _describe(self, dataset, real, n, seed)
         return comparison.findings.to_mapping({**protocol, **measured}, {**check, **checks})
+
+    def ruler(
+        self, dataset: Dataset, num: int, half: Half | None = None, progress: Progress = ignore
+    ) -> Ruler:
+        """The Fréchet distance of `num` samples, against one half of the held-out images or all.
+
+        Raises DataError where the data holds too few images, InputError for too few samples.
+        """
+        n = comparable_count(dataset, num)
+        real = self._real(dataset, n, progress)
+        frechet = FrechetDistance(moments(half_of(real.reference, half)))
+
+        def of(items: np.ndarray) -> float:
+            return frechet.of(real.features.embed_items(items[:n], dataset.to_model)[0])
+
+        chance = generator(0, "evaluate floor")
+        chosen = resampling.draws(len(real.pool), n, self.draws, chance)
+        floor = [frechet.of(real.pool[draw]) for draw in chosen]
+        return Ruler("frechet_distance", of, sum(floor) / len(floor))
+
+    def _real(self, dataset: Dataset, n: int, progress: Progress) -> Real:
+        settings = Settings(
+            feature_images=self.feature_images,
+            feature_seed=self.feature_seed,
+            reference_limit=self.reference_limit,
+            pool_limit=max(POOL_LIMIT, n),
+            neighbours=self.neighbours,
+        )
+        return measure_real(dataset, settings, n, progress)
 
 
 def _describe(config: Config, dataset: Dataset, real: Real, n: int, seed: int) -> dict[str, Any]:

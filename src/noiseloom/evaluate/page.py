@@ -21,6 +21,7 @@ from noiseloom.evaluate.columns import Column, columns
 from noiseloom.evaluate.commands import use as use_of
 from noiseloom.evaluate.curves import panels
 from noiseloom.evaluate.facts import Facts
+from noiseloom.evaluate.page_density import likelihood, loss_by_time
 from noiseloom.evaluate.page_style import STYLE
 from noiseloom.evaluate.verdicts import verdicts
 from noiseloom.evaluate.wording import (
@@ -95,6 +96,8 @@ def _tiles(facts: Facts) -> list[tuple[str, str]]:
         found.append((figure("label_agreement", metrics["label_agreement"]), "read as asked for"))
     if "accuracy" in metrics:
         found.append((figure("accuracy", metrics["accuracy"]), "of held-out items read right"))
+    if "psnr" in metrics:
+        found.append((f"{metrics['psnr']:.1f} dB", "of held-out images come back"))
     return found
 
 
@@ -120,6 +123,8 @@ def conclusions(facts: Facts) -> str:
 
 
 def samples(facts: Facts) -> str:
+    if facts.answers != "items":
+        return ""
     final = facts.picture("final.png")
     shown = ""
     if final:
@@ -131,16 +136,20 @@ def samples(facts: Facts) -> str:
     if animated := facts.picture("denoising.gif"):
         shown += _figure(animated, "Noise turning into samples, animated", "How they form.")
     shown = f'<div class="row wide">{shown}</div>' if shown else ""
+    on_the_way = _on_the_way(facts, "Samples")
+    return f"<h2>Samples</h2>{shown}{on_the_way}" if shown or on_the_way else ""
+
+
+def _on_the_way(facts: Facts, noun: str) -> str:
+    """Some of the sheets drawn while training."""
     previews = facts.previews
     if len(previews) > PREVIEWS:
         places = [round(i * (len(previews) - 1) / (PREVIEWS - 1)) for i in range(PREVIEWS)]
         previews = [previews[place] for place in places]
-    on_the_way = "".join(
-        _figure(path, f"Samples at step {step}", f"Step {step:,}") for step, path in previews
+    shown = "".join(
+        _figure(path, f"{noun} at step {step}", f"Step {step:,}") for step, path in previews
     )
-    if on_the_way:
-        on_the_way = f'<h3>On the way there</h3><div class="row">{on_the_way}</div>'
-    return f"<h2>Samples</h2>{shown}{on_the_way}" if shown or on_the_way else ""
+    return f'<h3>On the way there</h3><div class="row">{shown}</div>' if shown else ""
 
 
 def predictions(facts: Facts) -> str:
@@ -169,6 +178,19 @@ def predictions(facts: Facts) -> str:
         return ""
     first, *others = found  # its captions need the width
     return f'<h2>What it reads</h2>{first}<div class="row wide">{"".join(others)}</div>'
+
+
+def reconstructions(facts: Facts) -> str:
+    if facts.answers != "reconstructions":
+        return ""
+    on_the_way = _on_the_way(facts, "Reconstructions")
+    shown = _figure_of(
+        facts,
+        "reconstructions.png",
+        "Held-out images over what came back of them",
+        "Held-out images, not picked by hand, each over what came back of it through the latents.",
+    )
+    return f"<h2>There and back</h2>{shown}{on_the_way}" if shown else ""
 
 
 def noising(facts: Facts) -> str:
@@ -257,6 +279,21 @@ def _range(name: str, interval: list[float] | None) -> str:
     return f"<small>{figure(name, interval[0])} to {figure(name, interval[1])}</small>"
 
 
+def _guidance(protocol: dict[str, Any]) -> str:
+    """How samples were guided, where they were."""
+    if not protocol.get("guidance"):
+        return ""
+    kind, guide = protocol.get("guidance_kind"), protocol.get("guide")
+    by = f" ({kind} by {escape(str(guide))})" if guide else ""
+    back = (
+        f", rescale {number(protocol['guidance_rescale'])}"
+        if "guidance_rescale" in protocol
+        else ""
+    )
+    away = f", away from {escape(protocol['negative'])}" if "negative" in protocol else ""
+    return f"guidance {number(protocol['guidance'])}{by}{back}{away}"
+
+
 def _protocol(protocol: dict[str, Any]) -> str:
     """How the figures came about, as sentences; what is not known is left out."""
     how = [
@@ -265,7 +302,7 @@ def _protocol(protocol: dict[str, Any]) -> str:
         f"{protocol['steps']} steps" if protocol.get("steps") else "",
         f"{protocol['spacing']} spacing" if protocol.get("spacing", "uniform") != "uniform" else "",
         f"tolerance {protocol['tolerance'][0]:g}" if protocol.get("tolerance") else "",
-        f"guidance {number(protocol['guidance'])}" if protocol.get("guidance") else "",
+        _guidance(protocol),
         f"seed {protocol['seed']}" if "seed" in protocol else "",
     ]
     said = []
@@ -276,6 +313,11 @@ def _protocol(protocol: dict[str, Any]) -> str:
         said.append(f"Measured on {number(protocol['num'])} samples{against}")
     if said:
         said[0] += f" ({', '.join(word for word in how if word)})." if any(how) else "."
+    if remade := protocol.get("training_images_reconstructed"):
+        said.append(
+            f"The Fréchet distance is that of {number(remade)} training images as they came back, "
+            "against held-out images: what a model that draws such latents can at best reach."
+        )
     if baseline := protocol.get("baseline"):
         said.append(
             f"Logistic regression learned from the numbers of {number(baseline.get('items'))} "
@@ -375,8 +417,11 @@ SECTIONS: tuple[Callable[[Facts], str], ...] = (
     conclusions,
     samples,
     predictions,
+    reconstructions,
     figures,
+    likelihood,
     memorisation,
+    loss_by_time,
     noising,
     training,
     use,
@@ -428,6 +473,12 @@ def _figure(path: Path, alt: str, caption: str) -> str:
         f'height="{height}" alt="{escape(alt, quote=True)}"></span>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
+
+
+def _figure_of(facts: Facts, name: str, alt: str, caption: str) -> str:
+    """A picture of the run inside the page; nothing where it is not there."""
+    path = facts.picture(name)
+    return _figure(path, alt, caption) if path else ""
 
 
 def _shrunk(path: Path) -> tuple[bytes, int, int]:

@@ -21,6 +21,7 @@ from noiseloom.evaluate.coverage import covered, radii, share
 from noiseloom.evaluate.findings import Findings
 from noiseloom.evaluate.kernel import KernelDistance, negative_distance
 from noiseloom.evaluate.progress import Progress, ignore
+from noiseloom.evaluate.rulers import Half, Ruler, half_of
 from noiseloom.evaluate.sampling_plan import SamplingPlan, comparable_count
 from noiseloom.evaluate.transport import sliced_wasserstein
 from noiseloom.seeds import generator
@@ -69,6 +70,23 @@ class Config(SamplingPlan):
             "data": dataset.fingerprint,
         }
         return comparison.findings.to_mapping({**protocol, **measured}, {})
+
+    def ruler(
+        self, dataset: Dataset, num: int, half: Half | None = None, progress: Progress = ignore
+    ) -> Ruler:
+        """The energy distance of `num` samples, against one half of the held-out points or all.
+
+        Raises DataError where the data holds too few points, InputError for too few samples.
+        """
+        n = comparable_count(dataset, num)
+        held_out = half_of(_tensor(dataset.reference.items), half)
+        energy = KernelDistance.against(held_out, negative_distance)
+        train = _tensor(dataset.train.items)
+        chosen = resampling.draws(len(train), n, self.draws, generator(0, "evaluate floor"))
+        floor = [energy.of(train[draw]) for draw in chosen]
+        return Ruler(
+            "energy_distance", lambda items: energy.of(_tensor(items[:n])), sum(floor) / len(floor)
+        )
 
 
 class _Comparison:

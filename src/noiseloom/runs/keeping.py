@@ -11,11 +11,13 @@ from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch
 from noiseloom.errors import MachineError
 from noiseloom.runs.pictures import save_preview
+from noiseloom.runs.reconstructing import save_reconstructions
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Task
+from noiseloom.tasks import Draws, Reconstructs, Task
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder
 from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Training
+from noiseloom.training.snapshots import SnapshotFolder
 
 HELD_OUT_ITEMS = 256
 
@@ -39,6 +41,7 @@ class Keeper:
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
         self.save_every = config.checkpoint_every or total  # settled, where the recipe is silent
         self.sample_every = config.sample_every or total
+        self.snapshots = SnapshotFolder(folder / "snapshots")
 
     @property
     def save_is_due(self) -> bool:
@@ -48,13 +51,28 @@ class Keeper:
 
     @property
     def preview_is_due(self) -> bool:
-        """Whether the step just done ends with a sheet of samples; the last sheet comes after."""
+        """Whether the step just done ends with a sheet to look at; the last comes after."""
         step = self.training.step
         return (
-            isinstance(self.task, Draws)
+            isinstance(self.task, Draws | Reconstructs)
             and 0 < step < self.training.total_steps
             and step % self.sample_every == 0
         )
+
+    @property
+    def snapshot_is_due(self) -> bool:
+        """Whether the step just done ends with a snapshot of the averages."""
+        step, total, number = (
+            self.training.step,
+            self.training.total_steps,
+            self.training.config.snapshots,
+        )
+        return number > 0 and (step % math.ceil(total / number) == 0 or step == total)
+
+    def snapshot(self) -> None:
+        """Keep the averages as they are now."""
+        averages = self.training.snapshot()
+        from_first(lambda: str(self.snapshots.save(self.training.step, averages)))
 
     def save(self) -> tuple[Path, float]:
         """Write a checkpoint; its path and the held-out loss it records.
@@ -86,10 +104,16 @@ class Keeper:
             return self.task.losses(batch, random, training=False).mean().item()
 
     def preview(self) -> None:
-        """A sheet of samples of the averaged weights, unless it is there or the task draws none."""
-        if not isinstance(self.task, Draws):
+        """A sheet of samples, or reconstructions, of the averaged weights, unless it is there.
+
+        Nothing for a task that makes neither.
+        """
+        if not isinstance(self.task, Draws | Reconstructs):
             return
         path = self.folder / "samples" / f"step-{self.training.step:08d}.png"
         if not from_first(path.exists):
             with self.training.averaged():
-                save_preview(self.task, path, seed=self.training.config.seed)
+                if isinstance(self.task, Draws):
+                    save_preview(self.task, path, seed=self.training.config.seed)
+                else:
+                    save_reconstructions(self.task, self.held_out, path)

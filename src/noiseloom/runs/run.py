@@ -1,7 +1,7 @@
 """A run: a folder with the recipe as resolved, and all that came of it."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,17 +15,23 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
-from noiseloom.runs.drawing import Samples, choose_labels, draw
+from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
 from noiseloom.runs.environment import choose_device, describe_environment
 from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
 from noiseloom.runs.recipe import Recipe
-from noiseloom.tasks import Draws, Predicts, Request, Task
+from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
+from noiseloom.runs.tuned import FILE as TUNED
+from noiseloom.runs.tuned import tuned_recipe
+from noiseloom.tasks import Draws, Predicts, Reconstructs, Request, Task, Views
 from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
 from noiseloom.training.engines import Sharding, place
 from noiseloom.training.loop import Device, Event, Note, Working
+from noiseloom.training.snapshots import Combination, SnapshotFolder
 
 OnEvent = Callable[[Event], None]
+
+WORST_PROFILE = 0.1  # relative error of an average's profile that is not worth a word
 
 
 def ignore(event: Event) -> None:
@@ -39,13 +45,18 @@ class Run:
         self.folder = folder
         self.recipe = recipe
         self.checkpoints = CheckpointFolder(folder / "checkpoints")
+        self.snapshots = SnapshotFolder(folder / "snapshots")
 
     @classmethod
     def create(cls, recipe: Recipe, out: Path | None = None) -> Self:
         """A new folder `out` (`runs/<recipe>-<n>` if None) holding the recipe, nothing else yet.
 
-        Raises InputError where `out` is not empty, MachineError where it cannot be written.
+        Raises InputError where `out` is not empty or a run that the recipe needs is not there,
+        MachineError where it cannot be written.
         """
+        from noiseloom.runs.references import check_references  # it needs Run
+
+        check_references(recipe)
         return cls(distributed.from_first(lambda: _make_folder(recipe, out)), recipe)
 
     @classmethod
@@ -77,32 +88,65 @@ class Run:
         with disk_errors(name, self.folder, f"Go on with: noiseloom resume {self.folder}"):
             write_text(self.folder / name, json.dumps(content, indent=1))
 
-    def build_task(self, device: Device | None = None) -> Task:
-        """The task, freshly initialised, from what the run's folder says of its data."""
+    def build_task(self, device: Device | None = None, *, tuned: bool = False) -> Task:
+        """The task, freshly initialised, from what the run's folder says of its data.
+
+        With `tuned` it samples as `tune-sampler` found best, where it was asked.
+        """
         report = self.read_json("data_report.json")
         if not report:
             raise InputError(
                 f"{self.folder} has not started training: noiseloom resume {self.folder}"
             )
         form = form_from(report["form"])
+        others = self.others(device)
+        form = seen_form(self.recipe, form, others)
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
-        return build_task(self.recipe, form, unknown, device)
+        recipe = tuned_recipe(self.recipe, self.folder) if tuned else self.recipe
+        return build_task(recipe, form, unknown, device, others=others)
+
+    def others(
+        self, device: Device | None = None, on_event: OnEvent = ignore
+    ) -> Mapping[str, Task]:
+        """The frozen tasks of the other runs that this one's task needs, by dotted key."""
+        from noiseloom.runs.references import open_references  # it needs Run
+
+        return open_references(self, device or self.recipe.training.device, on_event)
 
     def trained_task(
-        self, *, raw: bool = False, device: Device | None = None, on_event: OnEvent = ignore
+        self,
+        *,
+        raw: bool = False,
+        ema: float | None = None,
+        tuned: bool = True,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
     ) -> tuple[Task, int]:
         """The task with the newest checkpoint's averaged (`raw`: own) weights, and their step.
 
-        It is put on `device`, by default the recipe's.
+        `ema` asks for an average of another width, a share of the run, made from its snapshots;
+        `tuned` for the sampler that `tune-sampler` found, where there is one. The task is put on
+        `device`, by default the recipe's, and guided as the recipe says. Raises InputError.
         """
+        from noiseloom.runs.guiding import with_earlier_guide  # it needs Run
+
+        if raw and ema is not None:
+            raise InputError("The weights themselves (raw) and an average (ema) are both asked for")
         checkpoint = self.newest_checkpoint(on_event)
         if checkpoint is None:
             raise InputError(
                 f"{self.folder} has no usable checkpoint yet: noiseloom resume {self.folder}"
             )
-        task = self.build_task(device)
-        task.model.load_state_dict(checkpoint.groups["model" if raw else "average"])
-        return task, checkpoint.state["step"]
+        task = self.build_task(device, tuned=tuned)
+        step = checkpoint.state["step"]
+        weights = checkpoint.groups["model" if raw else "average"]
+        if ema is not None:
+            weights, made = self.snapshots.average(ema, step)
+            if made.error > WORST_PROFILE:
+                on_event(Note(_say_inexact(ema, made)))
+        task.model.load_state_dict(weights)
+        task = with_earlier_guide(self, task, raw=raw, device=device, on_event=on_event)
+        return task, step
 
     def newest_checkpoint(self, on_event: OnEvent = ignore) -> Checkpoint | None:
         """The newest sound checkpoint; a damaged one is passed over and said."""
@@ -129,28 +173,57 @@ class Run:
         spacing: str | None = None,
         tolerance: float | None = None,
         guidance: float | None = None,
+        interval: tuple[float, float] | None = None,
+        rescale: float | None = None,
+        negative: str | int | None = None,
+        autoguide: float | str | Path | None = None,
+        classifier: str | Path | None = None,
         label: Sequence[str | int] | str | int | None = None,
         seed: int = 0,
         batch_size: int = 250,
         raw: bool = False,
+        ema: float | None = None,
+        untuned: bool = False,
         device: Device | None = None,
         keep_frames: bool = False,
         on_step: Callable[[int, int], None] = lambda done, total: None,
         on_event: OnEvent = ignore,
     ) -> Samples:
-        """Draw `num` samples; None means as the recipe says, labels cycle evenly if not given.
+        """Draw `num` samples; labels cycle evenly if not given.
 
-        Picture i depends on the seed and i alone, not on `num` or `batch_size`. `raw` takes the
-        weights themselves instead of their average. `device` is the recipe's if None. Raises
-        InputError, also where the run's task draws no samples.
+        None means as `tune-sampler` found best, or as the recipe says where it was not asked, where
+        `untuned` is set, or where anything else of the sampler is given. Picture i depends on the
+        seed and i alone, not on `num` or `batch_size`. `raw` takes the weights themselves instead
+        of their average, `ema` an average of that width (a share of the run). `device` is the
+        recipe's if None. `guidance` is a scale, applied within `interval` of t, with the spread of
+        x0 brought back by `rescale`; away from the class `negative` where that is given.
+        `autoguide` guides by an earlier checkpoint of this run (a share of its steps, or a step) or
+        by another run's folder, `classifier` by the run of a classifier. Raises InputError, also
+        where the run's task draws no samples.
         """
-        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
-        if not isinstance(task, Draws):
-            raise InputError(self._cannot("items"))
-        labels = choose_labels(task.form.class_names, label, num)
-        request = Request(
-            steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
+        from noiseloom.runs.guiding import Guiding  # it needs Run
+
+        request = Request(steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance)
+        task, _ = self.trained_task(
+            raw=raw,
+            ema=ema,
+            tuned=self.takes_tuned(request, untuned, on_event),
+            device=device,
+            on_event=on_event,
         )
+        if not isinstance(task, Draws):
+            raise InputError(self.cannot("items"))
+        guiding = Guiding(
+            scale=guidance,
+            interval=interval,
+            rescale=rescale,
+            negative=negative,
+            autoguide=autoguide,
+            classifier=classifier,
+        )
+        task = guiding.apply(self, task, raw=raw, device=device, on_event=on_event)
+        labels = choose_labels(class_names(task), label, num)
+        request = guiding.ask(task, request)
         return draw(
             task,
             request,
@@ -161,6 +234,14 @@ class Run:
             keep_frames=keep_frames,
             on_step=on_step,
         )
+
+    def takes_tuned(self, request: Request, untuned: bool, on_event: OnEvent = ignore) -> bool:
+        """Whether samples for `request` are drawn as `tune-sampler` found best."""
+        if untuned:
+            return False
+        if request.names_a_sampler and (self.folder / TUNED).is_file():
+            on_event(Note(f"The sampler found for this run ({TUNED}) is left aside for yours."))
+        return not request.names_a_sampler
 
     def predict(
         self,
@@ -177,21 +258,44 @@ class Run:
         """
         task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
         if not isinstance(task, Predicts):
-            raise InputError(self._cannot("classes"))
+            raise InputError(self.cannot("classes"))
         if isinstance(items, np.ndarray):
             return predictions_of(task, check_items(task.form, items))
         paths = [items] if isinstance(items, str | Path) else items
         return predictions_of(task, read_items(task.form, paths))
 
-    def _cannot(self, asked: Answer) -> str:
+    def reconstruct(
+        self,
+        items: Sequence[str | Path] | str | Path | np.ndarray,
+        *,
+        raw: bool = False,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> Reconstructions:
+        """What comes back of `items`: image files (or one), or an array as items are stored.
+
+        `raw` and `device` as in `sample`. Raises InputError for what cannot be read, and where the
+        run's task reconstructs nothing.
+        """
+        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
+        if not isinstance(task, Reconstructs):
+            raise InputError(self.cannot("reconstructions"))
+        if isinstance(items, np.ndarray):
+            return reconstructions_of(task, check_items(task.form, items))
+        paths = [items] if isinstance(items, str | Path) else items
+        return reconstructions_of(task, read_items(task.form, paths))
+
+    def cannot(self, asked: Answer) -> str:
         """The sentence for a run that is asked for what its task does not answer."""
         other, own = use(asked, str(self.folder)), use(self.recipe.task.answers, str(self.folder))
         return f"{self.folder} {own.does} and {other.lacks}. Use it with: {own.command}"
 
     def evaluate(self, *, num: int | None = None, **how: Any) -> dict[str, Any]:
-        """Measure samples, or predictions, on held-out data.
+        """Measure samples, predictions or reconstructions on held-out data.
 
-        Writes evaluation.json and report.html.
+        `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw, device.
+        With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
+        evaluation.json and report.html. Raises InputError for what does not fit the run.
         """
         from noiseloom.runs.judging import evaluate
 
@@ -209,6 +313,16 @@ class Run:
         )
 
 
+def seen_form(recipe: Recipe, form: Form, others: Mapping[str, Task]) -> Form:
+    """What the recipe's model sees of items of `form`; InputError where `others` do not fit it."""
+    if not isinstance(recipe.task, Views):
+        return form
+    try:
+        return recipe.task.view(form, others)
+    except ValueError as error:
+        raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
+
+
 def build_task(
     recipe: Recipe,
     form: Form,
@@ -216,18 +330,30 @@ def build_task(
     device: Device | None = None,
     *,
     sharding: Sharding = "none",
+    others: Mapping[str, Task] | None = None,
 ) -> Task:
     """The recipe's task for items of `form`; InputError where network and data do not fit.
 
-    It is put on `device`, by default the recipe's: whole, or as `sharding` says.
+    It is put on `device`, by default the recipe's: whole, or as `sharding` says. `others` are the
+    frozen tasks of the runs that the task's config refers to, by dotted key.
     """
     try:
         with seeds.fixed(recipe.training.seed, "weights"):
-            task: Task = recipe.task.build(recipe.network, form, statistics)
+            task: Task = recipe.task.build(recipe.network, form, statistics, others or {})
     except ValueError as error:
-        raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
+        seen = " x ".join(map(str, form.item_shape))
+        data = f"its data, which it sees as latents of {seen}" if form.is_latent else "its data"
+        raise InputError(f"Recipe '{recipe.name}' does not fit {data}: {error}") from error
     place(task.model, choose_device(device or recipe.training.device), sharding)
     return task
+
+
+def _say_inexact(ema: float, made: Combination) -> str:
+    return (
+        f"The average of width {ema:g} is made from {len(made.shares)} kept ones; its profile is "
+        f"off by {made.error:.0%}. Widths of 0.03 to 0.2 come out nearer, and all of them do from "
+        "more snapshots (training.snapshots)."
+    )
 
 
 def _make_folder(recipe: Recipe, out: Path | None) -> Path:

@@ -102,9 +102,11 @@ def fitting_trial(
     Several processes keep the recipe's number of them: one that fails alone would leave the others
     waiting. Raises MachineError where not even one item at a time fits.
     """
-    config = run.recipe.training
+    config, others = run.recipe.training, run.others()
     for accumulate in finer(config.batch_size, config.accumulate):
-        task = build_task(run.recipe, dataset.form, statistics, sharding=config.sharding)
+        task = build_task(
+            run.recipe, dataset.form, statistics, sharding=config.sharding, others=others
+        )
         finer_config = replace(config, accumulate=accumulate)
         trial = Training(finer_config, task, dataset.train, precision, total_steps=1_000_000)
         if size() > 1 or _fits(trial):

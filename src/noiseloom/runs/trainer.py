@@ -19,11 +19,14 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.report import write_report
+from noiseloom.runs.guiding import WITHOUT, needs_earlier, with_earlier_guide
 from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
+from noiseloom.runs.latents import seen_data
 from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
 from noiseloom.runs.recipe import fingerprint_of
+from noiseloom.runs.references import bring_references
 from noiseloom.runs.run import OnEvent, Run, build_task, ignore
 from noiseloom.runs.settling import Settled, settle_once
 from noiseloom.tasks import Task
@@ -56,6 +59,8 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
         dataset = first_then_rest(lambda: run.open_data(on_event))
         check_same_data(dataset)
         from_first(lambda: describe_data(run, dataset))
+        from_first(lambda: bring_references(run, on_event))
+        dataset = seen_data(run, dataset, on_event)
         statistics = measure_statistics(dataset)
         settled = settle_once(run, dataset, statistics, on_event)
         if config.sharding == "full" and size() == 1:
@@ -76,13 +81,17 @@ def train_together(
 ) -> dict[str, Any]:
     """Every process's part: all steps, and the final pictures; what came of it."""
     config = settled.apply(run.recipe.training)
-    task = build_task(run.recipe, dataset.form, statistics, sharding=config.sharding)
+    task = build_task(
+        run.recipe, dataset.form, statistics, sharding=config.sharding, others=run.others()
+    )
     training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
+    if needs_earlier(task):
+        on_event(Note(WITHOUT))
     seconds = follow(run, training, task, dataset, on_event)
     with training.averaged():
         save_final_pictures(
             run.folder / "samples",
-            task,
+            with_earlier_guide(run, task, on_event=on_event) if size() == 1 else task,
             dataset,
             seed=config.seed,
             recipe_text=run.recipe.to_yaml(),
@@ -204,6 +213,8 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
         for progress in training.run():
             metrics.add(progress)
             stop = training.is_stopping
+            if keeper.snapshot_is_due:  # before a checkpoint, after which a resume would not
+                keeper.snapshot()
             if keeper.save_is_due or stop:
                 with interrupts.put_off():
                     path, held_out_loss = keeper.save()

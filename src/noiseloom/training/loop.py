@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from noiseloom.training.optimizers import OPTIMIZERS, PLANS, AdamW, Muon, Plan, 
 from noiseloom.training.order import batch_indices
 from noiseloom.training.parts import blocks_of, fill, gather, total_norm
 from noiseloom.training.precision import Precision, autocast
+from noiseloom.training.snapshots import LENGTHS
 
 Device = Literal["auto", "cpu", "cuda"]
 
@@ -50,6 +51,9 @@ class TrainingConfig:
     plan: Plan = option(help="the step size over the run", choices=PLANS, default_factory=WarmDown)
     clip: float | None = option(1.0, "largest gradient norm, null for none")
     average: float = option(0.05, "width of the weight average, share of the run")
+    snapshots: int = option(
+        0, "snapshots kept for averages of other widths, chosen after training; 0: none"
+    )
     precision: Precision = option("auto", "auto measures what is faster on this processor")
     compile: bool = option(
         False, "fuse each block's operations (torch.compile): slow to start, for GPUs and long runs"
@@ -92,6 +96,8 @@ class TrainingConfig:
                 f"accumulate {self.accumulate} does not divide batch_size {self.batch_size}"
             )
         gamma_of(self.average)
+        if self.snapshots < 0:
+            raise ValueError(f"snapshots is {self.snapshots}; allowed is 0 (none) or more")
 
 
 @dataclass(frozen=True)
@@ -167,6 +173,18 @@ class Learner(Protocol):
         """Named (sum, count) pairs over a micro-batch; `loss` is what is minimised."""
 
 
+@runtime_checkable
+class Tended(Protocol):
+    """A task with something to see to that no gradient does."""
+
+    def tend(self, random: Random) -> None:
+        """Called between the backward and the update of a step, in every process alike.
+
+        Gradients are then those of the whole batch, so whatever follows from them and from `random`
+        is the same everywhere.
+        """
+
+
 @dataclass
 class Training:
     """The state of a run in memory: everything a checkpoint must hold.
@@ -186,6 +204,7 @@ class Training:
     engine: Engine = field(init=False)
     optimizer: Any = field(init=False)
     average: Average = field(init=False)
+    tracked: dict[float, Average] = field(init=False)  # for snapshots, by width
 
     def __post_init__(self) -> None:
         self.device = next(self.task.model.parameters()).device
@@ -201,6 +220,12 @@ class Training:
         self.engine = engine_for(self.task.model, self.task.loss)
         self.optimizer = self.config.optimizer.build(self.task.model)
         self.average = Average(self.task.model, self.config.average)
+        self.tracked = {
+            length: self.average
+            if length == self.config.average
+            else Average(self.task.model, length)
+            for length in (LENGTHS if self.config.snapshots else ())
+        }
 
     def checkpoint(self, **state: Any) -> Checkpoint:
         """The state as a checkpoint; `state` is added to its JSON.
@@ -211,6 +236,7 @@ class Training:
             "model": gather(dict(self.task.model.state_dict())),
             "average": gather(self.average.values),
             "optimizer": gather(self.optimizer.tensors()),
+            **{name: gather(average.values) for name, average in self._others()},
         }
         return Checkpoint(groups, {"step": self.step, **state})
 
@@ -220,7 +246,19 @@ class Training:
         fill(self.task.model.state_dict(), distributed.handed_out(groups.get("model", {})))
         self.average.load(distributed.handed_out(groups.get("average", {})))
         self.optimizer.load(distributed.handed_out(groups.get("optimizer", {})))
+        for name, average in self._others():
+            average.load(distributed.handed_out(groups.get(name, {})))
         self.step = checkpoint.state["step"]
+
+    def snapshot(self) -> dict[float, dict[str, Tensor]]:
+        """The averages tracked for snapshots, whole, by width; every process takes part."""
+        return {length: gather(average.values) for length, average in self.tracked.items()}
+
+    def _others(self) -> Iterator[tuple[str, Average]]:
+        """The averages beside `average`, and the names of their groups in a checkpoint."""
+        for length, average in self.tracked.items():
+            if average is not self.average:
+                yield f"average-{length}", average
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
@@ -275,10 +313,14 @@ class Training:
         norm = self._scale_gradients(count)
         if not (math.isfinite(total) and math.isfinite(norm)):
             raise MachineError(_not_finite(self.step, total / count, norm, items))
+        if isinstance(self.task, Tended):
+            self.task.tend(Random(config.seed, [0], self.step).under("tend"))
         with autocast(self.precision, self.device):  # Muon's matrix products too
             self.optimizer.step(config.plan.rate(self.step, self.total_steps))
         self.step += 1
         self.average.update(self.task.model, self.step)
+        for _, other in self._others():
+            other.update(self.task.model, self.step)
         return total / count, norm
 
     @torch.no_grad()

@@ -8,16 +8,23 @@ import typer
 
 from noiseloom.cli.options import (
     AsJson,
+    Autoguide,
     Debug,
     Device,
+    Ema,
     Guidance,
+    GuidanceInterval,
+    GuidingClassifier,
+    Negative,
     Raw,
+    Rescale,
     RunFolder,
     Sampler,
     Seed,
     Spacing,
     Steps,
     Tolerance,
+    Untuned,
 )
 from noiseloom.cli.output import answer
 
@@ -30,6 +37,11 @@ def verb(
     spacing: Spacing = None,
     tolerance: Tolerance = None,
     guidance: Guidance = None,
+    guidance_interval: GuidanceInterval = None,
+    rescale: Rescale = None,
+    negative: Negative = None,
+    autoguide: Autoguide = None,
+    classifier: GuidingClassifier = None,
     label: Annotated[
         list[str] | None,
         typer.Option(help="A class by number or name; again, or with commas, for several."),
@@ -39,6 +51,8 @@ def verb(
         int, typer.Option(min=1, help="Samples made at once; changes memory, not samples.")
     ] = 250,
     raw: Raw = False,
+    ema: Ema = None,
+    untuned: Untuned = False,
     device: Device = None,
     out: Annotated[
         str | None,
@@ -68,10 +82,17 @@ def verb(
             spacing=spacing,
             tolerance=tolerance,
             guidance=guidance,
+            interval=guidance_interval,
+            rescale=rescale,
+            negative=negative,
+            autoguide=autoguide,
+            classifier=classifier,
             label=_labels(label),
             seed=seed,
             batch_size=batch_size,
             raw=raw,
+            ema=ema,
+            untuned=untuned,
             device=device,
             keep_frames=kind == "gif",
             on_step=lambda done, total: on_event(Working("Sampling", done, total)),

@@ -1,0 +1,199 @@
+"""Samples a second at equal quality: Noiseloom's ways of sampling beside diffusers' schedulers.
+
+    python benchmarks/pipelines.py RUN [--student RUN] [--num 1000] [--seeds 2] [--threads 2]
+
+RUN is a trained run with labels on the rectified-flow schedule, such as recipe `mnist` makes,
+tuned by `noiseloom tune-sampler`; `--student` one that `noiseloom distill` made of it. Both sides
+call the very same network with the very same weights in float32, from the same noise and for the
+same labels. The other side is the loop of diffusers' own class-conditional pipeline (DiTPipeline):
+the batch is doubled for guidance at every step, and a scheduler steps. Each of its schedulers for
+rectified flow is tried, with and without guidance, with rising numbers of steps until its Fréchet
+distance (of the package, mean over seeds) is no worse than ours; the quickest of those that get
+there is timed against ours, in turn, and the median ratio counts. One JSON document is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+
+import diffusers
+import numpy as np
+import torch
+from torch import Tensor
+
+from noiseloom.diffusion.denoiser import Denoiser
+from noiseloom.runs import Run
+from noiseloom.runs.drawing import draw
+from noiseloom.seeds import Random
+from noiseloom.tasks import Request
+
+STEPS = (4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 25, 32, 40, 50)
+ROUNDS = 5
+BATCH = 250
+
+SCHEDULERS: dict[str, Callable[[], object]] = {
+    "flow-euler": lambda: diffusers.FlowMatchEulerDiscreteScheduler(),
+    "flow-euler, shift 3": lambda: diffusers.FlowMatchEulerDiscreteScheduler(shift=3.0),
+    "flow-heun": lambda: diffusers.FlowMatchHeunDiscreteScheduler(),
+    **{
+        f"{name}, shift {shift:g}": lambda cls=cls, shift=shift: cls(  # type: ignore[misc]
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=shift
+        )
+        for name, cls in (
+            ("dpm-solver++ 2M", diffusers.DPMSolverMultistepScheduler),
+            ("unipc", diffusers.UniPCMultistepScheduler),
+        )
+        for shift in (1.0, 3.0)
+    },
+}
+
+
+@dataclass(frozen=True)
+class Theirs:
+    """One way to sample with diffusers; `distance` is its mean Fréchet distance."""
+
+    scheduler: str
+    steps: int
+    guidance: float
+    distance: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Samples a second at equal quality.")
+    parser.add_argument("run")
+    parser.add_argument("--student")
+    parser.add_argument("--num", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=2)
+    parser.add_argument("--calls", type=int, default=4, help="network calls of the student")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    run = Run.open(given.run)
+    bench = Bench(run, given.num, range(100, 100 + given.seeds))
+    print(json.dumps(bench.compare(given.student, given.calls), indent=1))
+
+
+class Bench:
+    """Both sides on one run's weights, labels and noise."""
+
+    def __init__(self, run: Run, num: int, seeds: range) -> None:
+        self.run, self.num, self.seeds = run, num, seeds
+        self.task, self.step = run.trained_task(device="cpu")
+        config = run.recipe.evaluation
+        dataset = run.open_data()
+        self.labels = config.labels(dataset, num)
+        self.ruler = config.ruler(dataset, num)
+        self.classes = len(self.task.form.class_names)
+
+    def compare(self, student: str | None, calls: int) -> dict[str, object]:
+        """Our ways, the quickest of theirs that is as good, and what ours are worth."""
+        result: dict[str, object] = {
+            "diffusers": diffusers.__version__,
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "num": self.num,
+            "trained_steps": self.step,
+            "floor": self.ruler.floor,
+        }
+        result["tuned"] = self.beside(self.task, Request())
+        if student is not None:
+            task, _ = Run.open(student).trained_task(device="cpu")
+            result["distilled"] = self.beside(task, Request(steps=calls))
+        return result
+
+    def beside(self, task: object, request: Request) -> dict[str, object]:
+        """One of our ways beside the quickest of theirs."""
+
+        def ours(seed: int) -> np.ndarray:
+            return draw(task, request, self.labels, num=self.num, seed=seed).items  # type: ignore[arg-type]
+
+        wanted = self.distance(ours)
+        say(f"ours: {wanted:.3f} ({task.describe(request)})")  # type: ignore[attr-defined]
+        found = list(self.reaching(wanted))
+        ratios, timed = [], None
+        if found:
+            timed = min(found, key=lambda way: way.steps * (2 if way.guidance != 1 else 1))
+            for _ in range(ROUNDS):
+                a = seconds(lambda: ours(0))
+                b = seconds(lambda: self.theirs(timed.scheduler, timed.steps, timed.guidance, 0))
+                ratios.append(b / a)
+                say(f"  {timed.scheduler}, {timed.steps} steps: {b:.2f} s, ours {a:.2f} s")
+        return {
+            "how": task.describe(request),  # type: ignore[attr-defined]
+            "distance": wanted,
+            "reached_by": [asdict(way) for way in found],
+            "timed": None if timed is None else asdict(timed),
+            "times_as_fast": statistics.median(ratios) if ratios else None,
+            "ratios": ratios,
+        }
+
+    def distance(self, make: Callable[[int], np.ndarray]) -> float:
+        """The mean Fréchet distance over the seeds."""
+        return statistics.mean(self.ruler.of(make(seed)) for seed in self.seeds)
+
+    def reaching(self, wanted: float) -> Iterator[Theirs]:
+        """For each scheduler and guidance, the fewest steps that are as good as `wanted`."""
+        for name in SCHEDULERS:
+            for guidance in (1.0, self.run.recipe.task.guidance.scale):
+                best = float("inf")
+                for steps in STEPS:
+                    found = self.distance(
+                        lambda seed: self.theirs(name, steps, guidance, seed)  # noqa: B023
+                    )
+                    best = min(best, found)
+                    if found <= wanted:
+                        say(f"  {name}, guidance {guidance:g}: {steps} steps, {found:.3f}")
+                        yield Theirs(name, steps, guidance, found)
+                        break
+                else:
+                    say(f"  {name}, guidance {guidance:g}: never ({best:.3f} at best)")
+
+    @torch.no_grad()
+    def theirs(self, name: str, steps: int, guidance: float, seed: int) -> np.ndarray:
+        """Items made by diffusers' scheduler, as its pipelines do it."""
+        parts = []
+        for first in range(0, self.num, BATCH):
+            items = range(first, min(self.num, first + BATCH))
+            x = Random(seed, items).normal("start", self.task.form.item_shape)
+            labels = torch.from_numpy(self.labels[items.start : items.stop])
+            scheduler = SCHEDULERS[name]()
+            scheduler.set_timesteps(steps)  # type: ignore[attr-defined]
+            for timestep in scheduler.timesteps:  # type: ignore[attr-defined]
+                velocity = guided(
+                    self.task.model, x, float(timestep) / 1000, labels, self.classes, guidance
+                )
+                x = scheduler.step(velocity, timestep, x).prev_sample  # type: ignore[attr-defined]
+            parts.append(self.task.form.to_items(x))
+        return np.concatenate(parts)
+
+
+def guided(
+    model: Denoiser, x: Tensor, t: float, labels: Tensor, unlabelled: int, guidance: float
+) -> Tensor:
+    """The velocity with classifier-free guidance at every step, in one doubled batch."""
+    if guidance == 1:
+        return model(x, torch.full((len(x),), t), labels).velocity
+    both = torch.cat([labels, torch.full_like(labels, unlabelled)])
+    twice = model(torch.cat([x, x]), torch.full((2 * len(x),), t), both).velocity
+    conditional, plain = twice.chunk(2)
+    return plain + guidance * (conditional - plain)
+
+
+def seconds(action: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    action()
+    return time.perf_counter() - start
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Making the most of a trained run: how its weights are averaged, and how it is sampled."""
