@@ -96,6 +96,8 @@ def _tiles(facts: Facts) -> list[tuple[str, str]]:
         found.append((figure("label_agreement", metrics["label_agreement"]), "read as asked for"))
     if "accuracy" in metrics:
         found.append((figure("accuracy", metrics["accuracy"]), "of held-out items read right"))
+    if "psnr" in metrics:
+        found.append((f"{metrics['psnr']:.1f} dB", "of held-out images come back"))
     return found
 
 
@@ -121,6 +123,8 @@ def conclusions(facts: Facts) -> str:
 
 
 def samples(facts: Facts) -> str:
+    if facts.answers != "items":
+        return ""
     final = facts.picture("final.png")
     shown = ""
     if final:
@@ -132,16 +136,20 @@ def samples(facts: Facts) -> str:
     if animated := facts.picture("denoising.gif"):
         shown += _figure(animated, "Noise turning into samples, animated", "How they form.")
     shown = f'<div class="row wide">{shown}</div>' if shown else ""
+    on_the_way = _on_the_way(facts, "Samples")
+    return f"<h2>Samples</h2>{shown}{on_the_way}" if shown or on_the_way else ""
+
+
+def _on_the_way(facts: Facts, noun: str) -> str:
+    """Some of the sheets drawn while training."""
     previews = facts.previews
     if len(previews) > PREVIEWS:
         places = [round(i * (len(previews) - 1) / (PREVIEWS - 1)) for i in range(PREVIEWS)]
         previews = [previews[place] for place in places]
-    on_the_way = "".join(
-        _figure(path, f"Samples at step {step}", f"Step {step:,}") for step, path in previews
+    shown = "".join(
+        _figure(path, f"{noun} at step {step}", f"Step {step:,}") for step, path in previews
     )
-    if on_the_way:
-        on_the_way = f'<h3>On the way there</h3><div class="row">{on_the_way}</div>'
-    return f"<h2>Samples</h2>{shown}{on_the_way}" if shown or on_the_way else ""
+    return f'<h3>On the way there</h3><div class="row">{shown}</div>' if shown else ""
 
 
 def predictions(facts: Facts) -> str:
@@ -170,6 +178,19 @@ def predictions(facts: Facts) -> str:
         return ""
     first, *others = found  # its captions need the width
     return f'<h2>What it reads</h2>{first}<div class="row wide">{"".join(others)}</div>'
+
+
+def reconstructions(facts: Facts) -> str:
+    if facts.answers != "reconstructions":
+        return ""
+    on_the_way = _on_the_way(facts, "Reconstructions")
+    shown = _figure_of(
+        facts,
+        "reconstructions.png",
+        "Held-out images over what came back of them",
+        "Held-out images, not picked by hand, each over what came back of it through the latents.",
+    )
+    return f"<h2>There and back</h2>{shown}{on_the_way}" if shown else ""
 
 
 def noising(facts: Facts) -> str:
@@ -292,6 +313,11 @@ def _protocol(protocol: dict[str, Any]) -> str:
         said.append(f"Measured on {number(protocol['num'])} samples{against}")
     if said:
         said[0] += f" ({', '.join(word for word in how if word)})." if any(how) else "."
+    if remade := protocol.get("training_images_reconstructed"):
+        said.append(
+            f"The Fréchet distance is that of {number(remade)} training images as they came back, "
+            "against held-out images: what a model that draws such latents can at best reach."
+        )
     if baseline := protocol.get("baseline"):
         said.append(
             f"Logistic regression learned from the numbers of {number(baseline.get('items'))} "
@@ -391,6 +417,7 @@ SECTIONS: tuple[Callable[[Facts], str], ...] = (
     conclusions,
     samples,
     predictions,
+    reconstructions,
     figures,
     likelihood,
     memorisation,
@@ -446,6 +473,12 @@ def _figure(path: Path, alt: str, caption: str) -> str:
         f'height="{height}" alt="{escape(alt, quote=True)}"></span>'
         f"<figcaption>{escape(caption)}</figcaption></figure>"
     )
+
+
+def _figure_of(facts: Facts, name: str, alt: str, caption: str) -> str:
+    """A picture of the run inside the page; nothing where it is not there."""
+    path = facts.picture(name)
+    return _figure(path, alt, caption) if path else ""
 
 
 def _shrunk(path: Path) -> tuple[bytes, int, int]:

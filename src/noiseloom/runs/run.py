@@ -19,9 +19,10 @@ from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
 from noiseloom.runs.environment import choose_device, describe_environment
 from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
 from noiseloom.runs.recipe import Recipe
+from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
 from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.runs.tuned import tuned_recipe
-from noiseloom.tasks import Draws, Predicts, Request, Task
+from noiseloom.tasks import Draws, Predicts, Reconstructs, Request, Task, Views
 from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
 from noiseloom.training.engines import Sharding, place
@@ -98,9 +99,11 @@ class Run:
                 f"{self.folder} has not started training: noiseloom resume {self.folder}"
             )
         form = form_from(report["form"])
+        others = self.others(device)
+        form = seen_form(self.recipe, form, others)
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
         recipe = tuned_recipe(self.recipe, self.folder) if tuned else self.recipe
-        return build_task(recipe, form, unknown, device, others=self.others(device))
+        return build_task(recipe, form, unknown, device, others=others)
 
     def others(
         self, device: Device | None = None, on_event: OnEvent = ignore
@@ -261,13 +264,34 @@ class Run:
         paths = [items] if isinstance(items, str | Path) else items
         return predictions_of(task, read_items(task.form, paths))
 
+    def reconstruct(
+        self,
+        items: Sequence[str | Path] | str | Path | np.ndarray,
+        *,
+        raw: bool = False,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> Reconstructions:
+        """What comes back of `items`: image files (or one), or an array as items are stored.
+
+        `raw` and `device` as in `sample`. Raises InputError for what cannot be read, and where the
+        run's task reconstructs nothing.
+        """
+        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
+        if not isinstance(task, Reconstructs):
+            raise InputError(self.cannot("reconstructions"))
+        if isinstance(items, np.ndarray):
+            return reconstructions_of(task, check_items(task.form, items))
+        paths = [items] if isinstance(items, str | Path) else items
+        return reconstructions_of(task, read_items(task.form, paths))
+
     def cannot(self, asked: Answer) -> str:
         """The sentence for a run that is asked for what its task does not answer."""
         other, own = use(asked, str(self.folder)), use(self.recipe.task.answers, str(self.folder))
         return f"{self.folder} {own.does} and {other.lacks}. Use it with: {own.command}"
 
     def evaluate(self, *, num: int | None = None, **how: Any) -> dict[str, Any]:
-        """Measure samples, or predictions, on held-out data.
+        """Measure samples, predictions or reconstructions on held-out data.
 
         `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw, device.
         With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
@@ -289,6 +313,16 @@ class Run:
         )
 
 
+def seen_form(recipe: Recipe, form: Form, others: Mapping[str, Task]) -> Form:
+    """What the recipe's model sees of items of `form`; InputError where `others` do not fit it."""
+    if not isinstance(recipe.task, Views):
+        return form
+    try:
+        return recipe.task.view(form, others)
+    except ValueError as error:
+        raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
+
+
 def build_task(
     recipe: Recipe,
     form: Form,
@@ -307,7 +341,9 @@ def build_task(
         with seeds.fixed(recipe.training.seed, "weights"):
             task: Task = recipe.task.build(recipe.network, form, statistics, others or {})
     except ValueError as error:
-        raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
+        seen = " x ".join(map(str, form.item_shape))
+        data = f"its data, which it sees as latents of {seen}" if form.is_latent else "its data"
+        raise InputError(f"Recipe '{recipe.name}' does not fit {data}: {error}") from error
     place(task.model, choose_device(device or recipe.training.device), sharding)
     return task
 

@@ -22,6 +22,7 @@ from noiseloom.evaluate.report import write_report
 from noiseloom.runs.guiding import WITHOUT, needs_earlier, with_earlier_guide
 from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
+from noiseloom.runs.latents import seen_data
 from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
 from noiseloom.runs.recipe import fingerprint_of
@@ -59,6 +60,7 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
         check_same_data(dataset)
         from_first(lambda: describe_data(run, dataset))
         from_first(lambda: bring_references(run, on_event))
+        dataset = seen_data(run, dataset, on_event)
         statistics = measure_statistics(dataset)
         settled = settle_once(run, dataset, statistics, on_event)
         if config.sharding == "full" and size() == 1:

@@ -5,11 +5,11 @@ answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
-`Denoises` (at every t), `HasLikelihood`; or `Predicts` (classes). Its `Config` says in `answers`,
-as networks and evaluations do, what comes out of it.
+`Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); or `Reconstructs` (items, by way of
+latents). Its `Config` says in `answers`, as networks and evaluations do, what comes out of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
@@ -159,3 +159,60 @@ class Predicts(Task, Protocol):
 
     def predict(self, items: np.ndarray) -> Tensor:
         """Logits (N, classes) of stored items, float32, on the CPU."""
+
+
+@dataclass(frozen=True)
+class Reconstructed:
+    """Items after a way through latents: as they are stored, on the CPU.
+
+    `latents` (N, C, H, W) float32 are what they went through. `nats` (N,) is what an item's latents
+    tell, `indices` (N, H, W) are their codes: either is None where the bottleneck has none.
+    """
+
+    items: np.ndarray
+    latents: Tensor
+    nats: Tensor | None
+    indices: Tensor | None
+
+
+@runtime_checkable
+class Reconstructs(Task, Protocol):
+    """A task that packs items into latents, and unpacks any latents into items.
+
+    `num_codes` is the number of codes a place of the latents may be; None: any number may be there.
+    """
+
+    latent_shape: tuple[int, int, int]
+    num_codes: int | None
+
+    def encode(self, items: np.ndarray) -> Tensor:
+        """The latents (N, *latent_shape) of stored items, float32, on the CPU."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents as the items they stand for, as a model of items sees these, on the CPU."""
+
+    def reconstruct(self, items: np.ndarray) -> Reconstructed:
+        """Stored items there and back."""
+
+
+@runtime_checkable
+class Perceives(Task, Protocol):
+    """A task whose network can say what it sees in an item on its way to an answer."""
+
+    def feature_maps(self, x: Tensor) -> Sequence[Tensor]:
+        """Hidden maps (B, channels, height, width) of items as the model sees them, finest first.
+
+        Gradients pass through.
+        """
+
+
+@runtime_checkable
+class Views(Protocol):
+    """A task's Config whose model may see the data's items as something else."""
+
+    def view(self, form: Form, others: Mapping[str, Task]) -> Form:
+        """What the model sees instead of items of `form`; `form` itself if it sees these.
+
+        `others` as in `build`, which is then given what this answers. Raises ValueError where they
+        do not fit.
+        """

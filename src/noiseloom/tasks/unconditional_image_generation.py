@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noiseloom.config import option, word_of
+from noiseloom.config import RunReference, option, word_of
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import (
     MOST_LOG_SNR,
@@ -40,6 +40,7 @@ from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request, Task, Walk
 from noiseloom.tasks.guides import fitting_guide, guide_words
+from noiseloom.tasks.latent_form import latents_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,9 @@ class Config:
     )
     times: Times = option(
         help="how often each t is trained on", choices=TIMES, default_factory=LogitNormal
+    )
+    autoencoder: RunReference | None = option(
+        None, "an image-reconstruction run, to draw in its latents; null: in the items themselves"
     )
     label_dropout: float = option(0.1, "share of items trained without their label, for guidance")
     sampler: Sampling = option(help="how samples are drawn", default_factory=Sampling)
@@ -102,6 +106,13 @@ class Config:
                 "guidance.scale to 1"
             )
 
+    def view(self, form: Form, others: Mapping[str, Task]) -> Form:
+        """See `tasks.Views`: the items, or their latents."""
+        if self.autoencoder is None:
+            return form
+        coder = others["autoencoder"]
+        return latents_of(form, coder, key="task.autoencoder", run=self.autoencoder.run)
+
     def build(
         self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
     ) -> "ImageGeneration":
@@ -121,6 +132,8 @@ class Config:
             uncertainty=self.uncertainty,
             most_log_snr=self.told_log_snr,
         )
+        if form.state is not None:
+            denoiser.add_module("form", form.state)
         return ImageGeneration(self, denoiser, form, others.get("guidance.guide"))
 
 

@@ -64,7 +64,7 @@ def verb(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Measure a run's samples, or the classes it predicts, on held-out data.
+    """Measure a run's samples, predictions or reconstructions on held-out data.
 
     With --likelihood instead how likely it finds held-out items, bits per dimension, beside the
     figures there are. Writes evaluation.json and report.html; --json prints the former.
