@@ -207,6 +207,7 @@ REFUSED = [
     (("vary", "a.png", "--strength", "0"), "strength is 0; allowed is above 0"),
     (("vary", "a.png", "--strength", "1.5"), "strength is 1.5"),
     (("vary", "text.png"), "text.png cannot be read"),
+    (("vary", "a.png", "--sampler", "adaptive"), "adaptive sampler chooses its times"),
     (("interpolate", "a.png", "text.png"), "text.png cannot be read"),
     (("interpolate", "a.png", "b.png", "--sampler", "ddpm"), "does not go back.*ddim, euler, heun"),
     (("invert", "a.png", "gone.png"), "gone.png cannot be read"),

@@ -52,7 +52,8 @@ class _Asked:
 class Editor:
     """A run's model, ready to edit pictures with. Raises InputError where the run draws no images.
 
-    `raw` and `device` are as in `Run.sample`; `guiding` says how a label is followed, as the recipe
+    It walks as the recipe says, not as `tune-sampler` found best for whole samples. `raw` and
+    `device` are as in `Run.sample`; `guiding` says how a label is followed, as the recipe
     does if not given. `keep_frames` keeps what stands after each step, for a GIF.
     """
 
@@ -67,7 +68,7 @@ class Editor:
         on_event: OnEvent = ignore,
     ) -> None:
         guiding = guiding or Guiding()
-        task, _ = run.trained_task(raw=raw, device=device, on_event=on_event)
+        task, _ = run.trained_task(raw=raw, tuned=False, device=device, on_event=on_event)
         if not isinstance(task, Walks):
             raise InputError(run.cannot("items"))
         if not isinstance(task.form, ImageForm):
