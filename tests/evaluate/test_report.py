@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from noiseloom.errors import InputError, MachineError
+from noiseloom.evaluate import page_parts
 from noiseloom.evaluate.curves import write_curves
 from noiseloom.evaluate.facts import read_facts
 from noiseloom.evaluate.report import write_report
