@@ -66,9 +66,7 @@ def draw(
         longest = max(map(len, frames))  # an adaptive sampler's batches differ in steps
         padded = [states + states[-1:] * (longest - len(states)) for states in frames]
         together = [np.concatenate(states) for states in zip(*padded, strict=True)]
-    form = replace(
-        task.form, class_names=class_names(task)
-    )  # its guide may know classes it doesn't
+    form = replace(task.form, class_names=class_names(task))  # those of its guide, if it has none
     return Samples(np.concatenate(parts), labels, form, together)
 
 

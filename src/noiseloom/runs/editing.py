@@ -71,6 +71,12 @@ class Editor:
         task, _ = run.trained_task(raw=raw, tuned=False, device=device, on_event=on_event)
         if not isinstance(task, Walks):
             raise InputError(run.cannot("items"))
+        if task.form.is_latent:
+            raise InputError(
+                f"{run.folder} draws in the latents of an autoencoder, and an edit keeps pixels, "
+                "which are no parts of a latent. Edit with a run that draws pixels; draw from this "
+                f"one with: noiseloom sample {run.folder}"
+            )
         if not isinstance(task.form, ImageForm):
             raise InputError(
                 f"{run.folder} draws points in the plane, and only images are edited. Draw points "

@@ -3,16 +3,12 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from noiseloom.config import Earlier, RunReference
-from noiseloom.data.forms import form_from
-from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.diffusion.guidance import Autoguidance, ClassifierGuidance, Guidance
 from noiseloom.errors import InputError
 from noiseloom.runs.drawing import class_number
 from noiseloom.runs.references import frozen, open_beside
-from noiseloom.runs.run import OnEvent, Run, build_task, ignore
+from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Draws, Guided, Request, Task
 from noiseloom.training.checkpoints import DamagedCheckpoint
 from noiseloom.training.loop import Device, Note
@@ -157,9 +153,7 @@ def earlier_self(run: Run, step: int, *, raw: bool = False, device: Device | Non
     except DamagedCheckpoint as damage:
         raise InputError(f"The guide: {damage} Name another step") from damage
     assert checkpoint is not None  # a step was named
-    form = form_from(run.read_json("data_report.json")["form"])
-    unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
-    task = build_task(run.recipe, form, unknown, device, others=run.others(device))
+    task = run.build_task(device)
     task.model.load_state_dict(checkpoint.groups["model" if raw else "average"])
     return frozen(task)
 

@@ -12,6 +12,7 @@ from noiseloom.diffusion.guidance import Autoguidance, ClassifierGuidance, Guida
 from noiseloom.diffusion.guidance.guidance import Guide
 from noiseloom.tasks import Task
 from noiseloom.tasks.image_classification import ImageClassification
+from noiseloom.tasks.latent_form import LatentForm
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ def fitting_guide(guidance: Guidance, guide: Task, form: Form) -> Guide:
         raise ValueError(
             f"the guide knows items of shape {guide.form.item_shape}, and this run draws "
             f"{form.item_shape}. Name a run of items like these"
+        )
+    if isinstance(guide.form, LatentForm) and isinstance(form, LatentForm):
+        if guide.form.digest != form.digest:
+            raise ValueError(
+                "the guide draws in the latents of another autoencoder than this run. Name a run "
+                "that was trained with the same one"
+            )
+    elif guide.form.is_latent or form.is_latent:
+        raise ValueError(
+            "one of the guide and this run draws in the latents of an autoencoder, the other does "
+            "not. Name a run of the same kind"
         )
     known, own = guide.form.class_names, form.class_names
     if known and own and known != own:
