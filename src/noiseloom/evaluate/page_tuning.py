@@ -36,8 +36,8 @@ def tuned_sampler(facts: Facts) -> str:
     head = ("", title, "Calls", "Items through the network", "How")
     said = (
         "Found on the held-out items of even number, reported on those of odd number and from "
-        "other noise. The run samples so unless told otherwise; a call may pass an item through the "
-        "network twice, where labels are followed."
+        "other noise. The run samples so unless told otherwise; a call may pass an item through "
+        "the network twice, where labels are followed."
     )
     return f'<h2>Tuned sampler</h2>{_table(head, body)}<p class="note">{escape(said)}</p>'
 
