@@ -16,6 +16,7 @@ _WORTH_OPENING = {
     "samples/final.png": "a sheet of samples",
     "samples/denoising.gif": "from noise to samples",
     "samples/predictions.png": "held-out items and what is read in them",
+    "samples/reconstructions.png": "held-out images over what came back of them",
     "samples/mistakes.png": "the surest of its mistakes",
     "curves.png": "loss and speed over training",
 }
@@ -29,10 +30,9 @@ def figures(evaluation: Mapping[str, Any]) -> str:
             name.replace("_", " "),
             _number(value),
             _range(own.intervals.get(name)),
-            *(_number(other.metrics[name]) for other in others),
+            *(_number(other.metrics.get(name)) for other in others),
         ]
         for name, value in own.metrics.items()
-        if all(name in other.metrics for other in others)
     ]
     if not rows:
         return ""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL.Image import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from noiseloom.data import augmentation
 from noiseloom.errors import MachineError
@@ -51,6 +51,16 @@ class Form(ABC):
     def flip(self) -> bool:
         """Whether an item mirrored left-right is as good an item, and training sees either."""
         return False
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether the model sees not the items themselves but an autoencoder's latents of them."""
+        return False
+
+    @property
+    def state(self) -> nn.Module | None:
+        """What a checkpoint must hold for the form to read the model's items; None: nothing."""
+        return None
 
     @property
     def told(self) -> int:

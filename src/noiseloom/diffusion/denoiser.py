@@ -98,7 +98,12 @@ class Statistics:
 
 def noise_level(schedule: Schedule, t: Tensor, most_log_snr: float = MOST_LOG_SNR) -> Tensor:
     """What a network is told of the noise at `t`: -log-SNR / 8, held within `most_log_snr`."""
-    return -schedule.log_snr(t).clamp(-most_log_snr, most_log_snr) / 8
+    return level_of(schedule.log_snr(t), most_log_snr)
+
+
+def level_of(log_snr: Tensor, most_log_snr: float = MOST_LOG_SNR) -> Tensor:
+    """What a network is told where the log-SNR is `log_snr`."""
+    return -log_snr.clamp(-most_log_snr, most_log_snr) / 8
 
 
 def check_preconditioning(preconditioning: Preconditioning, target: Target) -> None:
@@ -157,19 +162,22 @@ class Denoiser(nn.Module):
 
         With `random`, drop-out is on.
         """
-        at = self.schedule.at(t, like=xt)
+        exact = self.schedule.at(t.double(), like=xt)
+        at = Coefficients(*(curve.to(t.dtype) for curve in exact))
         s = self.data_std.to(xt.dtype)
-        variance = at.alpha**2 * s**2 + at.sigma**2
+        square = s**2
+        variance = at.alpha**2 * square + at.sigma**2
+        c_in = variance.rsqrt()
         centred = xt - at.alpha * self.data_mean
-        level = noise_level(self.schedule, t, self.most_log_snr)
-        output = self.network(centred * variance.rsqrt(), level, condition, random).to(xt.dtype)
+        level = level_of(exact.log_snr.reshape(t.shape).to(t.dtype), self.most_log_snr)
+        output = self.network(centred * c_in, level, condition, random).to(xt.dtype)
         interpolation = None
         if self.learned_variance:
             output, place = output.chunk(2, dim=1)
             interpolation = (place + 1) / 2
         if self.preconditioning == "edm":
-            c_skip = at.alpha * s**2 / variance
-            c_out = s * at.sigma * variance.rsqrt()
+            c_skip = at.alpha * square / variance
+            c_out = s * at.sigma * c_in
             output = self.data_mean + c_skip * centred + c_out * output
         doubt = None if self.uncertainty is None else self.uncertainty(level)
         return Prediction(output, self.target, xt, at, s, self.levels, interpolation, doubt)

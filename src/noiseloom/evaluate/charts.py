@@ -56,17 +56,25 @@ class Axis:
         return [i * step for i in range(first, last + 1)]
 
 
-def line_chart(title: str, lines: Sequence[Line], log: bool = True, *, across: str = "step") -> str:
+def line_chart(
+    title: str,
+    lines: Sequence[Line],
+    log: bool = True,
+    *,
+    across: str = "step",
+    doubling: bool = False,
+) -> str:
     """Lines over training steps, or what `across` names; empty where there is nothing to draw.
 
-    With `log` the axis is logarithmic where the values span a wide range.
+    With `log` the axis is logarithmic where the values span a wide range; with `doubling` that of x
+    is, whatever its range.
     """
     lines = [Line(line.name, thin(line.points), line.kind) for line in lines if line.points]
     if not any(len(line.points) > 1 for line in lines):
         return ""
     xs = [x for line in lines for x, _ in line.points]
     ys = sorted(y for line in lines for _, y in line.points)
-    x_axis = Axis(min(xs), max(xs), False, LEFT, WIDTH - RIGHT)
+    x_axis = Axis(min(xs), max(xs), doubling, LEFT, WIDTH - RIGHT)
     y_axis = y_axis_of(ys, log)
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '

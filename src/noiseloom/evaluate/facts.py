@@ -88,6 +88,10 @@ class Facts:
         path = self.folder / "samples" / name
         return path if path.is_file() else None
 
+    def json(self, name: str) -> dict[str, Any]:
+        """A JSON file of the run, {} where it is not there or damaged."""
+        return _read_json(self.folder / name)
+
     @property
     def previews(self) -> list[tuple[int, Path]]:
         """The sheets drawn on the way, (step, file), in order."""

@@ -8,9 +8,12 @@ label after the last class means "no label". `random` is None unless drop-out is
 layers lie in a ModuleList `blocks`, where there are any: `muon` moves their matrices. Built with
 `outputs` of more than 1, a denoising network answers so many numbers for each of the item's, as
 (items, outputs x first axis, …).
+
+One that answers "reconstructions" is told nothing but x: `forward(x, random)` answers an
+`autoencoder.Reconstruction`, and `encode` and `decode` go half the way.
 """
 
 from typing import Literal
 
-Answer = Literal["items", "classes"]
+Answer = Literal["items", "classes", "reconstructions"]
 """What comes out of a network and of a task, and what an evaluation measures: in a recipe one."""

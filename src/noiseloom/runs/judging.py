@@ -1,6 +1,7 @@
-"""Evaluating a run: measure its samples or predictions, write evaluation.json and the report."""
+"""Evaluating a run: measure what it makes or reads, write evaluation.json and the report."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,22 @@ from noiseloom.evaluate.loss_by_time import loss_by_time
 from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.report import write_report
-from noiseloom.runs.drawing import draw
+from noiseloom.runs.drawing import choose_labels, class_names, draw
+from noiseloom.runs.guiding import Guiding
+from noiseloom.runs.latents import seen_data
 from noiseloom.runs.likelihood import measure_likelihood
 from noiseloom.runs.pictures import save_mistakes
 from noiseloom.runs.predicting import logits_of
 from noiseloom.runs.run import OnEvent, Run, ignore
-from noiseloom.tasks import Denoises, Draws, HasLikelihood, Predicts, Request, Task
+from noiseloom.tasks import (
+    Denoises,
+    Draws,
+    HasLikelihood,
+    Predicts,
+    Reconstructs,
+    Request,
+    Task,
+)
 from noiseloom.training.loop import Device, Working
 
 
@@ -33,6 +44,11 @@ def evaluate(
     spacing: str | None = None,
     tolerance: float | None = None,
     guidance: float | None = None,
+    interval: tuple[float, float] | None = None,
+    rescale: float | None = None,
+    negative: str | int | None = None,
+    autoguide: float | str | Path | None = None,
+    classifier: str | Path | None = None,
     seed: int = 0,
     raw: bool = False,
     ema: float | None = None,
@@ -42,9 +58,7 @@ def evaluate(
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
-    request = Request(
-        steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
-    )
+    request = Request(steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance)
     task, trained_steps = run.trained_task(
         raw=raw,
         ema=ema,
@@ -52,29 +66,48 @@ def evaluate(
         device=device,
         on_event=on_event,
     )
+    guiding = Guiding(
+        scale=guidance,
+        interval=interval,
+        rescale=rescale,
+        negative=negative,
+        autoguide=autoguide,
+        classifier=classifier,
+    )
     protocol = {
         "seed": seed,
         "weights": "raw" if raw else "ema" if ema is None else f"ema {ema:g}",
         "trained_steps": trained_steps,
     }
-    asked = {"--num": num, "--steps": steps, "--sampler": sampler, "--guidance": guidance}
-    asked |= {"--spacing": spacing, "--tolerance": tolerance}
-    given = [name for name, value in asked.items() if value is not None]
+    asked = {
+        "--num": num,
+        "--steps": steps,
+        "--sampler": sampler,
+        "--spacing": spacing,
+        "--tolerance": tolerance,
+    }
+    given = [name for name, value in asked.items() if value is not None] + guiding.given
     if likelihood:
         not_meant = [name for name in given if name != "--num"]
         result = _score(run, task, num, not_meant, protocol, on_event)
     elif isinstance(task, Draws):
+        drawing = guiding.apply(run, task, raw=raw, device=device, on_event=on_event)
+        request = guiding.ask(drawing, request)
         dataset = run.open_data(on_event)
-        result = _measure_samples(run, task, dataset, request, num, protocol, on_event)
+        result = _measure_samples(run, drawing, dataset, request, num, protocol, on_event)
     else:
-        assert isinstance(task, Predicts)  # a task does one or the other
         if given:
+            does = use(run.recipe.task.answers, str(run.folder)).does
             raise InputError(
-                f"{run.folder} predicts classes and is measured on all held-out items: "
+                f"{run.folder} {does} and is measured on held-out items: "
                 f"{', '.join(given)} would say how samples are drawn. Leave it out"
             )
         dataset = run.open_data(on_event)
-        result = _measure_predictions(run, task, dataset, protocol, on_event)
+        if isinstance(task, Reconstructs):
+            result = _measure_reconstructions(run, task, dataset, protocol, on_event)
+        else:
+            assert isinstance(task, Predicts)  # a task does one of the three
+            result = _measure_predictions(run, task, dataset, protocol, on_event)
     if not likelihood and (kept := _kept_likelihood(run, protocol)):
         result["likelihood"] = kept
     run.write_json("evaluation.json", result)
@@ -97,6 +130,12 @@ def _score(
             f"{run.folder} has no likelihood: task '{word_of(run.recipe, 'task')}' trains no "
             "denoiser of the data at every noise level, which is what says how likely data is. "
             f"Use it with: {own.command}"
+        )
+    if task.form.is_latent:
+        raise InputError(
+            f"{run.folder} has no likelihood: its model knows the data's latents, and how likely "
+            "an image is does not follow from how likely its latents are. Ask a run that draws in "
+            "the images themselves, without task.autoencoder"
         )
     if not_meant:
         raise InputError(
@@ -133,11 +172,14 @@ def _measure_samples(
     """Draw samples, measure them beside real items, and picture those nearest to training items."""
     config = run.recipe.evaluation
     num = config.num if num is None else num
+    labels = config.labels(dataset, num)
+    if labels is None:  # a classifier may still ask for classes
+        labels = choose_labels(class_names(task), None, num)
     began = time.perf_counter()
     samples = draw(
         task,
         request,
-        config.labels(dataset, num),
+        labels,
         num=num,
         seed=protocol["seed"],
         on_step=lambda done, total: on_event(Working("Sampling", done, total)),
@@ -153,7 +195,10 @@ def _measure_samples(
     )
     if isinstance(task, Denoises):
         result["loss_by_time"] = loss_by_time(
-            task.judged, dataset, seed=protocol["seed"], progress=_shown(on_event)
+            task.judged,
+            seen_data(run, dataset, on_event),
+            seed=protocol["seed"],
+            progress=_shown(on_event),
         )
     if noticed := result["checks"].get("memorisation"):
         pairs = pairs_picture(noticed, samples.items, dataset.train.items)
@@ -184,6 +229,21 @@ def _measure_predictions(
     save_mistakes(pictures, task.form, dataset.reference, logits)
     counts = np.array(result["checks"]["confusion"])
     confusion.save_picture(counts, dataset.class_names, pictures / "confusion.png")
+    return result
+
+
+def _measure_reconstructions(
+    run: Run, task: Reconstructs, dataset: Dataset, protocol: dict[str, Any], on_event: OnEvent
+) -> dict[str, Any]:
+    """Reconstruct held-out items and some training items, and measure that."""
+    result: dict[str, Any] = run.recipe.evaluation.measure(
+        dataset,
+        task.reconstruct,
+        num_codes=task.num_codes,
+        seed=protocol["seed"],
+        protocol=protocol,
+        progress=_shown(on_event),
+    )
     return result
 
 

@@ -15,8 +15,9 @@ from noiseloom.data.dataset import Dataset, Split
 from noiseloom.data.forms import Form
 from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.runs.predicting import predictions_of
+from noiseloom.runs.reconstructing import save_reconstructions
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Noises, Predicts, Request, Task
+from noiseloom.tasks import Draws, Noises, Predicts, Reconstructs, Request, Task
 from noiseloom.training.distributed import from_first
 
 STRIP_ROWS = 5
@@ -59,11 +60,13 @@ def save_preview(task: Draws, path: Path, *, seed: int) -> None:
 def save_final_pictures(
     folder: Path, task: Task, dataset: Dataset, *, seed: int, recipe_text: str
 ) -> None:
-    """What the task can show of the weights as they are: samples, or what it reads in items."""
+    """What the task can show of the weights as they are: samples, or what it makes of items."""
     if isinstance(task, Draws):
         save_samples(folder, task, dataset, seed=seed, recipe_text=recipe_text)
     if isinstance(task, Predicts):
         save_predictions(folder, task, dataset.reference)
+    if isinstance(task, Reconstructs):
+        save_reconstructions(task, dataset.reference, folder / "reconstructions.png")
 
 
 def save_samples(

@@ -17,7 +17,8 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import MachineError, is_out_of_memory
 from noiseloom.runs.environment import choose_device, describe_environment, differences
 from noiseloom.runs.keeping import Keeper
-from noiseloom.runs.run import OnEvent, Run, build_task
+from noiseloom.runs.preparing import task_to_train
+from noiseloom.runs.run import OnEvent, Run
 from noiseloom.tasks import Task
 from noiseloom.training.checkpoints import disk_errors
 from noiseloom.training.distributed import from_first, is_first, size
@@ -104,9 +105,7 @@ def fitting_trial(
     """
     config, others = run.recipe.training, run.others()
     for accumulate in finer(config.batch_size, config.accumulate):
-        task = build_task(
-            run.recipe, dataset.form, statistics, sharding=config.sharding, others=others
-        )
+        task = task_to_train(run, dataset, statistics, others, on_event)
         finer_config = replace(config, accumulate=accumulate)
         trial = Training(finer_config, task, dataset.train, precision, total_steps=1_000_000)
         if size() > 1 or _fits(trial):

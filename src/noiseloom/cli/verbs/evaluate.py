@@ -9,11 +9,16 @@ import typer
 
 from noiseloom.cli.options import (
     AsJson,
+    Autoguide,
     Debug,
     Device,
     Ema,
     Guidance,
+    GuidanceInterval,
+    GuidingClassifier,
+    Negative,
     Raw,
+    Rescale,
     RunFolder,
     Sampler,
     Seed,
@@ -36,6 +41,11 @@ def verb(
     spacing: Spacing = None,
     tolerance: Tolerance = None,
     guidance: Guidance = None,
+    guidance_interval: GuidanceInterval = None,
+    rescale: Rescale = None,
+    negative: Negative = None,
+    autoguide: Autoguide = None,
+    classifier: GuidingClassifier = None,
     seed: Seed = 0,
     raw: Raw = False,
     ema: Ema = None,
@@ -54,7 +64,7 @@ def verb(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Measure a run's samples, or the classes it predicts, on held-out data.
+    """Measure a run's samples, predictions or reconstructions on held-out data.
 
     With --likelihood instead how likely it finds held-out items, bits per dimension, beside the
     figures there are. Writes evaluation.json and report.html; --json prints the former.
@@ -82,6 +92,11 @@ def verb(
             spacing=spacing,
             tolerance=tolerance,
             guidance=guidance,
+            interval=guidance_interval,
+            rescale=rescale,
+            negative=negative,
+            autoguide=autoguide,
+            classifier=classifier,
             seed=seed,
             raw=raw,
             ema=ema,
