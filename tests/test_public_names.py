@@ -6,9 +6,12 @@ import sys
 import noiseloom
 
 NAMES = {
+    "Autoguidance",
     "ClassifierFree",
+    "ClassifierGuidance",
     "DataError",
     "Denoiser",
+    "Editor",
     "InputError",
     "MachineError",
     "OBJECTIVES",

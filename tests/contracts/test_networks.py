@@ -31,6 +31,15 @@ def drawing() -> list[tuple[str, tuple[int, ...], int]]:
     return [case for case in cases() if answers(case[0]) == "items"]
 
 
+def ask(
+    word: str, network: torch.nn.Module, x: torch.Tensor, t: torch.Tensor, labels: object
+) -> torch.Tensor:
+    """The network's answer; one that reconstructs is told nothing but x."""
+    if answers(word) == "reconstructions":
+        return network(x).x
+    return network(x, t, labels, None)
+
+
 def fits(word: str, shape: tuple[int, ...], num_classes: int) -> bool:
     """Whether the network takes such items; a refusal must say what to use instead."""
     try:
@@ -65,10 +74,13 @@ def test_shape_gradient_and_determinism(
     x = torch.randn(4, *shape, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([0.1, 0.4, 0.6, 0.9])
     labels = labels_for(word, num_classes)
-    output = network(x, t, labels, None)
-    assert output.shape == {"items": x.shape, "classes": (4, num_classes)}[answers(word)]
-    assert output.equal(network(x, t, labels, None))
-    output.square().sum().backward()
+    output = ask(word, network, x, t, labels)
+    assert output.shape == ((4, num_classes) if answers(word) == "classes" else x.shape)
+    assert output.equal(ask(word, network, x, t, labels))
+    loss = output.square().sum()
+    if answers(word) == "reconstructions":
+        loss = loss + network(x).code.penalty.sum()
+    loss.backward()
     dead = [
         name
         for name, parameter in network.named_parameters()
@@ -77,7 +89,7 @@ def test_shape_gradient_and_determinism(
     assert not dead
     # items do not see one another
     torch.testing.assert_close(
-        network(x[1:2], t[1:2], None if labels is None else labels[1:2], None), output[1:2]
+        ask(word, network, x[1:2], t[1:2], None if labels is None else labels[1:2]), output[1:2]
     )
 
 
@@ -136,4 +148,25 @@ def test_saves_and_loads(word: str, shape: tuple[int, ...], num_classes: int, tm
         second = member(PACKAGE, word).Config().build(shape, num_classes)
     second.load_state_dict(load_file(tmp_path / "weights.safetensors"))
     x, t = torch.randn(2, *shape), torch.tensor([0.3, 0.7])
-    assert first(x, t, None, None).equal(second(x, t, None, None))
+    assert ask(word, first, x, t, None).equal(ask(word, second, x, t, None))
+
+
+@pytest.mark.parametrize(("word", "shape", "num_classes"), drawing())
+def test_two_outputs_are_two_answers_side_by_side(
+    word: str, shape: tuple[int, ...], num_classes: int
+) -> None:
+    with fixed(0, "weights"):
+        network = member(PACKAGE, word).Config().build(shape, num_classes, outputs=2)
+    x, t = torch.randn(3, *shape), torch.tensor([0.1, 0.4, 0.9])
+    labels = torch.arange(3) if num_classes else None
+    assert network(x, t, labels, None).shape == (3, 2 * shape[0], *shape[1:])
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+    for half in network(x, t, labels, None).chunk(2, dim=1):
+        gradients = torch.autograd.grad(
+            half.square().sum(), list(network.leave.parameters()), retain_graph=True
+        )
+        for gradient in gradients:  # each has weights of its own in the last layer
+            share = gradient.abs().flatten(1).amax(dim=1) if gradient.ndim > 1 else gradient.abs()
+            assert int((share > 0).sum()) == len(gradient) // 2

@@ -11,6 +11,7 @@ import torch
 from noiseloom.config import RunReference
 from noiseloom.data.digits import Config as Digits
 from noiseloom.menu import member, words
+from noiseloom.networks.autoencoder import Config as Autoencoder
 from noiseloom.networks.convolutional_classifier import Config as Classifier
 from noiseloom.networks.mlp import Config as Mlp
 from noiseloom.runs.trainer import measure_statistics
@@ -21,7 +22,11 @@ from noiseloom.training.optimizers import AdamW
 from noiseloom.training.precision import Precision
 
 PACKAGE = "noiseloom.tasks"
-NETWORKS = {"items": Mlp(width=64, depth=2), "classes": Classifier(width=4, features=16)}
+NETWORKS = {
+    "items": Mlp(width=64, depth=2),
+    "classes": Classifier(width=4, features=16),
+    "reconstructions": Autoencoder(channels=8, downsample=2),
+}
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,10 @@ from torch import nn
 from noiseloom.diffusion.denoiser import MOST_LOG_SNR, Denoiser, Statistics
 from noiseloom.diffusion.exact import Gaussian
 from noiseloom.diffusion.guidance import ClassifierFree
-from noiseloom.diffusion.objectives import TIMES, LogitNormal, Simple, VelocityLoss
+from noiseloom.diffusion.objectives import Simple, VelocityLoss
 from noiseloom.diffusion.process import add_noise
 from noiseloom.diffusion.schedules import EDM, SCHEDULES, RectifiedFlow
+from noiseloom.diffusion.times import TIMES, LogitNormal
 from noiseloom.seeds import Random
 
 
@@ -168,6 +169,14 @@ def test_the_network_is_told_karras_noise_level() -> None:
     flow = Denoiser(network, RectifiedFlow(), target="x0", statistics=known())
     flow(torch.zeros(2, 1), torch.tensor([0.0, 1.0]))
     assert network.level.tolist() == [-MOST_LOG_SNR / 8, MOST_LOG_SNR / 8]
+
+
+def test_a_network_may_be_told_of_less_noise_than_usual() -> None:
+    network = Zero()
+    flow = Denoiser(network, RectifiedFlow(), target="x0", statistics=known(), most_log_snr=13.0)
+    t = RectifiedFlow().t_of_log_snr(torch.tensor([15.0, 12.0, 3.0], dtype=torch.float64))
+    flow(torch.zeros(3, 1, dtype=torch.float64), t)
+    torch.testing.assert_close(network.level, torch.tensor([-13.0, -12.0, -3.0]).double() / 8)
 
 
 def test_the_extreme_times_of_a_batch_are_finite() -> None:

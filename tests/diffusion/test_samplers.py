@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from noiseloom.diffusion.exact import Gaussian, Mixture
+from noiseloom.diffusion.orders import ORDERS
 from noiseloom.diffusion.samplers import SAMPLERS, Step, Tolerance, plan_times
 from noiseloom.diffusion.samplers.multistep import integral_weights
 from noiseloom.diffusion.sampling import ADAPTIVE, Counted
@@ -15,7 +16,7 @@ from noiseloom.seeds import Random
 
 TOLERANCES = {  # an SDE's steps are shorter: its error is of lower order
     "adaptive": Tolerance(relative=1e-3, absolute=1e-3),
-    "adaptive-sde": Tolerance(relative=0.02, absolute=0.01),
+    "adaptive-sde": Tolerance(relative=0.03, absolute=0.015),
 }
 FOLLOW_THE_FLOW = ("ddim", "euler", "heun", "dpm++2m", "dpm++3m", "unipc", "adaptive")
 CALLS = {"heun": 2, "edm": 2, "predictor-corrector": 2}  # a step, less one where no noise is left
@@ -51,7 +52,9 @@ def start_of(data: Gaussian, num: int) -> Tensor:
 def test_every_sampler_recovers_a_gaussian(sampler: str, name: str) -> None:
     schedule = SCHEDULES[name]()
     data = Gaussian(0.3, 0.5, schedule)
-    num_steps = {"ddpm": 250, "predictor-corrector": 150}.get(sampler, 100)
+    num_steps = {"ddpm": 250, "predictor-corrector": 150, "euler": 100, "ddim": 100}.get(
+        sampler, 50
+    )
     if (sampler, name) == ("euler", "edm"):
         num_steps = 1000  # t is no natural clock of EDM
     spacing = "uniform" if sampler == "euler" else "log-snr"
@@ -81,16 +84,17 @@ def test_all_samplers_agree_as_steps_grow(sampler: str) -> None:
     data = mixture(Cosine())
     x = torch.randn(600, 2, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
     spacing = "uniform" if sampler == "euler" else "log-snr"
-    last = last_step(sampler, data, x, SPACINGS[spacing](data.schedule, 150))
+    num_steps = 150 if ORDERS[sampler].power == 1 else 60
+    last = last_step(sampler, data, x, SPACINGS[spacing](data.schedule, num_steps))
     if sampler in FOLLOW_THE_FLOW:
-        truth = last_step("heun", data, x[:50], SPACINGS["log-snr"](data.schedule, 300)).x0
+        truth = last_step("heun", data, x[:50], SPACINGS["log-snr"](data.schedule, 200)).x0
         assert float((last.x0[:50] - truth).abs().mean()) < 0.01
-    drawn = data.sample(3000, torch.Generator().manual_seed(5))
+    drawn = data.sample(2000, torch.Generator().manual_seed(5))
     assert energy_distance(last.x0, drawn) < 0.006  # 20 draws of the data stay within 0.003
 
 
 def test_the_energy_distance_sees_what_it_should() -> None:
-    drawn = mixture(Cosine()).sample(3600, torch.Generator().manual_seed(6))
+    drawn = mixture(Cosine()).sample(2600, torch.Generator().manual_seed(6))
     assert energy_distance(drawn[:600], drawn[600:]) < 0.003
     assert energy_distance(1.15 * drawn[:600], drawn[600:]) > 0.006
 
@@ -98,7 +102,7 @@ def test_the_energy_distance_sees_what_it_should() -> None:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_is_finite_at_every_end(sampler: str) -> None:
     """Pure noise at the start, no noise at the end, and few steps between, in float32."""
-    plans = [Tolerance(relative=0.05)] if sampler in ADAPTIVE else [1, 2, 5]
+    plans = [Tolerance(relative=0.2, absolute=0.05)] if sampler in ADAPTIVE else [1, 2, 5]
     for schedule in (*(cls() for cls in SCHEDULES.values()), RectifiedFlow(clip=1e-3)):
         data = Gaussian(0.3, 0.5, schedule)
         x = start_of(data, 3).float()
@@ -151,11 +155,20 @@ def test_the_wrong_kind_of_plan_is_refused_before_any_call(sampler: str) -> None
 @pytest.mark.parametrize("times", [[0.5], [0.2, 0.8], [0.8, 0.8], [[0.8, 0.2]]])
 def test_times_that_do_not_fall_are_refused(times: list[float]) -> None:
     data = Gaussian(0.3, 0.5, Cosine())
-    walk = SAMPLERS["ddim"](
+    walk = SAMPLERS["dpm++2m"](
         data.denoise, start_of(data, 2), torch.tensor(times), data.schedule, Random(0, [0, 1])
     )
     with pytest.raises(ValueError, match="each below the one before"):
         next(walk)
+
+
+@pytest.mark.parametrize("name", ["ddim", "euler", "heun"])
+def test_these_go_back_the_way_they_came(name: str) -> None:
+    data, plan = Gaussian(0.3, 0.5, Cosine()), torch.linspace(0.9, 0.1, 201, dtype=torch.float64)
+    x, random = start_of(data, 2), Random(0, range(2))
+    *_, there = SAMPLERS[name](data.denoise, x, plan, data.schedule, random)
+    *_, back = SAMPLERS[name](data.denoise, there.x, plan.flip(0), data.schedule, random)
+    torch.testing.assert_close(back.x, x, rtol=0.02, atol=0.02)
 
 
 def test_ancestral_steps_have_the_posterior_variance() -> None:
@@ -238,7 +251,7 @@ def test_euler_is_ddim_on_straight_paths() -> None:
 def test_a_tighter_tolerance_costs_more_calls_and_errs_less() -> None:
     data = mixture(Cosine())
     x = torch.randn(20, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    truth = last_step("heun", data, x, SPACINGS["log-snr"](data.schedule, 1000)).x0
+    truth = last_step("unipc", data, x, SPACINGS["log-snr"](data.schedule, 400)).x0
     calls, errors = [], []
     for size in (3e-2, 3e-3, 3e-4):
         counted = Counted(data.denoise)

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from noiseloom.errors import InputError, MachineError
-from noiseloom.evaluate import page
+from noiseloom.evaluate import page_parts
 from noiseloom.evaluate.curves import write_curves
 from noiseloom.evaluate.facts import read_facts
 from noiseloom.evaluate.report import write_report
@@ -396,8 +396,8 @@ def test_an_unfinished_run_says_how_far_it_is(full):
 
 
 def test_a_large_picture_is_shrunk(full, monkeypatch):
-    monkeypatch.setattr(page, "MOST_BYTES", 10_000)
-    monkeypatch.setattr(page, "SHRUNK_WIDTH", 20)
+    monkeypatch.setattr(page_parts, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(page_parts, "SHRUNK_WIDTH", 20)
     (full / "samples" / "final.png").write_bytes(png((100, 90)))
     write_report(full)
     content = (full / "report.html").read_text()
@@ -405,7 +405,7 @@ def test_a_large_picture_is_shrunk(full, monkeypatch):
 
 
 def test_a_gif_too_large_is_named(full, monkeypatch):
-    monkeypatch.setattr(page, "MOST_BYTES", 100)
+    monkeypatch.setattr(page_parts, "MOST_BYTES", 100)
     write_report(full)
     assert "samples/denoising.gif" in "".join(read(full / "report.html").text)
 

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from noiseloom.networks.unet import Config, ResidualBlock, group_norm
+from noiseloom.networks.residual_block import ResidualBlock, group_norm
+from noiseloom.networks.unet import Config
 from noiseloom.seeds import Random
 from noiseloom.training.optimizers import AdamW, Muon, is_hidden_matrix
 

@@ -305,6 +305,10 @@ def test_labels_by_name_number_and_in_turn() -> None:
     [
         ({"steps": 0}, "at least 1"),
         ({"sampler": "huen"}, "Did you mean 'heun'"),
+        ({"spacing": "karas"}, "Did you mean 'karras'"),
+        ({"tolerance": 0.1}, "takes no tolerance"),
+        ({"sampler": "adaptive", "steps": 5}, "chooses how many steps"),
+        ({"sampler": "adaptive", "spacing": "karras"}, "chooses its own times"),
         ({"guidance": -1.0}, "0 or more"),
         ({"num": 0}, "allowed: 1 on"),
     ],
@@ -312,6 +316,16 @@ def test_labels_by_name_number_and_in_turn() -> None:
 def test_impossible_samples_are_refused(finished: Run, how, said: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=said):
         finished.sample(**{"num": 2, **how})
+
+
+def test_a_tolerance_takes_the_place_of_steps(finished: Run) -> None:
+    """Batches that need different numbers of steps still make frames of all items."""
+    drawn = finished.sample(
+        num=3, sampler="adaptive", tolerance=0.2, batch_size=2, keep_frames=True
+    )
+    assert drawn.frames is not None and len(drawn.items) == 3
+    assert all(len(frame) == 3 for frame in drawn.frames)
+    assert (drawn.frames[-1] == drawn.items).all()
 
 
 def test_a_run_is_never_overwritten(finished: Run, tmp_path: Path) -> None:

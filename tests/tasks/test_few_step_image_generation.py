@@ -101,7 +101,7 @@ def test_what_guidance_adds_is_asked_for_within_its_interval_alone() -> None:
     student = build_student(Consistency())
     teacher, xt = student.teacher, torch.randn(4, 2)
     t = torch.tensor([0.1, 0.4, 0.6, 0.9])
-    guided = teacher.denoise(Request(labels=LABELS))(xt, t).x0
+    guided = teacher.walk(Request(labels=LABELS)).denoise(xt, t).x0
     plain = teacher.model(xt, t, LABELS).x0
     push = student._push(xt, t, LABELS)
     torch.testing.assert_close(push, guided - plain)

@@ -53,6 +53,39 @@ def test_the_loss_falls() -> None:
     assert np.mean(losses[-10:]) < 0.1 * np.mean(losses[:10])
 
 
+class Tending(Regression):
+    """Keeps what it finds when it is tended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[torch.Tensor, torch.Tensor, float]] = []
+
+    def tend(self, random: Random) -> None:
+        gradient = self.model.weight.grad
+        assert gradient is not None
+        number = float(random.uniform("number"))
+        self.found.append((gradient.clone(), self.model.weight.detach().clone(), number))
+
+
+def tended(accumulate: int) -> list[tuple[torch.Tensor, torch.Tensor, float]]:
+    """What a task finds in three steps; the weights it finds are those of before the step."""
+    config = TrainingConfig(steps=3, batch_size=8, accumulate=accumulate, optimizer=AdamW())
+    task = Tending()
+    training = Training(config, task, Split(ITEMS), "float32", 3)
+    before = [task.model.weight.detach().clone()]
+    before += [task.model.weight.detach().clone() for _ in training.run()]
+    assert all(w.equal(own) for (_, w, _), own in zip(task.found, before[:-1], strict=True))
+    return task.found
+
+
+def test_a_task_is_tended_between_backward_and_update_with_the_batch_s_gradient() -> None:
+    whole, parts = tended(1), tended(4)
+    for (gradient, _, number), (same, _, same_number) in zip(whole, parts, strict=True):
+        torch.testing.assert_close(gradient, same)
+        assert gradient.abs().max() > 0 and number == same_number
+    assert len({number for *_, number in whole}) == 3
+
+
 @pytest.mark.parametrize("accumulate", [2, 4, 8])
 def test_micro_batches_are_one_batch(accumulate: int) -> None:
     whole, parts = make(), make(accumulate=accumulate)

@@ -8,7 +8,9 @@ import torch
 
 from noiseloom.cli import main
 from noiseloom.errors import InputError
+from noiseloom.evaluate.facts import read_facts
 from noiseloom.evaluate.kernel import KernelDistance, negative_distance
+from noiseloom.evaluate.page_tuning import ema_sweep
 from noiseloom.runs import Recipe, Run
 from noiseloom.tuning.averages import WIDTHS, sweep_averages, sweep_in_words
 
@@ -34,6 +36,8 @@ def test_each_width_is_measured_as_evaluate_would(run: Run) -> None:
     assert swept["rows"][0]["energy_distance"] == pytest.approx(raw, rel=1e-6)
     assert run.read_json("ema_sweep.json")["metric"] == "energy_distance"
     assert "*" in sweep_in_words(swept, run.folder)
+    section = ema_sweep(read_facts(run.folder))
+    assert "<h2>Averages of the weights</h2>" in section and "polyline" in section
 
 
 def test_each_half_is_of_other_held_out_items(run: Run) -> None:

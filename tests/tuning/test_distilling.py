@@ -12,7 +12,7 @@ import pytest
 from noiseloom.cli import main
 from noiseloom.errors import ConfigError, InputError
 from noiseloom.evaluate.facts import read_facts
-from noiseloom.evaluate.few_steps_section import few_steps
+from noiseloom.evaluate.page_few_steps import few_steps
 from noiseloom.runs import Recipe, Run
 from noiseloom.training.loop import Progress
 from noiseloom.tuning.distilling import curve_in_words, measure_curve, student_recipe

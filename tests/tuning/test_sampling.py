@@ -8,6 +8,8 @@ import pytest
 
 from noiseloom.cli import main
 from noiseloom.errors import InputError
+from noiseloom.evaluate.facts import read_facts
+from noiseloom.evaluate.page_tuning import ema_sweep, tuned_sampler
 from noiseloom.runs import Recipe, Run
 from noiseloom.training.loop import Note
 from noiseloom.tuning.sampling import tune_sampler
@@ -75,3 +77,18 @@ def test_a_classifier_has_no_sampler(tmp_path: Path, capsys: pytest.CaptureFixtu
     run.train(evaluate=False)
     assert main(["tune-sampler", str(run.folder)]) == 2
     assert "has no sampler to tune" in capsys.readouterr().err
+
+
+def test_the_report_shows_what_was_found(run: Run, tuned: dict) -> None:
+    section = tuned_sampler(read_facts(run.folder))
+    assert "<h2>Tuned sampler</h2>" in section and "ddim, 50 steps" in section
+    assert section in (run.folder / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"metric": "x", "report": {"tuned": 3}}'])
+def test_what_is_damaged_is_not_shown(run: Run, tmp_path: Path, text: str) -> None:
+    (tmp_path / "recipe.yaml").write_bytes((run.folder / "recipe.yaml").read_bytes())
+    for name in ("sampler.json", "ema_sweep.json"):
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    facts = read_facts(tmp_path)
+    assert tuned_sampler(facts) == "" and ema_sweep(facts) == ""

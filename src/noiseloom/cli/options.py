@@ -26,7 +26,33 @@ Spacing = Annotated[
 Tolerance = Annotated[
     float | None, typer.Option(help="The error that an adaptive sampler may make in a move.")
 ]
-Guidance = Annotated[float | None, typer.Option(help="How strongly labels are followed; 1 is off.")]
+Guidance = Annotated[
+    float | None,
+    typer.Option(help="How strongly samples are guided; 1 is off (by a classifier: 0)."),
+]
+GuidanceInterval = Annotated[
+    tuple[float, float] | None,
+    typer.Option(metavar="LOW HIGH", help="From which to which t it guides; 0 clean, 1 noise."),
+]
+Rescale = Annotated[
+    float | None, typer.Option(help="How far guided contrast is brought back: 0 not, 1 wholly.")
+]
+Negative = Annotated[
+    str | None, typer.Option(metavar="LABEL", help="A class that guidance leads away from.")
+]
+Autoguide = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARE|STEP|RUN",
+        help="Guide by an earlier checkpoint, such as 0.3 of the run, or by a weaker run.",
+    ),
+]
+GuidingClassifier = Annotated[
+    str | None,
+    typer.Option(
+        "--classifier", metavar="RUN", help="Guide by a classifier trained with task.noise."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from noiseloom.evaluate.columns import columns
 from noiseloom.evaluate.commands import use
+from noiseloom.evaluate.likelihood import sentences
 from noiseloom.networks import Answer
 
 _WORTH_OPENING = {
@@ -15,6 +16,7 @@ _WORTH_OPENING = {
     "samples/final.png": "a sheet of samples",
     "samples/denoising.gif": "from noise to samples",
     "samples/predictions.png": "held-out items and what is read in them",
+    "samples/reconstructions.png": "held-out images over what came back of them",
     "samples/mistakes.png": "the surest of its mistakes",
     "curves.png": "loss and speed over training",
 }
@@ -28,10 +30,9 @@ def figures(evaluation: Mapping[str, Any]) -> str:
             name.replace("_", " "),
             _number(value),
             _range(own.intervals.get(name)),
-            *(_number(other.metrics[name]) for other in others),
+            *(_number(other.metrics.get(name)) for other in others),
         ]
         for name, value in own.metrics.items()
-        if all(name in other.metrics for other in others)
     ]
     if not rows:
         return ""
@@ -52,6 +53,12 @@ def figures(evaluation: Mapping[str, Any]) -> str:
         for row in table
     ]
     return "\n".join([f"Measured ({how}):", *(f"  {line}" for line in lines), *_alarms(evaluation)])
+
+
+def scores(evaluation: Mapping[str, Any]) -> str:
+    """The likelihood of an evaluation.json in words."""
+    first, *others = sentences(evaluation["likelihood"])
+    return "\n".join([first, *(f"  {text}" for text in others)])
 
 
 def _alarms(evaluation: Mapping[str, Any]) -> list[str]:

@@ -21,13 +21,14 @@ from noiseloom.config.commented import write_commented
 from noiseloom.config.document import Document, from_mapping, read_text, read_yaml, write_yaml
 from noiseloom.config.overrides import override
 from noiseloom.config.reader import FieldErrors, parse
-from noiseloom.config.references import RunReference, references
+from noiseloom.config.references import Earlier, RunReference, references
 from noiseloom.config.schema import Entry, describe, option, to_mapping, word_of
 from noiseloom.errors import ConfigError, Problem
 
 __all__ = [
     "ConfigError",
     "Document",
+    "Earlier",
     "Entry",
     "FieldErrors",
     "Problem",

@@ -21,6 +21,20 @@ class RunReference:
     raw: bool = option(False, "its weights themselves, not their average")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """An earlier checkpoint of the same run, the kept one nearest to `at`."""
+
+    at: float = option(0.3, "below 1 a share of the run's steps, from 1 on a step")
+
+    def __post_init__(self) -> None:
+        if not self.at > 0 or (self.at >= 1 and not float(self.at).is_integer()):
+            raise ValueError(
+                f"at is {self.at}; allowed is a share of the run's steps above 0 and below 1, or "
+                "a step, a whole number"
+            )
+
+
 def references(config: Any, path: str = "") -> dict[str, RunReference]:
     """All references in a config, by dotted key."""
     found: dict[str, RunReference] = {}

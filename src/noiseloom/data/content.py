@@ -19,8 +19,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import noiseloom
 from noiseloom.errors import MachineError
 from noiseloom.media import aside
 
@@ -59,6 +61,18 @@ def file_digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return UNREADABLE
+
+
+@cache
+def source_digest(modules: tuple[str, ...]) -> str:
+    """A hash of the source of `modules` (paths in the package, no suffix).
+
+    What is kept of their work is keyed by it, so that a change to them is never read past.
+    """
+    digest = hashlib.sha256()
+    for name in modules:
+        digest.update((Path(noiseloom.__file__).parent / f"{name}.py").read_bytes())
+    return digest.hexdigest()
 
 
 def combined(names: Iterable[str], digests: Iterable[str]) -> str:

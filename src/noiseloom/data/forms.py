@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL.Image import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from noiseloom.data import augmentation
 from noiseloom.errors import MachineError
@@ -43,9 +43,24 @@ class Form(ABC):
         """Stored items as the model sees them: float32 on the CPU, a copy."""
 
     @property
+    def levels(self) -> tuple[float, float, int] | None:
+        """The values that numbers take as the model sees them: first, step, how many; None: any."""
+        return None
+
+    @property
     def flip(self) -> bool:
         """Whether an item mirrored left-right is as good an item, and training sees either."""
         return False
+
+    @property
+    def is_latent(self) -> bool:
+        """Whether the model sees not the items themselves but an autoencoder's latents of them."""
+        return False
+
+    @property
+    def state(self) -> nn.Module | None:
+        """What a checkpoint must hold for the form to read the model's items; None: nothing."""
+        return None
 
     @property
     def told(self) -> int:
@@ -94,6 +109,11 @@ class ImageForm(Form):
         """(B, H, W, C) uint8 to (B, C, H, W) in [-1, 1]."""
         pixels = torch.from_numpy(np.array(items, dtype=np.uint8)).permute(0, 3, 1, 2)
         return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
+
+    @property
+    def levels(self) -> tuple[float, float, int]:
+        """256 levels from -1 to 1."""
+        return -1.0, 1 / 127.5, 256
 
     @property
     def told(self) -> int:

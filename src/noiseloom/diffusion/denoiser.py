@@ -16,8 +16,10 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from noiseloom.diffusion.levels import Levels
 from noiseloom.diffusion.process import READ, SOLVE, Target, check_pairing
 from noiseloom.diffusion.schedules import Coefficients, Schedule
+from noiseloom.diffusion.uncertainty import Uncertainty
 from noiseloom.seeds import Random
 
 Preconditioning = Literal["input", "edm"]
@@ -30,8 +32,11 @@ CLEAN_LEVEL = -MOST_LOG_SNR / 8  # what a network is told of data without noise
 class Prediction:
     """What a denoiser says at (xt, t): x0, noise, velocity, v and score, whatever was predicted.
 
-    `output` is the network's answer in terms of `target`; all tensors have xt's shape. `data_std`
-    is the spread of the data that a `Denoiser` knows, a scalar.
+    `output` is the network's answer in terms of `target`; all tensors have xt's shape. Of the data
+    a `Denoiser` knows its spread, `data_std` (a scalar), and the `levels` it takes (None: any
+    number). What else a network has learned is there or None: `interpolation`, of xt's shape, where
+    between the two variances of a step it is (`posterior`); `uncertainty` (B,), the logarithm of
+    the loss to be expected.
     """
 
     output: Tensor
@@ -39,6 +44,9 @@ class Prediction:
     xt: Tensor
     at: Coefficients
     data_std: Tensor | None = None
+    levels: Levels | None = None
+    interpolation: Tensor | None = None
+    uncertainty: Tensor | None = None
 
     @cached_property
     def _pair(self) -> tuple[Tensor, Tensor]:
@@ -88,9 +96,14 @@ class Statistics:
     std: float
 
 
-def noise_level(schedule: Schedule, t: Tensor) -> Tensor:
-    """What a network is told of the noise at `t`: -log-SNR / 8, at most 1 of either sign."""
-    return -schedule.log_snr(t).clamp(-MOST_LOG_SNR, MOST_LOG_SNR) / 8
+def noise_level(schedule: Schedule, t: Tensor, most_log_snr: float = MOST_LOG_SNR) -> Tensor:
+    """What a network is told of the noise at `t`: -log-SNR / 8, held within `most_log_snr`."""
+    return level_of(schedule.log_snr(t), most_log_snr)
+
+
+def level_of(log_snr: Tensor, most_log_snr: float = MOST_LOG_SNR) -> Tensor:
+    """What a network is told where the log-SNR is `log_snr`."""
+    return -log_snr.clamp(-most_log_snr, most_log_snr) / 8
 
 
 def check_preconditioning(preconditioning: Preconditioning, target: Target) -> None:
@@ -105,7 +118,11 @@ def check_preconditioning(preconditioning: Preconditioning, target: Target) -> N
 class Denoiser(nn.Module):
     """`network(x, level, condition, random)` made into a denoiser for one schedule and one target.
 
-    Raises ValueError where the target cannot be learned on the schedule.
+    With `learned_variance` the network answers two numbers for each of the item's, of which the
+    second, in [-1, 1] where it has learned, is the place between the variances of a step; with
+    `uncertainty` the loss to be expected at a noise level is learned, too. The network is told no
+    difference between log-SNRs beyond `most_log_snr` of either sign. Raises ValueError where
+    the target cannot be learned on the schedule.
     """
 
     data_mean: Tensor
@@ -119,6 +136,10 @@ class Denoiser(nn.Module):
         target: Target,
         preconditioning: Preconditioning = "input",
         statistics: Statistics,
+        levels: Levels | None = None,
+        learned_variance: bool = False,
+        uncertainty: bool = False,
+        most_log_snr: float = MOST_LOG_SNR,
     ) -> None:
         super().__init__()
         check_pairing(target, schedule)
@@ -127,6 +148,10 @@ class Denoiser(nn.Module):
         self.schedule = schedule
         self.target: Target = target
         self.preconditioning = preconditioning
+        self.levels = levels
+        self.most_log_snr = most_log_snr
+        self.learned_variance = learned_variance
+        self.uncertainty = Uncertainty() if uncertainty else None
         self.register_buffer("data_mean", statistics.mean)
         self.register_buffer("data_std", torch.tensor(statistics.std))
 
@@ -137,14 +162,22 @@ class Denoiser(nn.Module):
 
         With `random`, drop-out is on.
         """
-        at = self.schedule.at(t, like=xt)
+        exact = self.schedule.at(t.double(), like=xt)
+        at = Coefficients(*(curve.to(t.dtype) for curve in exact))
         s = self.data_std.to(xt.dtype)
-        variance = at.alpha**2 * s**2 + at.sigma**2
+        square = s**2
+        variance = at.alpha**2 * square + at.sigma**2
+        c_in = variance.rsqrt()
         centred = xt - at.alpha * self.data_mean
-        level = noise_level(self.schedule, t)
-        output = self.network(centred * variance.rsqrt(), level, condition, random).to(xt.dtype)
+        level = level_of(exact.log_snr.reshape(t.shape).to(t.dtype), self.most_log_snr)
+        output = self.network(centred * c_in, level, condition, random).to(xt.dtype)
+        interpolation = None
+        if self.learned_variance:
+            output, place = output.chunk(2, dim=1)
+            interpolation = (place + 1) / 2
         if self.preconditioning == "edm":
-            c_skip = at.alpha * s**2 / variance
-            c_out = s * at.sigma * variance.rsqrt()
+            c_skip = at.alpha * square / variance
+            c_out = s * at.sigma * c_in
             output = self.data_mean + c_skip * centred + c_out * output
-        return Prediction(output, self.target, xt, at, s)
+        doubt = None if self.uncertainty is None else self.uncertainty(level)
+        return Prediction(output, self.target, xt, at, s, self.levels, interpolation, doubt)

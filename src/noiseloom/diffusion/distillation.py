@@ -15,9 +15,10 @@ from torch import Tensor
 
 from noiseloom.config import option
 from noiseloom.diffusion.denoiser import Denoise
-from noiseloom.diffusion.objectives import TIMES, LogitNormal, Times, VelocityLoss
+from noiseloom.diffusion.objectives import VelocityLoss
 from noiseloom.diffusion.process import add_noise
 from noiseloom.diffusion.schedules import Schedule, expand
+from noiseloom.diffusion.times import TIMES, LogitNormal, Times
 from noiseloom.seeds import Random
 
 LEAST_WEIGHED = 0.05  # the share of t's range below which an error is not weighed more

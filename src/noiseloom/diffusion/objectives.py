@@ -1,29 +1,47 @@
-"""Training objectives and the distributions of training times.
+"""Training objectives: what is minimised at the times that a run draws.
 
 An objective turns a prediction and the truth into one loss per item (mean over the item's numbers).
+The variational bounds are sums or integrals over all times, whichever are drawn: their losses are
+divided by how often a time is drawn, so that their mean is the bound in nats per number, without
+the terms that have nothing to learn. `bound` holds their mathematics.
 """
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from noiseloom.config import option
+from noiseloom.diffusion.bound import Chain, continuous_weight
 from noiseloom.diffusion.denoiser import Prediction
 from noiseloom.diffusion.process import READ
-from noiseloom.diffusion.schedules import Schedule
-from noiseloom.seeds import Random
+from noiseloom.diffusion.schedules import Schedule, expand
+from noiseloom.diffusion.times import HIGHEST_LOG_SNR
 
 
 class Objective(ABC):
     """Loss per item, shape (items,), of a prediction at times `t`."""
 
+    learns_variance: ClassVar[bool] = False
+
     @abstractmethod
     def losses(
-        self, prediction: Prediction, x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule
-    ) -> Tensor: ...
+        self,
+        prediction: Prediction,
+        x0: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        schedule: Schedule,
+        density: Tensor | None = None,
+    ) -> Tensor:
+        """`density` (items,) is how often the times are drawn there; None: evenly."""
+
+    def visited(self, t: Tensor, schedule: Schedule) -> Tensor:
+        """The times (items,) at which the losses of drawn times `t` are taken."""
+        return t
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +49,13 @@ class Simple(Objective):
     """Mean squared error of the target itself (Ho et al. 2020, arXiv:2006.11239, eq. 14)."""
 
     def losses(
-        self, prediction: Prediction, x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule
+        self,
+        prediction: Prediction,
+        x0: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        schedule: Schedule,
+        density: Tensor | None = None,
     ) -> Tensor:
         truth = READ[prediction.target](x0, noise, prediction.at)
         return _mean_square(prediction.output - truth)
@@ -52,7 +76,13 @@ class VelocityLoss(Objective):
         _check_range("t_floor", self.t_floor, above=0, below=1)
 
     def losses(
-        self, prediction: Prediction, x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule
+        self,
+        prediction: Prediction,
+        x0: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        schedule: Schedule,
+        density: Tensor | None = None,
     ) -> Tensor:
         at = schedule.at(t.clamp(min=self.t_floor), like=x0)
         per_x0 = at.d_alpha - at.alpha * at.d_sigma / at.sigma
@@ -74,7 +104,13 @@ class MinSNR(Objective):
         _check_range("gamma", self.gamma, above=0)
 
     def losses(
-        self, prediction: Prediction, x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule
+        self,
+        prediction: Prediction,
+        x0: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        schedule: Schedule,
+        density: Tensor | None = None,
     ) -> Tensor:
         weight = _snr(prediction).clamp(max=self.gamma)
         return _mean_square(weight.sqrt() * (prediction.x0 - x0))
@@ -95,7 +131,13 @@ class EDMLoss(Objective):
         _check_range("sigma_floor", self.sigma_floor, above=0)
 
     def losses(
-        self, prediction: Prediction, x0: Tensor, noise: Tensor, t: Tensor, schedule: Schedule
+        self,
+        prediction: Prediction,
+        x0: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        schedule: Schedule,
+        density: Tensor | None = None,
     ) -> Tensor:
         if prediction.data_std is None:
             raise ValueError(
@@ -104,6 +146,108 @@ class EDMLoss(Objective):
             )
         weight = prediction.data_std**-2 + _snr(prediction).clamp(max=self.sigma_floor**-2)
         return _mean_square(weight.sqrt() * (prediction.x0 - x0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variational(Objective):
+    """The bound of a chain of `steps` steps (Ho et al. 2020, arXiv:2006.11239, eq. 5).
+
+    Each drawn time stands for the step it lies in. Of the bound's terms L_0 is that of a Gaussian
+    decoder over the levels of 8-bit data, or of its density where data has none.
+    """
+
+    learns_variance: ClassVar[bool] = True
+
+    steps: int = option(1000, "steps of the chain, evenly spaced in t")
+
+    def __post_init__(self) -> None:
+        _check_steps(self.steps)
+
+    def visited(self, t: Tensor, schedule: Schedule) -> Tensor:
+        return Chain(schedule, self.steps).visited(t)
+
+    def losses(
+        self,
+        prediction: Prediction,
+        x0: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        schedule: Schedule,
+        density: Tensor | None = None,
+    ) -> Tensor:
+        chain = Chain(schedule, self.steps)
+        terms = chain.terms(prediction, x0, chain.index(t)).flatten(1).mean(dim=1)
+        return self.steps * terms / _relative(density, t, schedule).to(terms)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hybrid(Objective):
+    """The simple loss, and a little of the bound for the variance alone.
+
+    (Nichol & Dhariwal 2021, arXiv:2102.09672, eq. 16.) The bound's gradient does not reach what the
+    network says of the mean. Times are those of `variational`.
+    """
+
+    learns_variance: ClassVar[bool] = True
+
+    steps: int = option(1000, "steps of the chain, evenly spaced in t")
+    bound: float = option(0.001, "weight of the bound, in nats per number, beside the simple loss")
+
+    def __post_init__(self) -> None:
+        _check_steps(self.steps)
+        _check_range("bound", self.bound, above=0)
+
+    def visited(self, t: Tensor, schedule: Schedule) -> Tensor:
+        return Chain(schedule, self.steps).visited(t)
+
+    def losses(
+        self,
+        prediction: Prediction,
+        x0: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        schedule: Schedule,
+        density: Tensor | None = None,
+    ) -> Tensor:
+        simple = Simple().losses(prediction, x0, noise, t, schedule)
+        fixed = replace(prediction, output=prediction.output.detach())
+        bound = Variational(steps=self.steps).losses(fixed, x0, noise, t, schedule, density)
+        return simple + self.bound * bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContinuousBound(Objective):
+    """The bound of infinitely many steps, -dSNR/dt / 2 times the squared error of x0.
+
+    (Kingma et al. 2021, arXiv:2107.00630, eq. 17.) It depends on the schedule through the range
+    of its log-SNR alone. Above `highest_log_snr` the data is read off xt, by a decoder that has
+    nothing to learn: nearer to the data the weight has no bound. Times `uniform-log-snr` suit it:
+    of others a few that are seldom drawn make up most of the loss.
+    """
+
+    highest_log_snr: float = option(HIGHEST_LOG_SNR, "cleaner times are left to the decoder")
+
+    def losses(
+        self,
+        prediction: Prediction,
+        x0: Tensor,
+        noise: Tensor,
+        t: Tensor,
+        schedule: Schedule,
+        density: Tensor | None = None,
+    ) -> Tensor:
+        inside = schedule.log_snr(t) <= self.highest_log_snr + 1e-3  # t is a number of 24 bits
+        span = schedule.t_max - schedule.t_min
+        weight = torch.where(inside, span * continuous_weight(schedule, t), 0.0)
+        weight = expand((weight / _relative(density, t, schedule)).to(x0), x0)
+        return _mean_square(weight.sqrt() * (prediction.x0 - x0))
+
+
+def _relative(density: Tensor | None, t: Tensor, schedule: Schedule) -> Tensor:
+    """How often times are drawn, relative to evenly, in float64."""
+    if density is None:
+        return torch.ones_like(t, dtype=torch.float64)
+    return density.double() * (schedule.t_max - schedule.t_min)
 
 
 def _snr(prediction: Prediction) -> Tensor:
@@ -117,6 +261,11 @@ def _check_range(name: str, value: float, *, above: float, below: float = math.i
         raise ValueError(f"{name} is {value}; allowed is above {above}{upper}")
 
 
+def _check_steps(steps: int) -> None:
+    if steps < 1:
+        raise ValueError(f"steps is {steps}; a chain has at least 1")
+
+
 def _mean_square(error: Tensor) -> Tensor:
     return error.square().flatten(1).mean(dim=1)
 
@@ -126,77 +275,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "velocity": VelocityLoss,
     "min-snr": MinSNR,
     "edm": EDMLoss,
-}
-
-
-class Times(ABC):
-    """A distribution of training times."""
-
-    @abstractmethod
-    def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
-        """The time below which a share `u` of all times lies; float64 in, float64 out."""
-
-    def sample(self, schedule: Schedule, random: Random) -> Tensor:
-        """One time for each of `random`'s items, float32, within the schedule's range.
-
-        The times of a batch are stratified (Kingma et al. 2021, arXiv:2107.00630, I.1): that
-        every part of the range is met makes the batch's loss less noisy.
-        """
-        times = self.quantile(random.stratified("times"), schedule).clamp(
-            schedule.t_min, schedule.t_max
-        )
-        return times.float()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Uniform(Times):
-    """Every time of the schedule's range equally often."""
-
-    def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
-        return schedule.t_min + u * (schedule.t_max - schedule.t_min)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogitNormal(Times):
-    """t = sigmoid(mean + std z) (Esser et al. 2024, arXiv:2403.03206, eq. 19).
-
-    `uniform` of the times are spread evenly instead: sampling starts at an end which the normal
-    never reaches, and what the network says there without having learned it shifts every sample.
-    """
-
-    mean: float = option(0.0, "above 0: more often noisy than clean")
-    std: float = option(1.0, "spread of logit(t)")
-    uniform: float = option(0.02, "share of the times drawn evenly, so that the ends are learned")
-
-    def __post_init__(self) -> None:
-        _check_range("std", self.std, above=0)
-        if not 0 <= self.uniform <= 1:
-            raise ValueError(f"uniform is {self.uniform}; allowed is 0 to 1")
-
-    def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
-        normal = ((u - self.uniform) / (1 - self.uniform + 1e-12)).clamp(1e-12, 1 - 1e-12)
-        evenly = schedule.t_min + u / (self.uniform + 1e-12) * (schedule.t_max - schedule.t_min)
-        logit = self.mean + self.std * torch.special.ndtri(normal)
-        return torch.where(u < self.uniform, evenly, torch.sigmoid(logit))
-
-
-@dataclass(frozen=True, kw_only=True)
-class LogNormalSigma(Times):
-    """log(sigma / alpha) normal (Karras et al. 2022, arXiv:2206.00364, table 1)."""
-
-    mean: float = option(-1.2, "mean of log(sigma / alpha)")
-    std: float = option(1.2, "spread of log(sigma / alpha)")
-
-    def __post_init__(self) -> None:
-        _check_range("std", self.std, above=0)
-
-    def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
-        log_ratio = self.mean + self.std * torch.special.ndtri(u)
-        return schedule.t_of_log_snr(-2 * log_ratio)
-
-
-TIMES: dict[str, type[Times]] = {
-    "uniform": Uniform,
-    "logit-normal": LogitNormal,
-    "log-normal-sigma": LogNormalSigma,
+    "variational": Variational,
+    "hybrid": Hybrid,
+    "vdm": ContinuousBound,
 }

@@ -4,6 +4,7 @@ import inspect
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Annotated, Any, Self
 
 import torch
@@ -141,12 +142,17 @@ class Sampling:
             return plan_times(schedule, self.steps, shift=self.shift)
         return SPACINGS[self.spacing](schedule, self.steps)
 
+    @property
+    def function(self) -> Sampler:
+        """The sampler with the settings given, to be called as every sampler is."""
+        settings = self._settings()
+        return partial(SAMPLERS[self.name], **settings) if settings else SAMPLERS[self.name]
+
     def walk(
         self, denoise: Denoise, x: Tensor, schedule: Schedule, random: Random
     ) -> Iterator[Step]:
         """Walk from `x`, at the schedule's t_max; ValueError as `check_fits`, before any step."""
-        plan = self.plan(schedule)
-        return SAMPLERS[self.name](denoise, x, plan, schedule, random, **self._settings())
+        return self.function(denoise, x, self.plan(schedule), schedule, random)
 
     def calls(self, schedule: Schedule) -> int | None:
         """Network calls that a walk makes, None where it depends on the samples."""

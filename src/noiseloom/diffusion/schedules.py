@@ -26,6 +26,11 @@ class Coefficients(NamedTuple):
     d_alpha: Tensor
     d_sigma: Tensor
 
+    @property
+    def log_snr(self) -> Tensor:
+        """log(alpha² / sigma²); +infinity where there is no noise, -infinity where only noise."""
+        return 2 * (self.alpha.log() - self.sigma.log())
+
 
 class Schedule(ABC):
     """`xt = alpha(t) x0 + sigma(t) noise` for t in [t_min, t_max], t = 1 being noise."""
@@ -58,8 +63,7 @@ class Schedule(ABC):
 
     def log_snr(self, t: Tensor) -> Tensor:
         """log(alpha² / sigma²); +infinity where there is no noise, -infinity where only noise."""
-        alpha, sigma, _, _ = self._curves(t.double())
-        return (2 * (alpha.log() - sigma.log())).to(t.dtype)
+        return self._curves(t.double()).log_snr.to(t.dtype)
 
     @property
     def reaches_pure_noise(self) -> bool:

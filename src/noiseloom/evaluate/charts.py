@@ -61,10 +61,10 @@ def line_chart(
     lines: Sequence[Line],
     log: bool = True,
     *,
-    along: str = "step",
+    across: str = "step",
     doubling: bool = False,
 ) -> str:
-    """Lines over training steps, or what else x is called (`along`); empty without any.
+    """Lines over training steps, or what `across` names; empty where there is nothing to draw.
 
     With `log` the axis is logarithmic where the values span a wide range; with `doubling` that of x
     is, whatever its range.
@@ -78,7 +78,7 @@ def line_chart(
     y_axis = y_axis_of(ys, log)
     parts = [
         f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(_spoken(title, lines, along), quote=True)}">'
+        f'aria-label="{escape(_spoken(title, lines, across), quote=True)}">'
     ]
     for tick in y_axis.ticks():
         y = y_axis.place(tick)
@@ -90,7 +90,7 @@ def line_chart(
         )
     for tick, anchor in ((x_axis.low, "start"), (x_axis.high, "end")):
         x = x_axis.place(tick)
-        label = escape(f"{along} {tick:,.0f}")
+        label = f"{across} {_across(tick)}"
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 6}" text-anchor="{anchor}">{label}</text>')
     for line in lines:
         path = " ".join(f"{x_axis.place(x):.1f},{y_axis.place(y):.1f}" for x, y in line.points)
@@ -163,7 +163,11 @@ def smoothed(points: Sequence[Point], window: float) -> list[Point]:
     return result
 
 
-def _spoken(title: str, lines: Sequence[Line], along: str) -> str:
+def _spoken(title: str, lines: Sequence[Line], across: str) -> str:
     first, last = lines[0].points[0], lines[0].points[-1]
-    start = f"{number(first[1])} at {along} {first[0]:,.0f}"
-    return f"{title}: from {start} to {number(last[1])} at {along} {last[0]:,.0f}"
+    start = f"{number(first[1])} at {across} {_across(first[0])}"
+    return f"{title}: from {start} to {number(last[1])} at {across} {_across(last[0])}"
+
+
+def _across(value: float) -> str:
+    return f"{value:,.0f}" if float(value).is_integer() else number(value)

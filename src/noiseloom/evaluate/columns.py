@@ -1,6 +1,7 @@
 """The figures of an evaluation.json side by side: the run's own, and those they stand beside.
 
-Samples stand beside what real data scores, predictions beside plain baselines.
+Samples stand beside what real data scores, predictions beside plain baselines, reconstructions
+beside both.
 """
 
 from __future__ import annotations
@@ -37,8 +38,16 @@ def columns(evaluation: Mapping[str, Any]) -> tuple[Column, list[Column]]:
             )
             for name, one in baselines.items()
         ]
+        others += [_real(evaluation)] if evaluation.get("floor") else []
         return Column("This model", metrics, intervals), others
-    floor = evaluation.get("floor") or {}
-    legend = "what real data scores, and the range 95 % of draws fall in"
-    real = Column("Real data", floor, evaluation.get("floor_intervals") or {}, legend)
+    real = _real(evaluation)
     return Column("Samples", metrics, intervals), [real]
+
+
+def _real(evaluation: Mapping[str, Any]) -> Column:
+    return Column(
+        "Real data",
+        evaluation.get("floor") or {},
+        evaluation.get("floor_intervals") or {},
+        "what real data scores, and the range 95 % of draws fall in",
+    )

@@ -58,4 +58,16 @@ def _predict(folder: str, class_names: Sequence[str]) -> Use:
     )
 
 
-_USES = {"items": _draw, "classes": _predict}
+def _reconstruct(folder: str, class_names: Sequence[str]) -> Use:
+    train = "noiseloom train mnist-latent data.path=FOLDER task.autoencoder.run="
+    return Use(
+        verb="train",
+        does="reconstructs images",
+        lacks="reconstructs no images",
+        invitation="Train a model that draws in its latents, go on after a stop, or measure again:",
+        commands=(f"{train}{shlex.quote(folder)}",),
+        python=('run.reconstruct(["picture.png"]).picture().show()',),
+    )
+
+
+_USES = {"items": _draw, "classes": _predict, "reconstructions": _reconstruct}

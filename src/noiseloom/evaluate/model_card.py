@@ -27,6 +27,8 @@ def card(facts: Facts) -> str:
         parts.append("![Noise turning into samples](samples/denoising.gif)")
     if facts.picture("predictions.png"):
         parts.append("![Held-out items and the class read in each](samples/predictions.png)")
+    if facts.picture("reconstructions.png"):
+        parts.append("![Held-out images over what came back](samples/reconstructions.png)")
     if said := verdicts(facts):
         words = {"good": "", "fair": "Note: ", "bad": "Warning: "}
         lines = [f"- {words[verdict.level]}{_plain(verdict.text)}" for verdict in said]
@@ -54,6 +56,8 @@ def _what(facts: Facts) -> str:
         rows.append(("Data", items_in_words(facts)))
     if source := facts.data.get("source"):
         rows.append(("Source", str(source)))
+    if autoencoder := facts.recipe.get("task.autoencoder.run"):
+        rows.append(("Draws in the latents of", str(autoencoder)))
     if facts.trained_steps:
         took = f" in {duration(facts.seconds)}" if facts.seconds is not None else ""
         rows.append(("Training", f"{facts.trained_steps:,} steps{took}"))

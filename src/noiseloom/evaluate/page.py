@@ -6,39 +6,38 @@ there. Every text that comes from a file passes through `html.escape`.
 
 from __future__ import annotations
 
-import base64
-import io
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from html import escape
-from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from noiseloom.evaluate.charts import interval_chart, line_chart
-from noiseloom.evaluate.columns import Column, columns
+from noiseloom.evaluate.charts import line_chart
 from noiseloom.evaluate.commands import use as use_of
 from noiseloom.evaluate.curves import panels
 from noiseloom.evaluate.facts import Facts
-from noiseloom.evaluate.few_steps_section import few_steps
+from noiseloom.evaluate.page_density import likelihood, loss_by_time
+from noiseloom.evaluate.page_few_steps import few_steps
+from noiseloom.evaluate.page_figures import figures
+from noiseloom.evaluate.page_parts import details, pairs
+from noiseloom.evaluate.page_pictures import (
+    memorisation,
+    noising,
+    predictions,
+    reconstructions,
+    samples,
+)
 from noiseloom.evaluate.page_style import STYLE
+from noiseloom.evaluate.page_tuning import ema_sweep, tuned_sampler
 from noiseloom.evaluate.verdicts import verdicts
 from noiseloom.evaluate.wording import (
-    MEANINGS,
     duration,
     figure,
     items_in_words,
     meaning,
     network_in_words,
-    number,
     task_in_words,
 )
 from noiseloom.training.health import assess
 
-MOST_BYTES = 3_000_000  # of a picture; a larger one is shrunk
-SHRUNK_WIDTH = 1_400
-PREVIEWS = 3
 MARKS = {"good": "✓", "fair": "!", "bad": "✗"}
 
 
@@ -96,6 +95,8 @@ def _tiles(facts: Facts) -> list[tuple[str, str]]:
         found.append((figure("label_agreement", metrics["label_agreement"]), "read as asked for"))
     if "accuracy" in metrics:
         found.append((figure("accuracy", metrics["accuracy"]), "of held-out items read right"))
+    if "psnr" in metrics:
+        found.append((f"{metrics['psnr']:.1f} dB", "of held-out images come back"))
     return found
 
 
@@ -118,195 +119,6 @@ def conclusions(facts: Facts) -> str:
         for v in found
     )
     return f'<h2>In short</h2>{unfinished}<ul class="verdicts">{items}</ul>'
-
-
-def samples(facts: Facts) -> str:
-    final = facts.picture("final.png")
-    shown = ""
-    if final:
-        classes = ", ".join(facts.class_names[:10])
-        by_class = f" Columns: {classes}." if 1 < len(facts.class_names) <= 10 else ""
-        columns = "" if facts.is_points else by_class
-        text = f"Samples of the finished run, not picked by hand.{columns}"
-        shown = _figure(final, "A sheet of samples of the finished run", text)
-    if animated := facts.picture("denoising.gif"):
-        shown += _figure(animated, "Noise turning into samples, animated", "How they form.")
-    shown = f'<div class="row wide">{shown}</div>' if shown else ""
-    previews = facts.previews
-    if len(previews) > PREVIEWS:
-        places = [round(i * (len(previews) - 1) / (PREVIEWS - 1)) for i in range(PREVIEWS)]
-        previews = [previews[place] for place in places]
-    on_the_way = "".join(
-        _figure(path, f"Samples at step {step}", f"Step {step:,}") for step, path in previews
-    )
-    if on_the_way:
-        on_the_way = f'<h3>On the way there</h3><div class="row">{on_the_way}</div>'
-    return f"<h2>Samples</h2>{shown}{on_the_way}" if shown or on_the_way else ""
-
-
-def predictions(facts: Facts) -> str:
-    pictures = (
-        (
-            "predictions.png",
-            "Held-out items with the class read in each",
-            "Held-out items, not picked by hand, and the class read in each. Red: read wrong, with "
-            "the right class in brackets.",
-        ),
-        (
-            "mistakes.png",
-            "Held-out items read wrong",
-            "The mistakes it is surest of: some may be the data's, wrongly labelled.",
-        ),
-        (
-            "confusion.png",
-            "The confusion matrix",
-            "How often items of each class (rows) are read as each (columns).",
-        ),
-    )
-    found = [
-        _figure(path, alt, text) for name, alt, text in pictures if (path := facts.picture(name))
-    ]
-    if not any(found):
-        return ""
-    first, *others = found  # its captions need the width
-    return f'<h2>What it reads</h2>{first}<div class="row wide">{"".join(others)}</div>'
-
-
-def noising(facts: Facts) -> str:
-    pictures = (
-        (
-            "forward.png",
-            "Real items, from clean at the left to noise at the right",
-            "The way there, which needs no learning: real held-out items get noisier from left to "
-            "right.",
-        ),
-        (
-            "denoising.png",
-            "Samples, from noise at the left to clean at the right",
-            "The way back, which the model has learned: noise becomes a sample, step by step.",
-        ),
-    )
-    shown = "".join(
-        _figure(path, alt, text) for name, alt, text in pictures if (path := facts.picture(name))
-    )
-    if not shown:
-        return ""
-    side_by_side = "" if facts.is_points else ' class="row wide"'  # scatter plots need the width
-    return f"<h2>Into noise and back</h2><div{side_by_side}>{shown}</div>"
-
-
-def figures(facts: Facts) -> str:
-    own, others = columns(facts.evaluation)
-    metrics = own.metrics
-    known = [*(name for name in MEANINGS if name in metrics), *metrics.keys() - MEANINGS.keys()]
-    rows = "".join(_row(name, own, others) for name in known)
-    if not rows:
-        return ""
-    heads = ["Figure", own.title, *(other.title for other in others), "Beside each other"]
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    table = f'<table class="figures"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    key = (
-        f'<p class="note keys"><span><i class="key"></i>{escape(own.title.lower())}, with the 95 % '
-        f'interval</span><span><i class="key band"></i>{escape(others[0].legend)}</span></p>'
-    )
-    protocol = facts.evaluation.get("protocol") or {}
-    checks = facts.evaluation.get("checks") or {}
-    return (
-        f'<h2>Figures</h2>{table}{key}<p class="note">{_protocol(protocol)}</p>'
-        + _by_class("Label agreement by class", checks.get("label_agreement_by_class"))
-        + _by_class("Read right, by class", checks.get("recall_by_class"))
-        + _details("The whole protocol", _pairs(protocol))
-    )
-
-
-def _by_class(title: str, shares: dict[str, float] | None) -> str:
-    return _details(title, _pairs({name: f"{share:.1%}" for name, share in (shares or {}).items()}))
-
-
-def _row(name: str, own: Column, others: list[Column]) -> str:
-    value = own.metrics[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return ""
-    cells = "".join(
-        f'<td class="value" data-name="{escape(column.title, quote=True)}">'
-        f"{_cell(column, name, bold=column is own)}</td>"
-        for column in (own, *others)
-    )
-    told, beside = meaning(name), others[0]
-    chart = interval_chart(
-        told.title,
-        value,
-        own.intervals.get(name),
-        beside.metrics.get(name),
-        beside.intervals.get(name),
-    )
-    return (
-        f'<tr><th scope="row">{escape(told.title)}<span class="meaning">{escape(told.sentence)}'
-        f"</span></th>{cells}<td>{chart}</td></tr>"
-    )
-
-
-def _cell(column: Column, name: str, *, bold: bool) -> str:
-    value = figure(name, column.metrics.get(name))
-    shown = f"<b>{value}</b>" if bold else value
-    return f"{shown}{_range(name, column.intervals.get(name))}"
-
-
-def _range(name: str, interval: list[float] | None) -> str:
-    if not interval:
-        return ""
-    return f"<small>{figure(name, interval[0])} to {figure(name, interval[1])}</small>"
-
-
-def _protocol(protocol: dict[str, Any]) -> str:
-    """How the figures came about, as sentences; what is not known is left out."""
-    how = [
-        {"ema": "averaged weights", "raw": "raw weights"}.get(str(protocol.get("weights")), ""),
-        f"{protocol['sampler']} sampler" if protocol.get("sampler") else "",
-        f"{protocol['steps']} steps" if protocol.get("steps") else "",
-        f"{protocol['spacing']} spacing" if protocol.get("spacing", "uniform") != "uniform" else "",
-        f"tolerance {protocol['tolerance'][0]:g}" if protocol.get("tolerance") else "",
-        f"guidance {number(protocol['guidance'])}" if protocol.get("guidance") else "",
-        f"seed {protocol['seed']}" if "seed" in protocol else "",
-    ]
-    said = []
-    if protocol.get("held_out"):
-        said.append(f"Measured on {number(protocol['held_out'])} held-out items")
-    if protocol.get("num"):
-        against = f" against {number(protocol.get('reference'))} held-out items"
-        said.append(f"Measured on {number(protocol['num'])} samples{against}")
-    if said:
-        said[0] += f" ({', '.join(word for word in how if word)})." if any(how) else "."
-    if baseline := protocol.get("baseline"):
-        said.append(
-            f"Logistic regression learned from the numbers of {number(baseline.get('items'))} "
-            "training items, with the penalty that suits a part of them best."
-        )
-    if protocol.get("floor_draws"):
-        said.append(
-            f"What real data scores is the mean over {protocol['floor_draws']} draws of as many "
-            "training items; for label agreement and distance to training data, held-out items."
-        )
-    features = protocol.get("features") or {}
-    if features:
-        accuracy = features.get("accuracy")
-        said.append(
-            f"Distances are taken in {features.get('dimension')} features learned on the training "
-            f"images ({features.get('kind')}"
-            + (f", which reads {accuracy:.1%} of held-out images right)." if accuracy else ").")
-        )
-    return escape(" ".join(said))
-
-
-def memorisation(facts: Facts) -> str:
-    path = facts.picture("nearest.png")
-    if path is None:
-        return ""
-    text = (
-        "The samples most like a single training image (above), each with that training image "
-        "(below). Copies would match stroke for stroke."
-    )
-    return f"<h2>Nearest training images</h2>{_figure(path, 'Samples above training images', text)}"
 
 
 def training(facts: Facts) -> str:
@@ -352,15 +164,15 @@ def sources(facts: Facts) -> str:
         "Fingerprint": data.get("fingerprint"),
     }
     warnings = "".join(f"<li>{escape(str(text))}</li>" for text in data.get("warnings") or [])
-    found = _pairs({name: value for name, value in rows.items() if value not in (None, "")})
+    found = pairs({name: value for name, value in rows.items() if value not in (None, "")})
     if warnings:
         found += f"<p>Worth knowing:</p><ul>{warnings}</ul>"
     recipe = f"<pre><code>{escape(facts.recipe_text)}</code></pre>"
     return (
         "<h2>To repeat it</h2>"
-        + (_details("Data", found) if data else "")
-        + _details("Recipe, every value resolved", recipe)
-        + (_details("Environment", _pairs(facts.environment)) if facts.environment else "")
+        + (details("Data", found) if data else "")
+        + details("Recipe, every value resolved", recipe)
+        + (details("Environment", pairs(facts.environment)) if facts.environment else "")
     )
 
 
@@ -376,65 +188,16 @@ SECTIONS: tuple[Callable[[Facts], str], ...] = (
     conclusions,
     samples,
     predictions,
+    reconstructions,
     figures,
+    likelihood,
     few_steps,
+    tuned_sampler,
+    ema_sweep,
     memorisation,
+    loss_by_time,
     noising,
     training,
     use,
     sources,
 )
-
-
-# Parts -------------------------------------------------------------------------------------------
-
-
-def _details(summary: str, content: str) -> str:
-    if not content:
-        return ""
-    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
-
-
-def _pairs(mapping: Mapping[str, Any]) -> str:
-    """A table of keys and values; values within values are written as JSON."""
-    if not mapping:
-        return ""
-    rows = []
-    for name, value in mapping.items():
-        if isinstance(value, float | int) and not isinstance(value, bool):
-            text = f"{value:,}" if isinstance(value, int) else f"{value:g}"
-        else:
-            text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        words = escape(str(name).replace("_", " "))
-        rows.append(f'<tr><th scope="row">{words}</th><td>{escape(text)}</td></tr>')
-    return f'<table class="plain"><tbody>{"".join(rows)}</tbody></table>'
-
-
-def _figure(path: Path, alt: str, caption: str) -> str:
-    """A picture inside the page; nothing where the file is no picture."""
-    try:
-        with Image.open(path) as picture:
-            picture.verify()
-            width, height, kind = picture.width, picture.height, str(picture.format).lower()
-        content = path.read_bytes()
-        if len(content) > MOST_BYTES and kind != "gif":
-            content, width, height = _shrunk(path)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return ""
-    if len(content) > 2 * MOST_BYTES:
-        text = f"{caption} It is too large for this page: samples/{path.name}."
-        return f"<p>{escape(text)}</p>"
-    data = base64.b64encode(content).decode()
-    return (
-        f'<figure><span class="picture"><img src="data:image/{kind};base64,{data}" width="{width}" '
-        f'height="{height}" alt="{escape(alt, quote=True)}"></span>'
-        f"<figcaption>{escape(caption)}</figcaption></figure>"
-    )
-
-
-def _shrunk(path: Path) -> tuple[bytes, int, int]:
-    with Image.open(path) as picture:
-        picture.thumbnail((SHRUNK_WIDTH, 4 * SHRUNK_WIDTH))
-        buffer = io.BytesIO()
-        picture.save(buffer, format="PNG", optimize=True)
-        return buffer.getvalue(), picture.width, picture.height

@@ -11,7 +11,6 @@ import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-import noiseloom
+from noiseloom.data.content import source_digest
 from noiseloom.errors import MachineError
 from noiseloom.media import aside
 
@@ -41,7 +40,7 @@ def recall(
     folder: Path, noun: str, key: Mapping[str, Any], make: Callable[[], dict[str, Tensor]]
 ) -> dict[str, Tensor]:
     """The tensors kept in `folder` under `noun` and `key` (JSON values); made if not there."""
-    text = json.dumps({"code": code_digest(), **key}, sort_keys=True)
+    text = json.dumps({"code": source_digest(CODE), **key}, sort_keys=True)
     path = folder / f"{noun}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.safetensors"
     if path.exists():
         try:
@@ -56,12 +55,3 @@ def recall(
     except (MachineError, SafetensorError) as error:
         logger.warning("the next evaluation will learn %s again: %s", noun, error)
     return tensors
-
-
-@cache
-def code_digest() -> str:
-    """A hash of the source of what is kept, so that a change to it is never read past."""
-    digest = hashlib.sha256()
-    for name in CODE:
-        digest.update((Path(noiseloom.__file__).parent / f"{name}.py").read_bytes())
-    return digest.hexdigest()

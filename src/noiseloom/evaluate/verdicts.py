@@ -42,6 +42,7 @@ def verdicts(facts: Facts) -> list[Verdict]:
     return [
         *trust,
         *compared,
+        *_reconstruction(evaluation, metrics),
         *_labels(metrics, floor),
         *_memory(checks, metrics),
         *_accuracy(evaluation),
@@ -81,11 +82,31 @@ def _distance(
         count = (evaluation.get("protocol") or {}).get("num")
         real = f"{count:,} real {noun}" if isinstance(count, int) else f"real {noun}"
         if usual and metrics[name] <= usual[1]:
-            text = f"By {title}, the samples cannot be told from {real} ({ratio:.2f} × their mean)."
+            made = "reconstructions" if "squared_error" in metrics else "samples"
+            text = f"By {title}, the {made} cannot be told from {real} ({ratio:.2f} × their mean)."
             return [Verdict("good", text)]
         level: Level = "good" if ratio < 1.5 else "fair" if ratio < 4 else "bad"
         return [Verdict(level, f"{title} is {ratio:.2g} × what {real} score.")]
     return []
+
+
+def _reconstruction(evaluation: dict[str, Any], metrics: dict[str, float]) -> list[Verdict]:
+    """The error of pixels beside that of the plain way to as many places."""
+    if "squared_error" not in metrics:
+        return []
+    found = []
+    for other in columns(evaluation)[1]:
+        if "squared_error" in other.metrics:
+            share = metrics["squared_error"] / max(other.metrics["squared_error"], 1e-12)
+            level: Level = "good" if share < 0.5 else "fair" if share < 1 else "bad"
+            plain = f"{other.title.lower()} and stretching"
+            text = f"The squared error of what comes back is {share:.2g} × that of {plain}."
+            found.append(Verdict(level, text))
+    if metrics.get("codes_used", 1) < 0.5:
+        share = figure("codes_used", metrics["codes_used"])
+        text = f"Only {share} of the codes are in use: fewer would do (network.bottleneck.codes)."
+        found.append(Verdict("fair", text))
+    return found
 
 
 def _recall(metrics: dict[str, float], floor: dict[str, float]) -> list[Verdict]:

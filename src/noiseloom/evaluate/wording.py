@@ -69,6 +69,28 @@ MEANINGS = {
         "with. Lower is better; 0 means it is right as often as it is sure.",
         unit_share=True,
     ),
+    "squared_error": Meaning(
+        "Squared error",
+        "Of a pixel's value (0 to 1), as a mean over held-out images. Lower is better.",
+    ),
+    "psnr": Meaning(
+        "Peak signal-to-noise ratio, dB",
+        "The same error on a scale where 10 dB more is a tenth of it. Higher is better.",
+    ),
+    "ssim": Meaning(
+        "Structural similarity",
+        "How like the brightness, contrast and shape of small windows are. 1 is the same.",
+    ),
+    "latent_nats": Meaning(
+        "Nats in the latents",
+        "How much an image's latents tell, at most, beside noise of the standard normal.",
+    ),
+    "codes_used": Meaning(
+        "Codes used", "The share of the book's codes that held-out images use.", unit_share=True
+    ),
+    "code_perplexity": Meaning(
+        "Code perplexity", "How many codes there would be, were all in use equally frequent."
+    ),
     "nearest_train_ratio": Meaning(
         "Distance to training data",
         "How far samples are from the nearest training item, measured by how far unseen real "
@@ -143,7 +165,7 @@ def network_in_words(facts: Facts) -> str:
     settings = [
         f"{key.replace('_', ' ')} {value}"
         for key, value in network.items()
-        if key in ("patch", "width", "depth", "heads")
+        if key in ("patch", "width", "depth", "heads", "downsample", "latent_channels")
     ]
     name = str(network.get("name", "network"))
     return f"{name} ({', '.join(settings)})" if settings else name

@@ -88,6 +88,13 @@ class ConvolutionalClassifier(nn.Module):
                 f"and {'no' if condition is None else 'a'} condition; it takes one level an image "
                 "and no condition: the class is what it is asked for"
             )
-        told = F.silu(self.level(level, None))
-        features = F.relu(self.encoder(x, [shift(told) for shift in self.shifts]))
+        features = F.relu(self.encoder(x, self._shifts(level)))
         return self.head(drop(features, self.dropout, random, "features"))
+
+    def maps(self, x: Tensor, level: Tensor) -> list[Tensor]:
+        """What each convolution leaves (B, channels, height, width), finest first."""
+        return self.encoder.maps(x, self._shifts(level))
+
+    def _shifts(self, level: Tensor) -> list[Tensor]:
+        told = F.silu(self.level(level, None))
+        return [shift(told) for shift in self.shifts]

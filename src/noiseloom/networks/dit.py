@@ -61,10 +61,13 @@ class Config:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
-    def build(self, item_shape: Sequence[int], num_classes: int, told: int = 0) -> "DiT":
+    def build(
+        self, item_shape: Sequence[int], num_classes: int, told: int = 0, outputs: int = 1
+    ) -> "DiT":
         """The network for images (C, height, width) with labels 0 … num_classes - 1 (0: none).
 
-        `told` as in `LevelAndLabel`. Raises ValueError where the patch does not divide the image.
+        `told` as in `LevelAndLabel`, `outputs` as in `noiseloom.networks`. Raises ValueError where
+        the patch does not divide the image.
         """
         if len(item_shape) != 3:
             raise ValueError(
@@ -76,7 +79,7 @@ class Config:
                 f"network.patch {self.patch} does not divide images of {item_shape[1]}x"
                 f"{item_shape[2]} pixels; set network.patch to a divisor of both sides"
             )
-        return DiT(self, item_shape, num_classes, told)
+        return DiT(self, item_shape, num_classes, told, outputs)
 
 
 class DiT(nn.Module):
@@ -86,7 +89,12 @@ class DiT(nn.Module):
     cover: Tensor
 
     def __init__(
-        self, config: Config, item_shape: Sequence[int], num_classes: int, told: int = 0
+        self,
+        config: Config,
+        item_shape: Sequence[int],
+        num_classes: int,
+        told: int = 0,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         channels, *sides = item_shape
@@ -111,7 +119,7 @@ class DiT(nn.Module):
             for _ in range(config.depth)
         )
         self.final = nn.Linear(config.width, 2 * config.width)
-        self.leave = nn.Linear(config.width, channels * self.leave_patches.side**2)
+        self.leave = nn.Linear(config.width, outputs * channels * self.leave_patches.side**2)
         for layer in (self.final, self.leave):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)

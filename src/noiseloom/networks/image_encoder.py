@@ -49,13 +49,19 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor, shifts: Sequence[Tensor] | None = None) -> Tensor:
         """Features (B, D); `shifts` (B, width) are added to what each convolution says."""
+        return self.head(F.adaptive_avg_pool2d(self.maps(images, shifts)[-1], POOLED).flatten(1))
+
+    def maps(self, images: Tensor, shifts: Sequence[Tensor] | None = None) -> list[Tensor]:
+        """What each convolution leaves (B, width, height, width), in order; `shifts` as above."""
         x = images.contiguous(memory_format=torch.channels_last)
+        left = []
         for index, convolution in enumerate(self.convolutions):
             x = convolution(x)
             if shifts is not None:
                 x = x + shifts[index][:, :, None, None]
             x = F.relu(x)
-        return self.head(F.adaptive_avg_pool2d(x, POOLED).flatten(1))
+            left.append(x)
+        return left
 
 
 def _convolution(

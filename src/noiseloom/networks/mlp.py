@@ -39,19 +39,26 @@ class Config:
                 "allowed is width and depth of at least 1 and dropout from 0 to below 1"
             )
 
-    def build(self, item_shape: Sequence[int], num_classes: int, told: int = 0) -> "MLP":
+    def build(
+        self, item_shape: Sequence[int], num_classes: int, told: int = 0, outputs: int = 1
+    ) -> "MLP":
         """The network for items of `item_shape` with labels 0 … num_classes - 1 (0: no labels).
 
-        `told` as in `LevelAndLabel`.
+        `told` as in `LevelAndLabel`, `outputs` as in `noiseloom.networks`.
         """
-        return MLP(self, item_shape, num_classes, told)
+        return MLP(self, item_shape, num_classes, told, outputs)
 
 
 class MLP(nn.Module):
     """Flatten, embed, `depth` modulated residual blocks, project back; starts at output 0."""
 
     def __init__(
-        self, config: Config, item_shape: Sequence[int], num_classes: int, told: int = 0
+        self,
+        config: Config,
+        item_shape: Sequence[int],
+        num_classes: int,
+        told: int = 0,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         size = math.prod(item_shape)
@@ -61,7 +68,8 @@ class MLP(nn.Module):
         self.blocks = nn.ModuleList(
             ResidualBlock(config.width, config.dropout) for _ in range(config.depth)
         )
-        self.leave = nn.Linear(config.width, size)
+        self.leave = nn.Linear(config.width, outputs * size)
+        self.answer_shape = (outputs * item_shape[0], *item_shape[1:])
         nn.init.zeros_(self.leave.weight)
         nn.init.zeros_(self.leave.bias)
 
@@ -81,7 +89,8 @@ class MLP(nn.Module):
         hidden = self.enter(x.flatten(1))[:, None]
         for index, block in enumerate(self.blocks):
             hidden = block(hidden, modulation, random and random.under(f"block{index}"))
-        return self.leave(F.layer_norm(hidden, hidden.shape[-1:])).view_as(x)
+        answer = self.leave(F.layer_norm(hidden, hidden.shape[-1:]))
+        return answer.view(len(x), *self.answer_shape)
 
 
 class ResidualBlock(nn.Module):

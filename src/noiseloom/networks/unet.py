@@ -1,30 +1,21 @@
 """The convolutional U-Net of diffusion, with attention where sides are small.
 
 The shape is that of Ronneberger et al. 2015 (arXiv:1505.04597): what a block leaves on the way down
-is joined to what its mirror image takes on the way up. The blocks are those of Ho et al. 2020
-(arXiv:2006.11239, appendix B), modulated as by Dhariwal & Nichol 2021 (arXiv:2105.05233, part 3).
-Shapes: B batch, C channels, (H, W) the sides at a level, L = H·W tokens.
+is joined to what its mirror image takes on the way up. Its blocks are those of `residual_block`.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
+from noiseloom.networks.residual_block import Place, Resample, ResidualBlock, group_norm
 from noiseloom.seeds import Random
-from noiseloom.transformer.attention import Attention
-from noiseloom.transformer.blocks import drop
-from noiseloom.transformer.positions import grid, rotary
-
-Resample = Literal["keep", "halve", "double"]
-
-GROUPS, GROUP_CHANNELS = 32, 4  # of a group norm: at most so many groups, of at least so many
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +49,14 @@ class Config:
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
-    def build(self, item_shape: Sequence[int], num_classes: int, told: int = 0) -> "UNet":
+    def build(
+        self, item_shape: Sequence[int], num_classes: int, told: int = 0, outputs: int = 1
+    ) -> "UNet":
         """The network for images (C, height, width) with labels 0 … num_classes - 1 (0: none).
 
-        `told` as in `LevelAndLabel`. Raises ValueError where the sides cannot be halved often
-        enough, and where attention is asked for at a side that no level has or in channels that
-        heads do not divide.
+        `told` as in `LevelAndLabel`, `outputs` as in `noiseloom.networks`. Raises ValueError where
+        the sides cannot be halved often enough, and where attention is asked for at a side that no
+        level has or in channels that heads do not divide.
         """
         if len(item_shape) != 3:
             raise ValueError(
@@ -78,7 +71,7 @@ class Config:
                 f"{item_shape[2]} pixels are given. Use fewer multipliers or another data.size"
             )
         self._check_attention(max(item_shape[1:]))
-        return UNet(self, item_shape, num_classes, told)
+        return UNet(self, item_shape, num_classes, told, outputs)
 
     def attended(self, side: int) -> tuple[int, ...]:
         """The sides at which tokens attend in images whose longer side is `side`."""
@@ -100,18 +93,6 @@ class Config:
                 )
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a block stands: its level's sides and channels, and what reaches it."""
-
-    sides: tuple[int, int]
-    enters: int
-    leaves: int
-    attends: bool
-    joined: int = 0  # channels of its mirror image's output
-    resample: Resample = "keep"
-
-
 class UNet(nn.Module):
     """Blocks down, two in the middle, blocks up; starts at output 0.
 
@@ -123,7 +104,12 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, config: Config, item_shape: Sequence[int], num_classes: int, told: int = 0
+        self,
+        config: Config,
+        item_shape: Sequence[int],
+        num_classes: int,
+        told: int = 0,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         colours, height, width = item_shape
@@ -134,9 +120,12 @@ class UNet(nn.Module):
         self.shares = [2 * place.leaves for place in places]
         self.modulation = nn.Linear(vector, sum(self.shares))
         self.enter = nn.Conv2d(colours, config.channels, 3, padding=1)
-        self.blocks = nn.ModuleList(ResidualBlock(place, config) for place in places)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(place, head_width=config.head_width, dropout=config.dropout)
+            for place in places
+        )
         self.norm = group_norm(places[-1].leaves)
-        self.leave = nn.Conv2d(places[-1].leaves, colours, 3, padding=1)
+        self.leave = nn.Conv2d(places[-1].leaves, outputs * colours, 3, padding=1)
         for parameter in (*self.modulation.parameters(), *self.leave.parameters()):
             nn.init.zeros_(parameter)
 
@@ -171,83 +160,16 @@ def _places(config: Config, sides: tuple[int, int]) -> Iterator[Place]:
     """The blocks in their order: `blocks` a level down, two in the middle, as many up."""
     widths = [config.channels * multiplier for multiplier in config.multipliers]
     at = [(sides[0] >> level, sides[1] >> level) for level in range(len(widths))]
-    attends = [max(own) in config.attended(max(sides)) for own in at]
+    attended = [own if max(own) in config.attended(max(sides)) else None for own in at]
     enters, last = config.channels, len(widths) - 1
     for level, leaves in enumerate(widths):
         for number in range(config.blocks):
             resample: Resample = "halve" if level > 0 and number == 0 else "keep"
-            yield Place(at[level], enters, leaves, attends[level], 0, resample)
+            yield Place(enters, leaves, resample, 0, attended[level])
             enters = leaves
-    yield from [Place(at[last], enters, enters, attends[last])] * 2
+    yield from [Place(enters, enters, attended=attended[last])] * 2
     for level, leaves in reversed(list(enumerate(widths))):
         for number in range(config.blocks):
             resample = "double" if level < last and number == 0 else "keep"
-            yield Place(at[level], enters, leaves, attends[level], leaves, resample)
+            yield Place(enters, leaves, resample, leaves, attended[level])
             enters = leaves
-
-
-class ResidualBlock(nn.Module):
-    """Resamples, joins its mirror image's output, adds two convolutions, then attention if asked.
-
-    What is added starts at 0.
-    """
-
-    def __init__(self, place: Place, config: Config) -> None:
-        super().__init__()
-        leaves = place.leaves
-        enters = (place.enters if place.resample == "keep" else leaves) + place.joined
-        self.resample: nn.Module = nn.Identity()
-        if place.resample == "halve":
-            self.resample = nn.Conv2d(place.enters, leaves, 3, stride=2, padding=1)
-        elif place.resample == "double":
-            grow = nn.Upsample(scale_factor=2, mode="nearest")
-            self.resample = nn.Sequential(grow, nn.Conv2d(place.enters, leaves, 3, padding=1))
-        self.first_norm = group_norm(enters)
-        self.first = nn.Conv2d(enters, leaves, 3, padding=1, bias=False)  # a shift follows
-        self.second_norm = group_norm(leaves, affine=False)
-        self.second = nn.Conv2d(leaves, leaves, 3, padding=1)
-        for parameter in self.second.parameters():
-            nn.init.zeros_(parameter)
-        self.skip = nn.Identity() if enters == leaves else nn.Conv2d(enters, leaves, 1)
-        self.attention: PixelAttention | None = None
-        if place.attends:
-            self.attention = PixelAttention(leaves, place.sides, config.head_width)
-        self.dropout = config.dropout
-
-    def forward(
-        self, x: Tensor, joined: Tensor | None, modulation: Tensor, random: Random | None
-    ) -> Tensor:
-        """`x` (B, C, H, W) before resampling, `joined` after it; `modulation` (B, 2 C, 1, 1)."""
-        x = self.resample(x)
-        if joined is not None:
-            x = torch.cat([x, joined], dim=1)
-        scale, shift = modulation.chunk(2, dim=1)
-        hidden = self.first(F.silu(self.first_norm(x)))
-        hidden = F.silu(torch.addcmul(shift, self.second_norm(hidden), 1 + scale))
-        hidden = self.second(drop(hidden, self.dropout, random, "convolution"))
-        x = self.skip(x) + hidden
-        return x if self.attention is None else x + self.attention(x)
-
-
-class PixelAttention(nn.Module):
-    """The transformer's attention with the pixels as tokens; starts at 0."""
-
-    rotation: Tensor
-
-    def __init__(self, channels: int, sides: tuple[int, int], head_width: int) -> None:
-        super().__init__()
-        self.norm = group_norm(channels)
-        self.attention = Attention(channels, heads=channels // head_width)
-        self.register_buffer("rotation", rotary(grid(sides), head_width), persistent=False)
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        tokens_BLC = self.norm(x_BCHW).flatten(2).transpose(1, 2)
-        mixed_BLC = self.attention(tokens_BLC, self.rotation)
-        return mixed_BLC.transpose(1, 2).unflatten(2, x_BCHW.shape[2:])
-
-
-def group_norm(channels: int, *, affine: bool = True) -> nn.GroupNorm:
-    """As many groups as divide the channels, at most GROUPS, of at least GROUP_CHANNELS each."""
-    most = max(1, min(GROUPS, channels // GROUP_CHANNELS))
-    groups = next(number for number in range(most, 0, -1) if channels % number == 0)
-    return nn.GroupNorm(groups, channels, affine=affine)

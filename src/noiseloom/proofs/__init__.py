@@ -14,7 +14,15 @@ from dataclasses import asdict, dataclass
 from importlib import import_module
 from typing import Any
 
-SUBJECTS = ("process", "transformer", "training", "evaluation")
+SUBJECTS = (
+    "process",
+    "sampling",
+    "guidance",
+    "likelihood",
+    "transformer",
+    "training",
+    "evaluation",
+)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ STEP = 1e-5  # of finite differences, in t
 
 def times(schedule: Schedule, num: int) -> Tensor:
     """Times inside a schedule's range, float64."""
-    inner = torch.linspace(0.02, 0.98, num, dtype=torch.float64)
+    inner = torch.linspace(0.0217, 0.9783, num, dtype=torch.float64)  # no knot of a table
     return schedule.t_min + inner * (schedule.t_max - schedule.t_min)
 
 

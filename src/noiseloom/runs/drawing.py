@@ -12,7 +12,7 @@ from noiseloom.diffusion.samplers import Step
 from noiseloom.errors import InputError
 from noiseloom.menu import nearest
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Request
+from noiseloom.tasks import Draws, Guided, Request
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ def draw(
         longest = max(map(len, frames))  # an adaptive sampler's batches differ in steps
         padded = [states + states[-1:] * (longest - len(states)) for states in frames]
         together = [np.concatenate(states) for states in zip(*padded, strict=True)]
-    return Samples(np.concatenate(parts), labels, task.form, together)
+    form = replace(task.form, class_names=class_names(task))  # those of its guide, if it has none
+    return Samples(np.concatenate(parts), labels, form, together)
 
 
 def choose_labels(
@@ -83,11 +84,17 @@ def choose_labels(
     if label is None:
         return np.arange(num, dtype=np.int64) % len(class_names)
     asked = [label] if isinstance(label, str | int) else list(label)
-    numbers = [_class_number(class_names, str(one)) for one in asked]
+    numbers = [class_number(class_names, str(one)) for one in asked]
     return np.resize(np.array(numbers, dtype=np.int64), num)
 
 
-def _class_number(class_names: Sequence[str], asked: str) -> int:
+def class_names(task: Draws) -> tuple[str, ...]:
+    """The classes that samples of `task` may be asked for."""
+    return task.class_names if isinstance(task, Guided) else task.form.class_names
+
+
+def class_number(class_names: Sequence[str], asked: str) -> int:
+    """The number of a class by its name or number; InputError with the nearest for neither."""
     if asked in class_names:
         return list(class_names).index(asked)
     if asked.isdigit() and int(asked) < len(class_names):

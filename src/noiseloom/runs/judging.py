@@ -1,22 +1,37 @@
-"""Evaluating a run: measure its samples or predictions, write evaluation.json and the report."""
+"""Evaluating a run: measure what it makes or reads, write evaluation.json and the report."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from noiseloom import media
+from noiseloom.config import word_of
 from noiseloom.data.dataset import Dataset
 from noiseloom.errors import InputError
 from noiseloom.evaluate import confusion
+from noiseloom.evaluate.commands import use
+from noiseloom.evaluate.loss_by_time import loss_by_time
 from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.report import write_report
-from noiseloom.runs.drawing import draw
+from noiseloom.runs.drawing import choose_labels, class_names, draw
+from noiseloom.runs.guiding import Guiding
+from noiseloom.runs.latents import seen_data
+from noiseloom.runs.likelihood import measure_likelihood
 from noiseloom.runs.pictures import save_mistakes
 from noiseloom.runs.predicting import logits_of
 from noiseloom.runs.run import OnEvent, Run, ignore
-from noiseloom.tasks import Draws, Predicts, Request
+from noiseloom.tasks import (
+    Denoises,
+    Draws,
+    HasLikelihood,
+    Predicts,
+    Reconstructs,
+    Request,
+    Task,
+)
 from noiseloom.training.loop import Device, Working
 
 
@@ -29,17 +44,21 @@ def evaluate(
     spacing: str | None = None,
     tolerance: float | None = None,
     guidance: float | None = None,
+    interval: tuple[float, float] | None = None,
+    rescale: float | None = None,
+    negative: str | int | None = None,
+    autoguide: float | str | Path | None = None,
+    classifier: str | Path | None = None,
     seed: int = 0,
     raw: bool = False,
     ema: float | None = None,
     untuned: bool = False,
+    likelihood: bool = False,
     device: Device | None = None,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
-    request = Request(
-        steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
-    )
+    request = Request(steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance)
     task, trained_steps = run.trained_task(
         raw=raw,
         ema=ema,
@@ -47,29 +66,98 @@ def evaluate(
         device=device,
         on_event=on_event,
     )
+    guiding = Guiding(
+        scale=guidance,
+        interval=interval,
+        rescale=rescale,
+        negative=negative,
+        autoguide=autoguide,
+        classifier=classifier,
+    )
     protocol = {
         "seed": seed,
         "weights": "raw" if raw else "ema" if ema is None else f"ema {ema:g}",
         "trained_steps": trained_steps,
     }
-    if isinstance(task, Draws):
+    asked = {
+        "--num": num,
+        "--steps": steps,
+        "--sampler": sampler,
+        "--spacing": spacing,
+        "--tolerance": tolerance,
+    }
+    given = [name for name, value in asked.items() if value is not None] + guiding.given
+    if likelihood:
+        not_meant = [name for name in given if name != "--num"]
+        result = _score(run, task, num, not_meant, protocol, on_event)
+    elif isinstance(task, Draws):
+        drawing = guiding.apply(run, task, raw=raw, device=device, on_event=on_event)
+        request = guiding.ask(drawing, request)
         dataset = run.open_data(on_event)
-        result = _measure_samples(run, task, dataset, request, num, protocol, on_event)
+        result = _measure_samples(run, drawing, dataset, request, num, protocol, on_event)
     else:
-        assert isinstance(task, Predicts)  # a task does one or the other
-        asked = {"--num": num, "--steps": steps, "--sampler": sampler, "--guidance": guidance}
-        asked |= {"--spacing": spacing, "--tolerance": tolerance}
-        given = [name for name, value in asked.items() if value is not None]
         if given:
+            does = use(run.recipe.task.answers, str(run.folder)).does
             raise InputError(
-                f"{run.folder} predicts classes and is measured on all held-out items: "
+                f"{run.folder} {does} and is measured on held-out items: "
                 f"{', '.join(given)} would say how samples are drawn. Leave it out"
             )
         dataset = run.open_data(on_event)
-        result = _measure_predictions(run, task, dataset, protocol, on_event)
+        if isinstance(task, Reconstructs):
+            result = _measure_reconstructions(run, task, dataset, protocol, on_event)
+        else:
+            assert isinstance(task, Predicts)  # a task does one of the three
+            result = _measure_predictions(run, task, dataset, protocol, on_event)
+    if not likelihood and (kept := _kept_likelihood(run, protocol)):
+        result["likelihood"] = kept
     run.write_json("evaluation.json", result)
     write_report(run.folder)
     return result
+
+
+def _score(
+    run: Run,
+    task: Task,
+    num: int | None,
+    not_meant: list[str],
+    protocol: dict[str, Any],
+    on_event: OnEvent,
+) -> dict[str, Any]:
+    """evaluation.json as it is, with the likelihood of held-out items new in it."""
+    if not isinstance(task, HasLikelihood):
+        own = use(run.recipe.task.answers, str(run.folder))
+        raise InputError(
+            f"{run.folder} has no likelihood: task '{word_of(run.recipe, 'task')}' trains no "
+            "denoiser of the data at every noise level, which is what says how likely data is. "
+            f"Use it with: {own.command}"
+        )
+    if task.form.is_latent:
+        raise InputError(
+            f"{run.folder} has no likelihood: its model knows the data's latents, and how likely "
+            "an image is does not follow from how likely its latents are. Ask a run that draws in "
+            "the images themselves, without task.autoencoder"
+        )
+    if not_meant:
+        raise InputError(
+            f"A likelihood is of held-out items, and {', '.join(not_meant)} would say how samples "
+            "are drawn. Leave it out"
+        )
+    dataset = run.open_data(on_event)
+    scored = measure_likelihood(
+        task,
+        dataset,
+        num=num,
+        seed=protocol["seed"],
+        on_step=lambda done, total: on_event(Working("Scoring", done, total)),
+    )
+    return {**run.read_json("evaluation.json"), "likelihood": {**protocol, **scored}}
+
+
+def _kept_likelihood(run: Run, protocol: dict[str, Any]) -> dict[str, Any] | None:
+    """The likelihood measured before, if it is of the same weights."""
+    kept = run.read_json("evaluation.json").get("likelihood")
+    same = kept and all(kept.get(key) == protocol[key] for key in ("weights", "trained_steps"))
+    return kept if same else None
 
 
 def _measure_samples(
@@ -84,11 +172,14 @@ def _measure_samples(
     """Draw samples, measure them beside real items, and picture those nearest to training items."""
     config = run.recipe.evaluation
     num = config.num if num is None else num
+    labels = config.labels(dataset, num)
+    if labels is None:  # a classifier may still ask for classes
+        labels = choose_labels(class_names(task), None, num)
     began = time.perf_counter()
     samples = draw(
         task,
         request,
-        config.labels(dataset, num),
+        labels,
         num=num,
         seed=protocol["seed"],
         on_step=lambda done, total: on_event(Working("Sampling", done, total)),
@@ -102,6 +193,13 @@ def _measure_samples(
         protocol={"num": num, **protocol, **task.describe(request), "seconds_to_sample": seconds},
         progress=_shown(on_event),
     )
+    if isinstance(task, Denoises):
+        result["loss_by_time"] = loss_by_time(
+            task.judged,
+            seen_data(run, dataset, on_event),
+            seed=protocol["seed"],
+            progress=_shown(on_event),
+        )
     if noticed := result["checks"].get("memorisation"):
         pairs = pairs_picture(noticed, samples.items, dataset.train.items)
         sheet = media.grid(pairs, columns=len(noticed["nearest_pairs"]))
@@ -131,6 +229,21 @@ def _measure_predictions(
     save_mistakes(pictures, task.form, dataset.reference, logits)
     counts = np.array(result["checks"]["confusion"])
     confusion.save_picture(counts, dataset.class_names, pictures / "confusion.png")
+    return result
+
+
+def _measure_reconstructions(
+    run: Run, task: Reconstructs, dataset: Dataset, protocol: dict[str, Any], on_event: OnEvent
+) -> dict[str, Any]:
+    """Reconstruct held-out items and some training items, and measure that."""
+    result: dict[str, Any] = run.recipe.evaluation.measure(
+        dataset,
+        task.reconstruct,
+        num_codes=task.num_codes,
+        seed=protocol["seed"],
+        protocol=protocol,
+        progress=_shown(on_event),
+    )
     return result
 
 

@@ -11,8 +11,9 @@ from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch
 from noiseloom.errors import MachineError
 from noiseloom.runs.pictures import save_preview
+from noiseloom.runs.reconstructing import save_reconstructions
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Task
+from noiseloom.tasks import Draws, Reconstructs, Task
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder
 from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Training
@@ -50,10 +51,10 @@ class Keeper:
 
     @property
     def preview_is_due(self) -> bool:
-        """Whether the step just done ends with a sheet of samples; the last sheet comes after."""
+        """Whether the step just done ends with a sheet to look at; the last comes after."""
         step = self.training.step
         return (
-            isinstance(self.task, Draws)
+            isinstance(self.task, Draws | Reconstructs)
             and 0 < step < self.training.total_steps
             and step % self.sample_every == 0
         )
@@ -103,10 +104,16 @@ class Keeper:
             return self.task.losses(batch, random, training=False).mean().item()
 
     def preview(self) -> None:
-        """A sheet of samples of the averaged weights, unless it is there or the task draws none."""
-        if not isinstance(self.task, Draws):
+        """A sheet of samples, or reconstructions, of the averaged weights, unless it is there.
+
+        Nothing for a task that makes neither.
+        """
+        if not isinstance(self.task, Draws | Reconstructs):
             return
         path = self.folder / "samples" / f"step-{self.training.step:08d}.png"
         if not from_first(path.exists):
             with self.training.averaged():
-                save_preview(self.task, path, seed=self.training.config.seed)
+                if isinstance(self.task, Draws):
+                    save_preview(self.task, path, seed=self.training.config.seed)
+                else:
+                    save_reconstructions(self.task, self.held_out, path)

@@ -15,8 +15,9 @@ from noiseloom.data.dataset import Dataset, Split
 from noiseloom.data.forms import Form
 from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.runs.predicting import predictions_of
+from noiseloom.runs.reconstructing import save_reconstructions
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Predicts, Request, Task
+from noiseloom.tasks import Draws, Noises, Predicts, Reconstructs, Request, Task
 from noiseloom.training.distributed import from_first
 
 STRIP_ROWS = 5
@@ -59,17 +60,22 @@ def save_preview(task: Draws, path: Path, *, seed: int) -> None:
 def save_final_pictures(
     folder: Path, task: Task, dataset: Dataset, *, seed: int, recipe_text: str
 ) -> None:
-    """What the task can show of the weights as they are: samples, or what it reads in items."""
+    """What the task can show of the weights as they are: samples, or what it makes of items."""
     if isinstance(task, Draws):
         save_samples(folder, task, dataset, seed=seed, recipe_text=recipe_text)
     if isinstance(task, Predicts):
         save_predictions(folder, task, dataset.reference)
+    if isinstance(task, Reconstructs):
+        save_reconstructions(task, dataset.reference, folder / "reconstructions.png")
 
 
 def save_samples(
     folder: Path, task: Draws, dataset: Dataset, *, seed: int, recipe_text: str
 ) -> None:
-    """final.png, denoising.gif, denoising.png and forward.png, of the weights as they are."""
+    """final.png, denoising.gif and denoising.png of the weights as they are.
+
+    And forward.png, of a task that has learned on noisy items.
+    """
     samples = sample_rows(task, 6, seed=seed, keep_frames=True)
     labels, form = samples.labels, task.form
     assert samples.frames is not None
@@ -81,7 +87,9 @@ def save_samples(
         sheets = [sheet(form, frame, labels) for frame in frames]
         media.save_gif(sheets, folder / "denoising.gif", hold_ms=1500)
         media.save_png(strip(form, frames), folder / "denoising.png")
-        media.save_png(strip(form, forward_frames(task, dataset, seed)), folder / "forward.png")
+        if isinstance(task, Noises):
+            forward = forward_frames(task, dataset, seed)
+            media.save_png(strip(form, forward), folder / "forward.png")
 
     from_first(write)
 
@@ -131,7 +139,7 @@ def predictions_sheet(form: Form, items: np.ndarray, read: np.ndarray, truth: np
 
 
 @torch.no_grad()
-def forward_frames(task: Draws, dataset: Dataset, seed: int) -> list[np.ndarray]:
+def forward_frames(task: Noises, dataset: Dataset, seed: int) -> list[np.ndarray]:
     """Held-out items at evenly spaced times of the forward process, from clean to noise."""
     num = STRIP_ROWS if is_image(task.form) else 1000
     items = dataset.reference.items[:num]

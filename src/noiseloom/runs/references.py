@@ -74,9 +74,26 @@ def open_references(
                 f"{FOLDER}/{key}. Restore that folder, or train the recipe as a new run"
             )
         task, _ = Run.open(folder).trained_task(raw=reference.raw, device=device, on_event=on_event)
-        task.model.requires_grad_(False).train(False)
-        opened[key.removeprefix("task.")] = task
+        opened[key.removeprefix("task.")] = frozen(task)
     return opened
+
+
+def open_beside(
+    key: str, reference: RunReference, device: Device | None = None, on_event: OnEvent = ignore
+) -> Task:
+    """The frozen task of another run as it is now, of which no copy is kept: for one use.
+
+    `key` names it in what is raised: InputError where it is not there.
+    """
+    other = _find(key, reference)
+    task, _ = other.trained_task(raw=reference.raw, device=device, on_event=on_event)
+    return frozen(task)
+
+
+def frozen(task: Task) -> Task:
+    """`task` with a model that no longer learns."""
+    task.model.requires_grad_(False).train(False)
+    return task
 
 
 def _find(key: str, reference: RunReference) -> Run:

@@ -15,13 +15,14 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
-from noiseloom.runs.drawing import Samples, choose_labels, draw
+from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
 from noiseloom.runs.environment import choose_device, describe_environment
 from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
 from noiseloom.runs.recipe import Recipe
+from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
 from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.runs.tuned import tuned_recipe
-from noiseloom.tasks import Draws, Predicts, Request, Task
+from noiseloom.tasks import Draws, Predicts, Reconstructs, Request, Task, Views
 from noiseloom.training import distributed
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
 from noiseloom.training.engines import Sharding, place
@@ -98,9 +99,11 @@ class Run:
                 f"{self.folder} has not started training: noiseloom resume {self.folder}"
             )
         form = form_from(report["form"])
+        others = self.others(device)
+        form = seen_form(self.recipe, form, others)
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
         recipe = tuned_recipe(self.recipe, self.folder) if tuned else self.recipe
-        return build_task(recipe, form, unknown, device, others=self.others(device))
+        return build_task(recipe, form, unknown, device, others=others)
 
     def others(
         self, device: Device | None = None, on_event: OnEvent = ignore
@@ -123,8 +126,10 @@ class Run:
 
         `ema` asks for an average of another width, a share of the run, made from its snapshots;
         `tuned` for the sampler that `tune-sampler` found, where there is one. The task is put on
-        `device`, by default the recipe's. Raises InputError.
+        `device`, by default the recipe's, and guided as the recipe says. Raises InputError.
         """
+        from noiseloom.runs.guiding import with_earlier_guide  # it needs Run
+
         if raw and ema is not None:
             raise InputError("The weights themselves (raw) and an average (ema) are both asked for")
         checkpoint = self.newest_checkpoint(on_event)
@@ -140,6 +145,7 @@ class Run:
             if made.error > WORST_PROFILE:
                 on_event(Note(_say_inexact(ema, made)))
         task.model.load_state_dict(weights)
+        task = with_earlier_guide(self, task, raw=raw, device=device, on_event=on_event)
         return task, step
 
     def newest_checkpoint(self, on_event: OnEvent = ignore) -> Checkpoint | None:
@@ -167,6 +173,11 @@ class Run:
         spacing: str | None = None,
         tolerance: float | None = None,
         guidance: float | None = None,
+        interval: tuple[float, float] | None = None,
+        rescale: float | None = None,
+        negative: str | int | None = None,
+        autoguide: float | str | Path | None = None,
+        classifier: str | Path | None = None,
         label: Sequence[str | int] | str | int | None = None,
         seed: int = 0,
         batch_size: int = 250,
@@ -184,11 +195,15 @@ class Run:
         `untuned` is set, or where anything else of the sampler is given. Picture i depends on the
         seed and i alone, not on `num` or `batch_size`. `raw` takes the weights themselves instead
         of their average, `ema` an average of that width (a share of the run). `device` is the
-        recipe's if None. Raises InputError, also where the run's task draws no samples.
+        recipe's if None. `guidance` is a scale, applied within `interval` of t, with the spread of
+        x0 brought back by `rescale`; away from the class `negative` where that is given.
+        `autoguide` guides by an earlier checkpoint of this run (a share of its steps, or a step) or
+        by another run's folder, `classifier` by the run of a classifier. Raises InputError, also
+        where the run's task draws no samples.
         """
-        request = Request(
-            steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance, guidance=guidance
-        )
+        from noiseloom.runs.guiding import Guiding  # it needs Run
+
+        request = Request(steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance)
         task, _ = self.trained_task(
             raw=raw,
             ema=ema,
@@ -197,8 +212,18 @@ class Run:
             on_event=on_event,
         )
         if not isinstance(task, Draws):
-            raise InputError(self._cannot("items"))
-        labels = choose_labels(task.form.class_names, label, num)
+            raise InputError(self.cannot("items"))
+        guiding = Guiding(
+            scale=guidance,
+            interval=interval,
+            rescale=rescale,
+            negative=negative,
+            autoguide=autoguide,
+            classifier=classifier,
+        )
+        task = guiding.apply(self, task, raw=raw, device=device, on_event=on_event)
+        labels = choose_labels(class_names(task), label, num)
+        request = guiding.ask(task, request)
         return draw(
             task,
             request,
@@ -233,21 +258,44 @@ class Run:
         """
         task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
         if not isinstance(task, Predicts):
-            raise InputError(self._cannot("classes"))
+            raise InputError(self.cannot("classes"))
         if isinstance(items, np.ndarray):
             return predictions_of(task, check_items(task.form, items))
         paths = [items] if isinstance(items, str | Path) else items
         return predictions_of(task, read_items(task.form, paths))
 
-    def _cannot(self, asked: Answer) -> str:
+    def reconstruct(
+        self,
+        items: Sequence[str | Path] | str | Path | np.ndarray,
+        *,
+        raw: bool = False,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> Reconstructions:
+        """What comes back of `items`: image files (or one), or an array as items are stored.
+
+        `raw` and `device` as in `sample`. Raises InputError for what cannot be read, and where the
+        run's task reconstructs nothing.
+        """
+        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
+        if not isinstance(task, Reconstructs):
+            raise InputError(self.cannot("reconstructions"))
+        if isinstance(items, np.ndarray):
+            return reconstructions_of(task, check_items(task.form, items))
+        paths = [items] if isinstance(items, str | Path) else items
+        return reconstructions_of(task, read_items(task.form, paths))
+
+    def cannot(self, asked: Answer) -> str:
         """The sentence for a run that is asked for what its task does not answer."""
         other, own = use(asked, str(self.folder)), use(self.recipe.task.answers, str(self.folder))
         return f"{self.folder} {own.does} and {other.lacks}. Use it with: {own.command}"
 
     def evaluate(self, *, num: int | None = None, **how: Any) -> dict[str, Any]:
-        """Measure samples, or predictions, on held-out data.
+        """Measure samples, predictions or reconstructions on held-out data.
 
-        Writes evaluation.json and report.html.
+        `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw, device.
+        With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
+        evaluation.json and report.html. Raises InputError for what does not fit the run.
         """
         from noiseloom.runs.judging import evaluate
 
@@ -263,6 +311,16 @@ class Run:
             class_names=samples.form.class_names,
             frames=samples.frames,
         )
+
+
+def seen_form(recipe: Recipe, form: Form, others: Mapping[str, Task]) -> Form:
+    """What the recipe's model sees of items of `form`; InputError where `others` do not fit it."""
+    if not isinstance(recipe.task, Views):
+        return form
+    try:
+        return recipe.task.view(form, others)
+    except ValueError as error:
+        raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
 
 
 def build_task(
@@ -283,7 +341,9 @@ def build_task(
         with seeds.fixed(recipe.training.seed, "weights"):
             task: Task = recipe.task.build(recipe.network, form, statistics, others or {})
     except ValueError as error:
-        raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
+        seen = " x ".join(map(str, form.item_shape))
+        data = f"its data, which it sees as latents of {seen}" if form.is_latent else "its data"
+        raise InputError(f"Recipe '{recipe.name}' does not fit {data}: {error}") from error
     place(task.model, choose_device(device or recipe.training.device), sharding)
     return task
 

@@ -19,8 +19,10 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.report import write_report
+from noiseloom.runs.guiding import WITHOUT, needs_earlier, with_earlier_guide
 from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
+from noiseloom.runs.latents import seen_data
 from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
 from noiseloom.runs.preparing import task_to_train
@@ -59,6 +61,7 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
         check_same_data(dataset)
         from_first(lambda: describe_data(run, dataset))
         from_first(lambda: bring_references(run, on_event))
+        dataset = seen_data(run, dataset, on_event)
         statistics = measure_statistics(dataset)
         settled = settle_once(run, dataset, statistics, on_event)
         if config.sharding == "full" and size() == 1:
@@ -81,11 +84,13 @@ def train_together(
     config = settled.apply(run.recipe.training)
     task = task_to_train(run, dataset, statistics, run.others(), on_event)
     training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
+    if needs_earlier(task):
+        on_event(Note(WITHOUT))
     seconds = follow(run, training, task, dataset, on_event)
     with training.averaged():
         save_final_pictures(
             run.folder / "samples",
-            task,
+            with_earlier_guide(run, task, on_event=on_event) if size() == 1 else task,
             dataset,
             seed=config.seed,
             recipe_text=run.recipe.to_yaml(),

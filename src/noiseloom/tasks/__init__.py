@@ -3,11 +3,14 @@
 The word in a recipe is the Hugging Face task name. A task file holds its `Config`, whose `build`
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
-(samples) or `Predicts` (classes), and `Prepares` where it needs more than the data. Its `Config`
-says in `answers`, as networks and evaluations do, what comes out of it.
+(samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
+anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
+`Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Reconstructs` (items, by way of
+latents); `Prepares` where it needs more than the data. Its `Config` says in `answers`, as networks
+and evaluations do, what comes out of it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, runtime_checkable
@@ -16,8 +19,13 @@ import numpy as np
 from torch import Tensor, nn
 
 from noiseloom.data.forms import Batch, Form
-from noiseloom.diffusion.samplers import Step
+from noiseloom.diffusion.denoiser import Denoise
+from noiseloom.diffusion.guidance import Guidance
+from noiseloom.diffusion.likelihood import Judged
+from noiseloom.diffusion.samplers import Sampler, Step, Tolerance
 from noiseloom.diffusion.sampling import Sampling
+from noiseloom.diffusion.schedules import Schedule
+from noiseloom.errors import InputError
 from noiseloom.seeds import Random
 
 OnProgress = Callable[[str, int, int], None]
@@ -34,12 +42,38 @@ class Request:
     spacing: str | None = None
     tolerance: float | None = None
     guidance: float | None = None
+    interval: tuple[float, float] | None = None
+    rescale: float | None = None
+    negative: int | None = None
 
     @property
     def names_a_sampler(self) -> bool:
         """Whether it says how noise becomes data, beside how labels are followed."""
         wishes = (self.steps, self.sampler, self.spacing, self.tolerance)
         return any(wish is not None for wish in wishes)
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What `request` comes to but for where it starts: sampler(denoise, x, plan, schedule, random).
+
+    `denoise` holds labels and guidance; `plan` falls from noise to data, or is a tolerance.
+    """
+
+    sampler: Sampler
+    denoise: Denoise
+    plan: Tensor | Tolerance
+    schedule: Schedule
+
+    @property
+    def times(self) -> Tensor:
+        """The plan of a sampler that walks along times; InputError where it is a tolerance."""
+        if isinstance(self.plan, Tolerance):
+            raise InputError(
+                "An adaptive sampler chooses its times as it goes, and this needs to know them "
+                "before; name another with --sampler, such as heun"
+            )
+        return self.plan
 
 
 class Task(Protocol):
@@ -62,11 +96,33 @@ class Draws(Task, Protocol):
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items; the last step's x0 is the sample."""
 
+    def describe(self, request: Request) -> dict[str, Any]:
+        """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+
+@runtime_checkable
+class Noises(Task, Protocol):
+    """A task that has learned on noisy items."""
+
     def noised(self, items: np.ndarray, t: float, random: Random) -> Tensor:
         """Stored items after the forward process up to `t`, as the model sees them."""
 
-    def describe(self, request: Request) -> dict[str, Any]:
-        """How samples for `request` are drawn, in plain words and numbers, for protocols."""
+
+@runtime_checkable
+class Denoises(Task, Protocol):
+    """A task whose model is a denoiser of items at every t."""
+
+    def judged(self, labels: Tensor | None) -> Judged:
+        """The denoiser of items with `labels` (B,), unguided, and what it knows of its data."""
+
+
+@runtime_checkable
+class HasLikelihood(Denoises, Protocol):
+    """A task whose denoiser is one of the data itself, so that it says how likely data is."""
+
+    @property
+    def chain_steps(self) -> int | None:
+        """Steps of the chain whose bound it was trained by; None: it knows of no chain."""
 
 
 @runtime_checkable
@@ -77,6 +133,29 @@ class Tunable(Draws, Protocol):
 
     def sampled(self, sampler: Sampling, guidance: Any) -> Self:
         """The same model, sampled so; ValueError where `sampler` does not fit the schedule."""
+
+
+@runtime_checkable
+class Guided(Draws, Protocol):
+    """A task whose samples a guidance, and with it another model, may guide."""
+
+    guidance: Guidance
+    class_names: tuple[str, ...]
+    """The classes that samples may be asked for: the model's own, or its guide's."""
+
+    def guided(self, guidance: Guidance, guide: Task | None) -> "Guided":
+        """The same model guided so; ValueError where the guide does not fit."""
+
+
+@runtime_checkable
+class Walks(Draws, Protocol):
+    """A task whose samplers can be started from anywhere, and stopped."""
+
+    learned_unlabelled: bool
+    """Whether the model also knows what is there when no label is asked for."""
+
+    def walk(self, request: Request) -> Walk:
+        """What a sampler is called with for `request`; InputError where it is impossible."""
 
 
 @runtime_checkable
@@ -93,3 +172,60 @@ class Predicts(Task, Protocol):
 
     def predict(self, items: np.ndarray) -> Tensor:
         """Logits (N, classes) of stored items, float32, on the CPU."""
+
+
+@dataclass(frozen=True)
+class Reconstructed:
+    """Items after a way through latents: as they are stored, on the CPU.
+
+    `latents` (N, C, H, W) float32 are what they went through. `nats` (N,) is what an item's latents
+    tell, `indices` (N, H, W) are their codes: either is None where the bottleneck has none.
+    """
+
+    items: np.ndarray
+    latents: Tensor
+    nats: Tensor | None
+    indices: Tensor | None
+
+
+@runtime_checkable
+class Reconstructs(Task, Protocol):
+    """A task that packs items into latents, and unpacks any latents into items.
+
+    `num_codes` is the number of codes a place of the latents may be; None: any number may be there.
+    """
+
+    latent_shape: tuple[int, int, int]
+    num_codes: int | None
+
+    def encode(self, items: np.ndarray) -> Tensor:
+        """The latents (N, *latent_shape) of stored items, float32, on the CPU."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents as the items they stand for, as a model of items sees these, on the CPU."""
+
+    def reconstruct(self, items: np.ndarray) -> Reconstructed:
+        """Stored items there and back."""
+
+
+@runtime_checkable
+class Perceives(Task, Protocol):
+    """A task whose network can say what it sees in an item on its way to an answer."""
+
+    def feature_maps(self, x: Tensor) -> Sequence[Tensor]:
+        """Hidden maps (B, channels, height, width) of items as the model sees them, finest first.
+
+        Gradients pass through.
+        """
+
+
+@runtime_checkable
+class Views(Protocol):
+    """A task's Config whose model may see the data's items as something else."""
+
+    def view(self, form: Form, others: Mapping[str, Task]) -> Form:
+        """What the model sees instead of items of `form`; `form` itself if it sees these.
+
+        `others` as in `build`, which is then given what this answers. Raises ValueError where they
+        do not fit.
+        """

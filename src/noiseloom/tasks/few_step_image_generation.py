@@ -75,13 +75,7 @@ class Config:
         Raises ValueError where the other run cannot teach this network on these items.
         """
         teacher = fitting_teacher(others["teacher"], form)
-        student = Denoiser(
-            network.build(form.item_shape, len(form.class_names), form.told),
-            teacher.config.schedule,
-            target=teacher.config.target,
-            preconditioning=teacher.config.preconditioning,
-            statistics=statistics,
-        )
+        student = teacher.config.denoiser(network, form, statistics)
         try:
             student.load_state_dict(teacher.model.state_dict())
         except RuntimeError as error:
@@ -203,7 +197,7 @@ class FewStepGeneration:
 
     def _teacher_of(self, labels: Tensor | None) -> Denoise:
         """The teacher with these labels and the guidance that is learned."""
-        return self.teacher.denoise(Request(labels=labels, guidance=self.config.guidance))
+        return self.teacher.walk(Request(labels=labels, guidance=self.config.guidance)).denoise
 
     @torch.no_grad()
     def _push(self, xt: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:

@@ -4,7 +4,7 @@ A classifier of xt that is told the noise level is what classifier guidance foll
 Nichol 2021, arXiv:2105.05233, part 4): grad log p(class | xt) points to where the class is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from noiseloom.config import option
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import CLEAN_LEVEL, Statistics, noise_level
-from noiseloom.diffusion.objectives import TIMES, LogitNormal, Times
 from noiseloom.diffusion.process import add_noise
 from noiseloom.diffusion.schedules import SCHEDULES, RectifiedFlow, Schedule
+from noiseloom.diffusion.times import TIMES, LogitNormal, Times
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
 from noiseloom.tasks import Task
@@ -98,19 +98,29 @@ class Classifier(nn.Module):
 
         With `random`, drop-out is on. Raises ValueError for a `t` where there is no schedule.
         """
-        s = self.data_std.to(xt.dtype)
         if t is None:
-            level = torch.full((len(xt),), CLEAN_LEVEL, device=xt.device)
-            return self.network((xt - self.data_mean) / s, level, None, random)
+            return self.network(*self._clean(xt), None, random)
         if self.schedule is None:
             raise ValueError(
                 "a classifier of clean images was given times; train one with task.noise to read "
                 "noisy images"
             )
+        s = self.data_std.to(xt.dtype)
         at = self.schedule.at(t, like=xt)
         centred = xt - at.alpha * self.data_mean
         scaled = centred * (at.alpha**2 * s**2 + at.sigma**2).rsqrt()
         return self.network(scaled, noise_level(self.schedule, t), None, random)
+
+    def maps(self, x: Tensor) -> Sequence[Tensor]:
+        """What the network's hidden layers leave of clean data, finest first."""
+        network: Any = self.network
+        maps: Sequence[Tensor] = network.maps(*self._clean(x))
+        return maps
+
+    def _clean(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Data as the network sees it, and the noise level it is told."""
+        level = torch.full((len(x),), CLEAN_LEVEL, device=x.device)
+        return (x - self.data_mean) / self.data_std.to(x.dtype), level
 
 
 class ImageClassification:
@@ -147,3 +157,7 @@ class ImageClassification:
         """Logits (N, classes) of stored items, float32, on the CPU."""
         device = next(self.model.parameters()).device
         return self.model(self.form.to_model(items).to(device)).float().cpu()
+
+    def feature_maps(self, x: Tensor) -> Sequence[Tensor]:
+        """Hidden maps of clean images, for a perceptual distance; gradients pass through."""
+        return self.model.maps(x)

@@ -98,7 +98,7 @@ def _walk(
     x = teacher.start(random)
     yield x
     step = None
-    for step in SAMPLERS[SAMPLER](teacher.denoise(request), x, plan, config.schedule, random):
+    for step in SAMPLERS[SAMPLER](teacher.walk(request).denoise, x, plan, config.schedule, random):
         if step.t in wanted:
             yield step.x
     assert step is not None  # every plan has a step

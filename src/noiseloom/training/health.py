@@ -51,19 +51,19 @@ class Health:
         return (self.word, self.since, self.cause) == (other.word, other.since, other.cause)
 
     def __str__(self) -> str:
-        change = f"{abs(self.share - 1):.0%}".replace("%", " %")
+        change = "" if math.isnan(self.share) else f"{abs(self.share - 1):.0%} ".replace("%", " %")
         match self.word:
             case "too early to say":
                 return "It is too early to say how training goes."
             case "as expected":
                 return (
-                    f"Training goes as expected: the held-out loss has come {change} below where "
+                    f"Training goes as expected: the held-out loss has come {change}below where "
                     "it began."
                 )
             case "over-fitting":
                 return (
                     f"Over-fitting since step {self.since:,}: the held-out loss has risen "
-                    f"{change} above its lowest while the training loss falls on. Train shorter, "
+                    f"{change}above its lowest while the training loss falls on. Train shorter, "
                     "on more data, with a smaller network or with drop-out."
                 )
         assert self.cause is not None
@@ -90,8 +90,7 @@ _SIGNS: dict[Cause, str] = {
 def assess(lines: Iterable[Mapping[str, float]]) -> Health:
     """The word for lines as metrics.jsonl has them, each kind in the order of steps."""
     lines = list(lines)
-    losses = _column(lines, "loss")
-    held = _column(lines, "held_out_loss")
+    losses, held, is_shifted = _above_zero(_column(lines, "loss"), _column(lines, "held_out_loss"))
     later = [(step, loss) for step, loss in held if step > 0]
     if not losses or len(later) < EARLY_LOSSES or later[-1][0] < EARLY_STEPS:
         return Health("too early to say")
@@ -104,14 +103,35 @@ def assess(lines: Iterable[Mapping[str, float]]) -> Health:
     if len(past_best) >= 2 and min(past_best[-2:]) > RISEN * best:
         change = _change_since(best_step, losses)
         if learned and change < FALLEN:
-            return Health("over-fitting", since=int(best_step), share=now / best)
+            share = math.nan if is_shifted else now / best
+            return Health("over-fitting", since=int(best_step), share=share)
         if change > RISEN:
             return Health("not learning", cause="learning rate too high", share=now / ceiling)
     if learned or now < LEARNED * ceiling:
-        return Health("as expected", share=best / ceiling)
+        return Health("as expected", share=math.nan if is_shifted else best / ceiling)
     norms = [norm for _, norm in _column(lines, "gradient_norm")]
     cause = _cause(ceiling, [loss for _, loss in later], [loss for _, loss in losses], norms)
     return Health("not learning", cause=cause, share=now / ceiling)
+
+
+Points = list[tuple[float, float]]
+
+
+def _above_zero(losses: Points, held: Points) -> tuple[Points, Points, bool]:
+    """Both losses as they are; shifted where the held-out one reaches 0, and shares mean nothing.
+
+    Score matching and learned uncertainty have such. Its lowest value is then as far above 0 as
+    where it began is above that.
+    """
+    values = [value for _, value in held]
+    if not values or min(values) > 0:
+        return losses, held, False
+    shift = max(values[0] - min(values), NOTHING) - min(values)
+    return _moved(losses, shift), _moved(held, shift), True
+
+
+def _moved(points: Points, shift: float) -> Points:
+    return [(step, value + shift) for step, value in points]
 
 
 def _column(lines: list[Mapping[str, float]], name: str) -> list[tuple[float, float]]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -173,6 +173,18 @@ class Learner(Protocol):
         """Named (sum, count) pairs over a micro-batch; `loss` is what is minimised."""
 
 
+@runtime_checkable
+class Tended(Protocol):
+    """A task with something to see to that no gradient does."""
+
+    def tend(self, random: Random) -> None:
+        """Called between the backward and the update of a step, in every process alike.
+
+        Gradients are then those of the whole batch, so whatever follows from them and from `random`
+        is the same everywhere.
+        """
+
+
 @dataclass
 class Training:
     """The state of a run in memory: everything a checkpoint must hold.
@@ -301,6 +313,8 @@ class Training:
         norm = self._scale_gradients(count)
         if not (math.isfinite(total) and math.isfinite(norm)):
             raise MachineError(_not_finite(self.step, total / count, norm, items))
+        if isinstance(self.task, Tended):
+            self.task.tend(Random(config.seed, [0], self.step).under("tend"))
         with autocast(self.precision, self.device):  # Muon's matrix products too
             self.optimizer.step(config.plan.rate(self.step, self.total_steps))
         self.step += 1

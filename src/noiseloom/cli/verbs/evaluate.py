@@ -9,11 +9,16 @@ import typer
 
 from noiseloom.cli.options import (
     AsJson,
+    Autoguide,
     Debug,
     Device,
     Ema,
     Guidance,
+    GuidanceInterval,
+    GuidingClassifier,
+    Negative,
     Raw,
+    Rescale,
     RunFolder,
     Sampler,
     Seed,
@@ -36,10 +41,18 @@ def verb(
     spacing: Spacing = None,
     tolerance: Tolerance = None,
     guidance: Guidance = None,
+    guidance_interval: GuidanceInterval = None,
+    rescale: Rescale = None,
+    negative: Negative = None,
+    autoguide: Autoguide = None,
+    classifier: GuidingClassifier = None,
     seed: Seed = 0,
     raw: Raw = False,
     ema: Ema = None,
     untuned: Untuned = False,
+    likelihood: Annotated[
+        bool, typer.Option("--likelihood", help="How likely held-out items are (--num of them).")
+    ] = False,
     device: Device = None,
     ema_sweep: Annotated[
         bool,
@@ -51,12 +64,13 @@ def verb(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Measure a run's samples, or the classes it predicts, on held-out data.
+    """Measure a run's samples, predictions or reconstructions on held-out data.
 
-    Writes evaluation.json and report.html; --json prints the former.
+    With --likelihood instead how likely it finds held-out items, bits per dimension, beside the
+    figures there are. Writes evaluation.json and report.html; --json prints the former.
     """
     from noiseloom.cli.progress import watch
-    from noiseloom.cli.summary import figures, next_steps
+    from noiseloom.cli.summary import figures, next_steps, scores
     from noiseloom.runs import Run
     from noiseloom.tuning.averages import sweep_averages, sweep_in_words
 
@@ -64,7 +78,7 @@ def verb(
     if ema_sweep:
         _refuse_beside_sweep(
             {"--steps": steps, "--sampler": sampler, "--guidance": guidance, "--ema": ema}
-            | {"--raw": raw or None}
+            | {"--raw": raw or None, "--likelihood": likelihood or None}
         )
         with watch() as on_event:
             swept = sweep_averages(opened, num=num, seed=seed, device=device, on_event=on_event)
@@ -78,15 +92,22 @@ def verb(
             spacing=spacing,
             tolerance=tolerance,
             guidance=guidance,
+            interval=guidance_interval,
+            rescale=rescale,
+            negative=negative,
+            autoguide=autoguide,
+            classifier=classifier,
             seed=seed,
             raw=raw,
             ema=ema,
             untuned=untuned,
+            likelihood=likelihood,
             device=device,
             on_event=on_event,
         )
     following = next_steps(opened.folder, opened.recipe.task.answers)
-    answer(f"{figures(evaluation)}\n\n{following}", evaluation, as_json)
+    said = scores(evaluation) if likelihood else figures(evaluation)
+    answer(f"{said}\n\n{following}", evaluation, as_json)
 
 
 def _refuse_beside_sweep(options: Mapping[str, object]) -> None:

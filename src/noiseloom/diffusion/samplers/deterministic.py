@@ -14,7 +14,7 @@ def ddim(
     denoise: Denoise, x: Tensor, plan: Tensor, schedule: Schedule, random: Random
 ) -> Iterator[Step]:
     """Deterministic, first order (Song et al. 2021, arXiv:2010.02502, eq. 12 with sigma = 0)."""
-    for index, (at, to) in enumerate(moves(plan, schedule, x)):
+    for index, (at, to) in enumerate(moves(plan, schedule, x, either_way=True)):
         x0 = ask(denoise, x, at).x0
         x = move(x, x0, at, to)
         yield Step(index, to.t, x, x0)
@@ -27,7 +27,7 @@ def euler(
 
     The velocity alpha' x0 + sigma' noise is written with noise = (x - alpha x0) / sigma.
     """
-    for index, (at, to) in enumerate(moves(plan, schedule, x)):
+    for index, (at, to) in enumerate(moves(plan, schedule, x, either_way=True)):
         x0 = ask(denoise, x, at).x0
         growth = at.d_sigma / at.sigma
         step = to.t - at.t
@@ -43,7 +43,7 @@ def heun(
     Two network calls a step, one where the step ends without noise. The trapezoidal rule is taken
     over alpha and sigma themselves, so the path does not depend on how t is spaced.
     """
-    for index, (at, to) in enumerate(moves(plan, schedule, x)):
+    for index, (at, to) in enumerate(moves(plan, schedule, x, either_way=True)):
         x, x0 = second_order(denoise, x, at, to)
         yield Step(index, to.t, x, x0)
 
@@ -68,4 +68,6 @@ def second_order(denoise: Denoise, x: Tensor, at: Stop, to: Stop) -> tuple[Tenso
         (half + turn - d_sigma * at.alpha / at.sigma, a),
         (half - turn, b),
     )
+    if to.alpha == 0:  # a rising plan's end: nothing of the clean data is left to be read off
+        return end, b
     return end, weigh((1 / to.alpha, end), (-1 / to.alpha, y), (1.0, b))

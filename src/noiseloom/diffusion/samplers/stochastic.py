@@ -6,7 +6,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from noiseloom.diffusion.denoiser import Denoise
+from noiseloom.diffusion.denoiser import Denoise, Prediction
+from noiseloom.diffusion.posterior import between, variances
 from noiseloom.diffusion.samplers.deterministic import second_order
 from noiseloom.diffusion.samplers.walking import (
     Step,
@@ -27,12 +28,23 @@ def ddpm(
 ) -> Iterator[Step]:
     """Ancestral sampling: x_s drawn from q(x_s | x_t, x0) (Ho et al. 2020, eq. 7).
 
-    It is also the exponential Euler step of the reverse SDE, weakly of first order.
+    It is also the exponential Euler step of the reverse SDE, weakly of first order. A network that
+    has learned the variance of a step has it drawn with that.
     """
     for index, (at, to) in enumerate(moves(plan, schedule, x)):
-        x0 = ask(denoise, x, at).x0
-        x = ancestral_move(x, x0, fresh(random, index, x, to), at, to)
-        yield Step(index, to.t, x, x0)
+        said = ask(denoise, x, at)
+        z = fresh(random, index, x, to)
+        if z is not None and said.interpolation is not None:
+            z = z * widening(said, schedule, to.t)
+        x = ancestral_move(x, said.x0, z, at, to)
+        yield Step(index, to.t, x, said.x0)
+
+
+def widening(said: Prediction, schedule: Schedule, s: float) -> Tensor:
+    """How much wider than least the network draws a step to time `s` (`posterior`, eq. 15)."""
+    std = 1.0 if said.data_std is None else said.data_std
+    both = variances(said.at, schedule.at(torch.tensor(s, dtype=torch.float64)), std)
+    return (between(both, said.interpolation) / both.low).sqrt().to(said.xt)
 
 
 def edm(

@@ -81,10 +81,13 @@ def stops(times: Tensor | Sequence[float], schedule: Schedule, x: Tensor) -> lis
     return list(map(Stop._make, zip(t.tolist(), *curves, half_log_snr, each, strict=True)))
 
 
-def moves(plan: Tensor, schedule: Schedule, x: Tensor) -> list[tuple[Stop, Stop]]:
+def moves(
+    plan: Tensor, schedule: Schedule, x: Tensor, *, either_way: bool = False
+) -> list[tuple[Stop, Stop]]:
     """From which stop to which each move of `plan` goes.
 
-    Raises ValueError where the plan is no falling row of at least two times.
+    Raises ValueError where the plan is no falling row of at least two times; with `either_way` it
+    may rise instead, for samplers that also walk from data to noise.
     """
     if not isinstance(plan, Tensor):
         raise ValueError(
@@ -92,7 +95,9 @@ def moves(plan: Tensor, schedule: Schedule, x: Tensor) -> list[tuple[Stop, Stop]
             "of falling times, such as plan_times(schedule, 10). A tolerance is for the adaptive "
             "samplers"
         )
-    if plan.ndim != 1 or len(plan) < 2 or not bool((plan.diff() < 0).all()):
+    falls = plan.ndim == 1 and len(plan) > 1 and bool((plan.diff() < 0).all())
+    rises = either_way and plan.ndim == 1 and len(plan) > 1 and bool((plan.diff() > 0).all())
+    if not (falls or rises):
         raise ValueError(
             f"the plan is {plan.tolist()}; allowed is at least two times, each below the one before"
         )

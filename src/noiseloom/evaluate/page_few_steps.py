@@ -34,7 +34,7 @@ def few_steps(facts: Facts) -> str:
     keys = "".join(
         f'<span><i class="key {line.kind}"></i>{escape(line.name)}</span>' for line in lines
     )
-    chart = line_chart(f"{title} against network calls", lines, along="calls", doubling=True)
+    chart = line_chart(f"{title} against network calls", lines, across="calls", doubling=True)
     head = "".join(
         f'<th scope="col">{escape(text)}</th>'
         for text in ("", "Steps", "Calls", title, "Of the teacher's best", "Seconds")

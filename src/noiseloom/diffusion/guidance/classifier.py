@@ -1,0 +1,61 @@
+"""Classifier guidance (Dhariwal & Nichol 2021, arXiv:2105.05233, part 4): towards a class.
+
+By Bayes' rule grad log p(xt | class) = grad log p(xt) + grad log p(class | xt); in terms of x0,
+with score = (alpha x0 - xt) / sigma²:
+    x0 = x0_plain + scale sigma² / alpha grad log p(class | xt)
+Scale 0 is off, and 1 turns a model without labels into the conditional one. The classifier must
+have learned to read noisy images; its schedule may be another one.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from noiseloom.config import RunReference, option
+from noiseloom.diffusion.denoiser import Denoiser, Prediction
+from noiseloom.diffusion.guidance.guidance import Guidance, Guide, carried
+from noiseloom.diffusion.schedules import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierGuidance(Guidance):
+    """How strongly, and when, samples are pushed to where a classifier sees their class."""
+
+    off: ClassVar[float] = 0.0
+
+    scale: float = option(1.0, "0 is off, 1 is Bayes' rule, above 1 follows the class more closely")
+    guide: RunReference = option(help="a run of a classifier trained with task.noise")
+
+    def _both(
+        self,
+        denoiser: Denoiser,
+        xt: Tensor,
+        t: Tensor,
+        condition: Tensor | None,
+        unconditional: Tensor | None,
+        guide: Guide | None,
+    ) -> tuple[Prediction, Tensor]:
+        assert condition is not None and guide is not None  # `wrap` saw to it
+        plain = denoiser(xt, t, None if unconditional is None else condition)
+        at = denoiser.schedule.at(t, like=xt)
+        gradient = class_gradient(guide, denoiser.schedule, xt, t, condition)
+        # of pure noise (alpha = 0) no class can be read: its gradient is nothing but rounding
+        push = torch.where(at.alpha > 0, at.sigma**2 / at.alpha.clamp(min=1e-12) * gradient, 0.0)
+        return plain, plain.x0 + self.scale * push
+
+
+def class_gradient(
+    classifier: Guide, schedule: Schedule, xt: Tensor, t: Tensor, labels: Tensor
+) -> Tensor:
+    """The gradient of log p(label | xt) at `xt`, `t` of `schedule`, whose graph ends here.
+
+    Works where gradients are switched off, as samplers do, and leaves none switched on.
+    """
+    with torch.enable_grad():
+        x = xt.detach().requires_grad_()
+        logits = classifier(*carried(x, t, schedule, classifier.schedule))
+        chosen = logits.log_softmax(dim=1).gather(1, labels[:, None])
+        (gradient,) = torch.autograd.grad(chosen.sum(), x)
+    return gradient

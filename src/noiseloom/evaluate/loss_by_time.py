@@ -1,0 +1,121 @@
+"""A denoiser's error at every t, on training and on held-out items, beside the best there can be.
+
+The error is the mean square of x0's, as a share of the data's variance: 1 where nothing but the
+mean is known. The best denoiser on finite data weighs all training items by how likely each is to
+have given xt (`diffusion.exact.finite`). No network is below it on training items; on held-out ones
+it is what knowing the training items by heart is worth, and a network that has learned more than
+them is below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noiseloom.data.dataset import Dataset, Split
+from noiseloom.diffusion.denoiser import Denoise, Prediction
+from noiseloom.diffusion.exact import finite
+from noiseloom.diffusion.likelihood import Judged
+from noiseloom.diffusion.process import add_noise
+from noiseloom.evaluate.progress import Progress, ignore
+from noiseloom.seeds import Random
+
+NUM_TIMES = 12
+TIMES_AT_ONCE = 4
+NUM_ITEMS = 64  # of each split, at every time
+MOST_NUMBERS = 20_000_000  # of the training items that one label's floor looks at
+
+JudgedFor = Callable[[Tensor | None], Judged]
+"""From labels (B,), or None where there are none, to the denoiser of items with them."""
+
+
+@torch.no_grad()
+def loss_by_time(
+    judged_for: JudgedFor, dataset: Dataset, *, seed: int, progress: Progress = ignore
+) -> dict[str, Any]:
+    """Errors at `NUM_TIMES` times of even spacing, each over `NUM_ITEMS` items of both splits.
+
+    A floor is None where the training items of a label are too many to look at.
+    """
+    judged = judged_for(None)
+    schedule = judged.schedule
+    device = judged.statistics.mean.device
+    share = (torch.arange(NUM_TIMES, dtype=torch.float64) + 0.5) / NUM_TIMES
+    times = schedule.t_min + share * (schedule.t_max - schedule.t_min)
+    found: dict[str, Any] = {
+        "unit": "share of the data's variance",
+        "num": {},
+        "t": times.tolist(),
+        "log_snr": schedule.log_snr(times).tolist(),
+    }
+    for done, (name, split) in enumerate(
+        (("train", dataset.train), ("held_out", dataset.reference))
+    ):
+        progress("measuring the loss by time", done / 2)
+        x0, labels = _evenly(dataset, split, device)
+        best = _best(dataset, labels, judged)
+        own = judged_for(None if labels is None else labels.repeat(TIMES_AT_ONCE)).denoise
+        random = Random(seed, range(len(x0))).under(f"loss-by-time/{name}")
+        noise = random.normal_like("noise", x0)
+        found["num"][name] = len(x0)
+        found[name] = _errors(own, judged, x0, noise, times)
+        floor = None if best is None else _errors(best, judged, x0, noise, times)
+        found[f"{name}_floor"] = floor
+    progress("measuring the loss by time", 1.0)
+    return found
+
+
+def _errors(
+    denoise: Denoise, judged: Judged, x0: Tensor, noise: Tensor, times: Tensor
+) -> list[float]:
+    """The mean square error of x0 at each time, over the data's variance."""
+    found = []
+    for some in times.to(x0).split(TIMES_AT_ONCE):
+        t = some.repeat_interleave(len(x0))
+        truth = x0.repeat(len(some), *[1] * (x0.ndim - 1))
+        xt = add_noise(judged.schedule, truth, noise.repeat(len(some), *[1] * (x0.ndim - 1)), t)
+        errors = (denoise(xt, t).x0 - truth).square()
+        found += errors.unflatten(0, (len(some), -1)).flatten(1).mean(dim=1).tolist()
+    return [error / judged.statistics.std**2 for error in found]
+
+
+def _evenly(dataset: Dataset, split: Split, device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """Items of a split, evenly taken (files come by class), as the model sees them."""
+    chosen = np.linspace(0, len(split) - 1, min(NUM_ITEMS, len(split))).round().astype(int)
+    labels = None if split.labels is None else torch.from_numpy(np.array(split.labels[chosen]))
+    x0 = dataset.to_model(split.items[chosen]).to(device)
+    return x0, None if labels is None else labels.to(device)
+
+
+def _best(dataset: Dataset, labels: Tensor | None, judged: Judged) -> Denoise | None:
+    """The best denoiser on the training items, among those of an item's label where it has one."""
+    own = dataset.train.labels
+    every = torch.zeros(len(dataset.train), dtype=torch.long)
+    groups = every if own is None or labels is None else torch.from_numpy(np.array(own))
+    mirrored = 2 if dataset.form.flip else 1
+    most = int(groups.bincount().max()) * mirrored * int(np.prod(dataset.item_shape))
+    if most > MOST_NUMBERS:
+        return None
+    known = {}
+    for label in [0] if labels is None else labels.unique().tolist():
+        chosen = (groups == label).nonzero()[:, 0].numpy()
+        if not len(chosen):
+            return None
+        items = dataset.to_model(dataset.train.items[chosen]).double()
+        if dataset.form.flip:
+            items = torch.cat([items, items.flip(-1)])
+        known[label] = finite(items.to(judged.statistics.mean.device), judged.schedule)
+
+    def denoise(xt: Tensor, t: Tensor) -> Prediction:
+        if labels is None:
+            return known[0].denoise(xt, t)
+        x0, asked = torch.empty_like(xt), labels.repeat(len(xt) // len(labels))
+        for label, data in known.items():
+            x0[asked == label] = data.denoise(xt[asked == label], t[asked == label]).x0
+        return Prediction(x0, "x0", xt, judged.schedule.at(t, like=xt))
+
+    return denoise

@@ -1,0 +1,146 @@
+"""A run's likelihood: what is written and said, and who is refused before anything is computed."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from noiseloom import cli
+from noiseloom.errors import InputError
+from noiseloom.runs import Recipe, Run
+from noiseloom.runs import likelihood as scoring
+
+SMALL = ("training.steps=3", "training.batch_size=8", "training.precision=float32")
+
+
+def trained(folder: Path, *words: str) -> Run:
+    run = Run.create(Recipe.load(words[0], [*SMALL, *words[1:]]), folder)
+    run.train(evaluate=False)
+    return run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick() -> object:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scoring, "STEPS", 4)
+        patch.setattr(scoring, "TIMES", 6)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    network = ("network.depth=1", "network.width=24", "network.heads=2")
+    return trained(tmp_path_factory.mktemp("runs") / "digits", "digits", *network)
+
+
+def test_it_is_written_beside_what_is_there_and_said(
+    digits: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    digits.write_json("evaluation.json", {"metrics": {"recall": 0.5}})
+    folder = str(digits.folder)
+    assert cli.main(["evaluate", folder, "--likelihood", "--num", "6", "--seed", "3"]) == 0
+    said = capsys.readouterr().out
+    written = json.loads((digits.folder / "evaluation.json").read_text())
+    assert written["metrics"] == {"recall": 0.5}
+    found = written["likelihood"]
+    assert found["num"] == 6 and found["split"] == "held-out" and found["seed"] == 3
+    assert found["weights"] == "ema" and found["trained_steps"] == 3 and found["dimensions"] == 64
+    bound, ode = found["bound"], found["ode"]
+    assert sum(bound["parts"].values()) == pytest.approx(bound["value"])
+    assert bound["nats_per_dimension"] == pytest.approx(bound["value"] * math.log(2))
+    assert bound["standard_error"] > 0 and ode["standard_error"] > 0
+    assert (ode["steps"], ode["calls"], ode["probes"]) == (4, 16, 1)
+    assert bound["times"] == 6 and bound["kind"] == "continuous time"
+    for text in (f"{bound['value']:.3f} ±", f"{ode['value']:.3f} ±", "only an exact denoiser"):
+        assert text in said
+    page = (digits.folder / "report.html").read_text()
+    assert "<h2>Likelihood</h2>" in page and f"{bound['value']:.3f} ±" in page
+    assert digits.evaluate(likelihood=True, num=6, seed=3)["likelihood"]["bound"] == {
+        **bound,
+        "seconds": pytest.approx(bound["seconds"], abs=60),
+    }
+
+
+@pytest.mark.slow
+def test_a_run_trained_by_the_bound_comes_to_the_true_likelihood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clouds N(m, 0.12²) of which the label says which: their entropy is known."""
+    monkeypatch.setattr(scoring, "STEPS", 24)
+    monkeypatch.setattr(scoring, "TIMES", 64)
+    run = Run.create(Recipe.load("toy-likelihood"), tmp_path / "run")
+    run.train(evaluate=False)
+    found = run.evaluate(likelihood=True, num=2000)["likelihood"]
+    truth = 0.5 * math.log2(2 * math.pi * math.e * 0.12**2)
+    for figures in (found["bound"], found["ode"]):
+        assert figures["value"] == pytest.approx(truth, abs=0.05 + 3 * figures["standard_error"])
+        assert figures["standard_error"] < 0.05
+
+
+def test_a_few_levels_less_certain_cost_what_they_must(digits: Run) -> None:
+    """An untrained network knows mean and spread: between 0 and the 8 bits of knowing nothing."""
+    found = digits.evaluate(likelihood=True, num=20)["likelihood"]
+    assert 4 < found["ode"]["value"] < 8.5
+    assert 4 < found["bound"]["value"] < 8.5
+
+
+def test_a_run_trained_on_a_chain_is_scored_by_it(tmp_path: Path) -> None:
+    run = trained(
+        tmp_path / "chain",
+        "toy-2d",
+        "task.objective={name: hybrid, steps: 5}",
+        "task.learned_variance=true",
+        "task.uncertainty=true",
+        "task.times=uniform",
+        "network.width=16",
+        "data.num=200",
+    )
+    assert "uncertainty.weight" in run.trained_task()[0].model.state_dict()
+    found = run.evaluate(likelihood=True, num=10)["likelihood"]
+    assert found["bound"]["kind"] == "5 steps" and found["bound"]["times"] == 4
+    assert found["ode"]["divergence"] == "exact" and found["ode"]["probes"] == 0
+    assert found["of_levels"] is False
+
+
+def test_later_figures_keep_the_likelihood_of_the_same_weights(tmp_path: Path) -> None:
+    run = trained(
+        tmp_path / "points",
+        "toy-2d",
+        "network.width=16",
+        "data.num=200",
+        "evaluation.num=50",
+        "evaluation.draws=2",
+        "evaluation.bootstrap=20",
+        "task.sampler.steps=2",
+    )
+    scored = run.evaluate(likelihood=True, num=10)["likelihood"]
+    after = run.evaluate()
+    assert after["likelihood"] == scored and after["metrics"]
+    assert len(after["loss_by_time"]["train"]) == len(after["loss_by_time"]["train_floor"])
+    assert "likelihood" not in run.evaluate(raw=True)
+
+
+def test_a_classifier_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained(tmp_path / "classifier", "digits-classifier", "network.width=4")
+    monkeypatch.setattr(Run, "open_data", lambda *_: pytest.fail("nothing may be computed"))
+    with pytest.raises(InputError) as refused:
+        run.evaluate(likelihood=True)
+    assert str(refused.value) == (
+        f"{run.folder} has no likelihood: task 'image-classification' trains no denoiser of the "
+        "data at every noise level, which is what says how likely data is. Use it with: "
+        f"noiseloom predict {run.folder} picture.png"
+    )
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"steps": 3}, "--steps would say how samples are drawn"),
+        ({"sampler": "heun", "guidance": 1.5}, "--sampler, --guidance would say"),
+        ({"num": 100_000}, "100,000 held-out items is asked for, and there are 357; allowed is 2"),
+    ],
+)
+def test_what_does_not_fit_is_refused(digits: Run, asked: dict, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        digits.evaluate(likelihood=True, **asked)
