@@ -1,5 +1,7 @@
 """What the losses of distillation are lowest for, where that is known."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -144,7 +146,8 @@ def test_whoever_knows_where_paths_end_has_no_loss(method: Method) -> None:
     assert torch.equal(method.losses(taught(noise, x0, knows)), torch.zeros(16))
 
 
-def test_endpoints_are_asked_of_points_at_their_own_times() -> None:
+@pytest.mark.parametrize("along", ["path", "line"])
+def test_endpoints_are_asked_of_points_at_their_own_times(along: str) -> None:
     noise, x0 = torch.randn(2, 400, 3, generator=torch.Generator().manual_seed(1))
     asked: list[tuple[Tensor, Tensor]] = []
 
@@ -152,10 +155,15 @@ def test_endpoints_are_asked_of_points_at_their_own_times() -> None:
         asked.append((xt, t))
         return Prediction(x0, "x0", xt, RectifiedFlow().at(t, like=xt))
 
-    Endpoints(starts=0.5).losses(taught(noise, x0, student))
+    straight = taught(noise, x0, student)
+    assert straight.passed is not None
+    bend = torch.tensor([0.0, 0.3])[:, None]  # paths begin where lines do
+    bent = Passed(straight.passed.points + bend, straight.passed.times)
+    Endpoints(starts=0.5, along=along).losses(replace(straight, passed=bent))  # type: ignore[arg-type]
     ((xt, t),) = asked
     at_half = (t == 0.5)[:, None]
-    torch.testing.assert_close(xt, torch.where(at_half, (noise + x0) / 2, noise))
+    middle = (noise + x0) / 2 + (0.3 if along == "path" else 0.0)
+    torch.testing.assert_close(xt, torch.where(at_half, middle, noise))
     assert abs(float(at_half.float().mean()) - 0.25) < 0.07
 
 

@@ -154,13 +154,17 @@ class Endpoints(Method):
     """f(xt, t) is the end of the teacher's path through xt: regression, with nothing to drift from.
 
     At t_max alone this is knowledge distillation (Luhman & Luhman 2021, arXiv:2101.02388).
-    Here it is learned at every time at which a student is called, from points on the same paths;
-    `starts` of the items, beyond their share, at t_max, where the way is longest.
+    Here it is learned at every time at which a student is called; `starts` of the items, beyond
+    their share, at t_max, where the way is longest. The points are on the paths themselves, or with
+    `along: line` on straight lines from start to end, which is where a student's own steps lead.
     """
 
-    sampler: ClassVar[str] = "ddim"  # stays on the paths it knows; fresh noise measures worse
+    sampler: ClassVar[str] = "ddim"  # fresh noise measures worse
 
     paths: PathPlan = option(help="the teacher's paths", default_factory=PathPlan)
+    along: Literal["path", "line"] = option(
+        "path", "where the points lie: on the teacher's paths, or straight between their two ends"
+    )
     starts: float = option(0.2, "share of the items that are always trained at pure noise")
     huber: float = option(
         0.03, "pseudo-Huber c, times the root of an item's numbers: larger squares more errors"
@@ -179,8 +183,11 @@ class Endpoints(Method):
         place = (lesson.random.stratified("place") * len(times)).long()
         place = place.masked_fill(lesson.random.chance("start", self.starts), 0)
         place = place.to(points.device)
-        xt = points[torch.arange(len(points), device=points.device), place]
         t = times.to(points)[place]
+        if self.along == "line":
+            xt = add_noise(lesson.schedule, lesson.x0, start_noise(lesson), t)
+        else:
+            xt = points[torch.arange(len(points), device=points.device), place]
         return pseudo_huber(lesson.student(xt, t).x0 - lesson.x0, self.huber)
 
 
@@ -202,11 +209,8 @@ class Reflow(Method):
             raise ValueError(f"starts is {self.starts}; allowed is a share from 0 to 1")
 
     def losses(self, lesson: Lesson) -> Tensor:
-        assert lesson.passed is not None  # the task sees to it
         schedule, random = lesson.schedule, lesson.random
-        first = lesson.passed.times[0].to(lesson.x0)
-        noise = lesson.passed.points[:, 0] / schedule.sigma(first)
-        span = schedule.t_max - schedule.t_min
+        noise, span = start_noise(lesson), schedule.t_max - schedule.t_min
         t = (schedule.t_min + span * random.stratified("times")).float()
         t = t.masked_fill(random.chance("start", self.starts), schedule.t_max).to(lesson.x0.device)
         prediction = lesson.student(add_noise(schedule, lesson.x0, noise, t), t)
@@ -218,6 +222,13 @@ METHODS: dict[str, type[Method]] = {
     "consistency": Consistency,
     "reflow": Reflow,
 }
+
+
+def start_noise(lesson: Lesson) -> Tensor:
+    """The noise, of unit variance, that each path begins as."""
+    assert lesson.passed is not None  # the task sees to it
+    first = lesson.passed.times[0].to(lesson.x0)
+    return lesson.passed.points[:, 0] / lesson.schedule.sigma(first)
 
 
 def consistent(student: Denoise, x: Tensor, t: Tensor, schedule: Schedule) -> Tensor:

@@ -205,9 +205,11 @@ class FewStepGeneration:
         push = torch.zeros_like(xt)
         low, high = self.teacher.config.guidance.interval
         inside = (low <= t) & (t <= high)
-        if labels is None or not bool(inside.any()):
+        is_guided = labels is not None or self.teacher.guide is not None
+        if not is_guided or not bool(inside.any()):
             return push
-        x, at, asked = xt[inside], t[inside], labels[inside]
+        x, at = xt[inside], t[inside]
+        asked = None if labels is None else labels[inside]
         guided = self._teacher_of(asked)(x, at)
         push[inside] = guided.x0 - self.teacher.model(x, at, asked).x0
         return push
