@@ -176,7 +176,7 @@ def test_fresh_probes_would_be_noise_that_no_number_of_steps_removes() -> None:
 
     def changes(fresh: bool) -> float:
         results = []
-        for steps in (24, 48):
+        for steps in (20, 40):
             flow = flow_of(data, steps)
             if fresh:
                 chance = torch.Generator().manual_seed(steps)

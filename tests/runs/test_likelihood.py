@@ -30,7 +30,7 @@ def quick() -> object:
 
 @pytest.fixture(scope="module")
 def digits(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    network = ("network.depth=1", "network.width=24", "network.heads=2")
+    network = ("network.depth=1", "network.width=24", "network.heads=2", "task.sampler.steps=2")
     return trained(tmp_path_factory.mktemp("runs") / "digits", "digits", *network)
 
 
@@ -95,6 +95,7 @@ def test_a_run_trained_on_a_chain_is_scored_by_it(tmp_path: Path) -> None:
         "task.times=uniform",
         "network.width=16",
         "data.num=200",
+        "task.sampler.steps=2",
     )
     assert "uncertainty.weight" in run.trained_task()[0].model.state_dict()
     found = run.evaluate(likelihood=True, num=10)["likelihood"]

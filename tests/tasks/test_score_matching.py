@@ -13,7 +13,7 @@ from noiseloom.training.health import assess
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    words = ("training.steps=40", "network.width=16", "data.num=200", "task.sampler.steps=5")
+    words = ("training.steps=40", "network.width=16", "data.num=200", "task.sampler.steps=2")
     run = Run.create(Recipe.load("toy-score", words), tmp_path_factory.mktemp("runs") / "score")
     run.train(evaluate=False)
     return run
