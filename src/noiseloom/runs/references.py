@@ -8,6 +8,8 @@ is a run's folder itself, with the others that it needs in turn.
 
 import shutil
 from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
 
 from noiseloom.config.references import RunReference, references
 from noiseloom.errors import InputError
@@ -21,6 +23,7 @@ from noiseloom.training.checkpoints import (
     disk_errors,
     write_text,
 )
+from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Device
 
 FOLDER = "others"
@@ -36,26 +39,15 @@ def check_references(recipe: Recipe) -> None:
 def bring_references(run: Run, on_event: OnEvent = ignore) -> None:
     """Copy what `run` needs of other runs into its folder, unless it is there.
 
-    Raises InputError where one is not there or damaged, MachineError where the copy cannot be made.
+    Every process calls it, since opening a run is shared; the first writes. Raises InputError where
+    one is not there or damaged, MachineError where the copy cannot be made.
     """
     for key, reference in references(run.recipe).items():
         target = run.folder / FOLDER / key
-        if target.is_dir():
+        if from_first(target.is_dir):
             continue
-        other = _find(key, reference)
-        checkpoint = _load(key, other, reference, on_event)
-        group = "model" if reference.raw else "average"
-        aside = target.with_name(f".writing-{key}")
-        with disk_errors(f"The copy of {other.folder}", target.parent):
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
-            for name in COPIED:
-                write_text(aside / name, (other.folder / name).read_text(encoding="utf-8"))
-            if (other.folder / FOLDER).is_dir():
-                shutil.copytree(other.folder / FOLDER, aside / FOLDER)
-            kept = Checkpoint({group: checkpoint.groups[group]}, checkpoint.state)
-            CheckpointFolder(aside / "checkpoints").save(kept, checkpoint.state["step"])
-            aside.rename(target)
+        copy = partial(_copy, key, _find(key, reference), reference, target, on_event)
+        from_first(copy)
 
 
 def open_references(
@@ -94,6 +86,23 @@ def frozen(task: Task) -> Task:
     """`task` with a model that no longer learns."""
     task.model.requires_grad_(False).train(False)
     return task
+
+
+def _copy(key: str, other: Run, reference: RunReference, target: Path, on_event: OnEvent) -> None:
+    """What is needed of `other`, made beside `target` and renamed."""
+    checkpoint = _load(key, other, reference, on_event)
+    group = "model" if reference.raw else "average"
+    aside = target.with_name(f".writing-{key}")
+    with disk_errors(f"The copy of {other.folder}", target.parent):
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        for name in COPIED:
+            write_text(aside / name, (other.folder / name).read_text(encoding="utf-8"))
+        if (other.folder / FOLDER).is_dir():
+            shutil.copytree(other.folder / FOLDER, aside / FOLDER)
+        kept = Checkpoint({group: checkpoint.groups[group]}, checkpoint.state)
+        CheckpointFolder(aside / "checkpoints").save(kept, checkpoint.state["step"])
+        aside.rename(target)
 
 
 def _find(key: str, reference: RunReference) -> Run:

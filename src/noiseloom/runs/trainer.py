@@ -60,7 +60,7 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
         dataset = first_then_rest(lambda: run.open_data(on_event))
         check_same_data(dataset)
         from_first(lambda: describe_data(run, dataset))
-        from_first(lambda: bring_references(run, on_event))
+        bring_references(run, on_event)
         dataset = seen_data(run, dataset, on_event)
         statistics = measure_statistics(dataset)
         settled = settle_once(run, dataset, statistics, on_event)
