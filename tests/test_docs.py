@@ -1,4 +1,4 @@
-"""Every command and every Python block of docs/editing.md and docs/guidance.md is run."""
+"""Every command and every Python block of the pages on what to do with a run is run."""
 
 import re
 import shlex
@@ -13,10 +13,18 @@ from noiseloom.media import picture_of, save_png
 from noiseloom.runs import Recipe, Run
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = ("editing.md", "guidance.md")
+PAGES = ("editing.md", "few-steps.md", "guidance.md", "sampling.md")
 TINY = ("training.batch_size=8", "training.steps=3", "training.checkpoint_every=1")
 DIT = ("network.depth=1", "network.width=24", "network.heads=2", *TINY)
-QUICK = {"sample": ["--num=2", "--steps=2"], "edit": ["--steps=3"]}
+MEASURED = ("evaluation.num=40", "evaluation.draws=2", "evaluation.feature_images=400")
+PATHS = ("task.method.paths.num=20", "task.method.paths.steps=2")
+QUICK = {
+    "sample": ["--num=2", "--steps=2"],
+    "edit": ["--steps=3"],
+    "tune-sampler": ["--trials=2", "--num=40"],
+    "evaluate": ["--num=40"],
+    "distill": ["training.steps=2", "training.batch_size=8", *PATHS],
+}
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
@@ -34,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, digit_files: Path) -> Path:
     """A folder with the runs and the pictures that the pages name."""
     folder = tmp_path_factory.mktemp("docs")
     for name, width in (("mnist", "24"), ("smaller", "16")):
-        asked = [*DIT, f"network.width={width}", f"data.path={digit_files}"]
+        asked = [*DIT, *MEASURED, f"network.width={width}", f"data.path={digit_files}"]
         run = Run.create(Recipe.load("mnist", asked), folder / "runs" / name)
         run.train(evaluate=False)
     three, eight, mask = run.open_data().reference.items[:3].copy()
@@ -60,8 +68,9 @@ def test_every_command_runs(
     for command in commands(page):
         words = shlex.split(command.replace("FOLDER", str(digit_files)))[1:]
         if words[0] == "train":
-            words += [*TINY, "--no-evaluate"]
-        quick = [] if "--steps" in words else QUICK.get(words[0], [])
+            words += [*TINY, *MEASURED, "--no-evaluate"]
+        chosen = {"--steps", "--ema"} & set(words)
+        quick = ["--num=2"] if chosen and words[0] == "sample" else QUICK.get(words[0], [])
         assert cli.main([*words, *quick]) == 0, command
 
 

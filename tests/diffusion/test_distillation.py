@@ -14,8 +14,8 @@ from noiseloom.diffusion.distillation import (
     Method,
     Passed,
     Reflow,
-    consistent,
     energy_distances,
+    kept_at_least_noise,
     pseudo_huber,
 )
 from noiseloom.diffusion.exact import Gaussian
@@ -62,7 +62,7 @@ def test_at_the_least_noise_a_student_answers_what_it_is_given(schedule: Schedul
     x = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([schedule.t_min, schedule.t_min, 0.5, 1.0])
     student = Gaussian(7.0, 0.1, schedule).denoise
-    answered = consistent(student, x, t, schedule)
+    answered = kept_at_least_noise(student, x, t, schedule)
     assert torch.equal(answered[:2], x[:2])
     assert torch.equal(answered[2:], student(x, t).x0[2:])
 

@@ -11,7 +11,7 @@ from noiseloom.diffusion.denoiser import Denoise, Prediction
 from noiseloom.diffusion.editing import (
     INVERTIBLE,
     averages,
-    consistent,
+    averaging_to,
     decode,
     encode,
     encoding_plan,
@@ -256,7 +256,7 @@ def test_what_is_enlarged_has_the_averages_that_were_given(name: str) -> None:
     data, small = Gaussian(0.3, 0.5, schedule), normal(1, 3, 2, 4).clamp(-1, 1)
     x = normal(2, 3, 6, 12, seed=1)
     plan = plan_times(schedule, 6)
-    denoise = consistent(data.denoise, small)
+    denoise = averaging_to(data.denoise, small)
     *_, last = SAMPLERS[name](denoise, x, plan, schedule, Random(0, range(2)))
     found = with_averages(last.x0, small)
     torch.testing.assert_close(averages(found, (2, 4)), small.expand(2, -1, -1, -1))

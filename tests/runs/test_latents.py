@@ -140,7 +140,7 @@ def test_it_draws_and_is_measured_as_images(finished: Run) -> None:
 def test_the_statistics_are_in_the_checkpoint(finished: Run, other: Run) -> None:
     checkpoint = finished.newest_checkpoint()
     assert checkpoint is not None
-    seen = seen_data(finished, finished.open_data())
+    seen = seen_data(finished, finished.open_data(), finished.others())
     assert isinstance(seen, LatentDataset)
     for group in ("model", "average"):
         kept = checkpoint.groups[group]

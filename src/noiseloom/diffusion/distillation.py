@@ -129,8 +129,8 @@ class Consistency(Method):
         r = schedule.t_min + (t - schedule.t_min) * (1 - gap)
         with torch.no_grad():
             xr = self._along(lesson, xt, t, r)
-            target = consistent(lesson.student, xr, r, schedule)
-        error = consistent(lesson.student, xt, t, schedule) - target
+            target = kept_at_least_noise(lesson.student, xr, r, schedule)
+        error = kept_at_least_noise(lesson.student, xt, t, schedule) - target
         span = schedule.t_max - schedule.t_min
         share = ((t - schedule.t_min) / span).clamp(min=LEAST_WEIGHED)
         return pseudo_huber(error, self.huber) / (share * gap)
@@ -231,7 +231,7 @@ def start_noise(lesson: Lesson) -> Tensor:
     return lesson.passed.points[:, 0] / lesson.schedule.sigma(first)
 
 
-def consistent(student: Denoise, x: Tensor, t: Tensor, schedule: Schedule) -> Tensor:
+def kept_at_least_noise(student: Denoise, x: Tensor, t: Tensor, schedule: Schedule) -> Tensor:
     """f(x, t): clean data, and `x` itself at t_min (Song et al. 2023, arXiv:2303.01469, part 3)."""
     return torch.where(expand(t <= schedule.t_min, x), x, student(x, t).x0)
 

@@ -31,6 +31,9 @@ from noiseloom.seeds import Random
 INVERTIBLE = ("ddim", "euler", "heun")
 """Samplers of the probability-flow ODE that also walk a rising plan, from data to noise."""
 
+RESAMPLING = ("ddpm", "ddim", "euler", "heun", "predictor-corrector")
+"""Samplers whose every move stands alone, so that `resample` may take it back."""
+
 STILL_LOG_SNR = 2 * math.log(255)  # the noise there is half a step of 8 bits: encoding starts here
 
 
@@ -210,14 +213,14 @@ def slerp(a: Tensor, b: Tensor, share: float) -> Tensor:
     return (norm * (from_a * unit_a + from_b * unit_b)).reshape(a.shape)
 
 
-def consistent(denoise: Denoise, small: Tensor) -> Denoise:
+def averaging_to(denoise: Denoise, small: Tensor) -> Denoise:
     """`denoise` with an x0 whose block averages are `small` (B, C, h, w), whatever xt is."""
 
-    def denoise_consistently(xt: Tensor, t: Tensor) -> Prediction:
+    def denoise_so(xt: Tensor, t: Tensor) -> Prediction:
         said = denoise(xt, t)
-        return Prediction(with_averages(said.x0, small), "x0", xt, said.at, said.data_std)
+        return replace(said, output=with_averages(said.x0, small), target="x0")
 
-    return denoise_consistently
+    return denoise_so
 
 
 def with_averages(x: Tensor, small: Tensor) -> Tensor:

@@ -137,8 +137,10 @@ class Codebook(nn.Module):
     def nearest(self, latents: Tensor) -> Tensor:
         """The index of the code nearest to each place of `latents` (B, C, H, W): (B, H, W)."""
         places = latents.movedim(1, -1)
-        # |z - e|² without |z|², which is the same for every code
-        far = self.vectors.square().sum(1) - 2 * places @ self.vectors.T
+        # in bfloat16 one place in thirty would be given another code than when it is encoded
+        with torch.autocast(latents.device.type, enabled=False):
+            # |z - e|² without |z|², which is the same for every code
+            far = self.vectors.square().sum(1) - 2 * places.float() @ self.vectors.T
         return far.argmin(-1)
 
     def at(self, indices: Tensor) -> Tensor:

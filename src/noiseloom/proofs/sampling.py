@@ -44,7 +44,7 @@ CHECKS = (
             f"{name}: distribution",
             "energy distance to a mixture it samples exactly",
             0.0,
-            0.012,
+            0.005,
             lambda name=name: agreement(name),  # type: ignore[misc]
         )
         for name in ORDERS

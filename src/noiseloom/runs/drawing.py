@@ -97,7 +97,7 @@ def class_number(class_names: Sequence[str], asked: str) -> int:
     """The number of a class by its name or number; InputError with the nearest for neither."""
     if asked in class_names:
         return list(class_names).index(asked)
-    if asked.isdigit() and int(asked) < len(class_names):
+    if asked.isascii() and asked.isdecimal() and int(asked) < len(class_names):
         return int(asked)
     guess = nearest(asked, list(class_names))
     raise InputError(

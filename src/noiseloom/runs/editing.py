@@ -107,7 +107,7 @@ class Editor:
         """
         is_missing = read_mask(self.form, mask, image)
         item = read_items(self.form, [image])[0]
-        sampler = sampler or FILLING_SAMPLER
+        sampler = self._resampling(sampler)
         asked = _Asked(num=num, label=label, steps=steps, sampler=sampler, seed=seed)
         return self._fill(item, is_missing, jump, resamplings, asked)
 
@@ -129,7 +129,7 @@ class Editor:
         `place` is where its left upper corner goes, (x, y) in pixels; the middle if None.
         """
         item, is_missing = read_placed(self.form, image, place)
-        sampler = sampler or FILLING_SAMPLER
+        sampler = self._resampling(sampler)
         asked = _Asked(num=num, label=label, steps=steps, sampler=sampler, seed=seed)
         return self._fill(item, is_missing, jump, resamplings, asked)
 
@@ -212,11 +212,11 @@ class Editor:
         """
         small_item = read_small(self.form, image)
         small = self._to_model(small_item)
-        sampler = sampler or FILLING_SAMPLER
+        sampler = self._resampling(sampler)
         asked = _Asked(num=num, label=label, steps=steps, sampler=sampler, seed=seed)
         walk, labels = self._walk(asked)
         total = _moves(walk, jump, resamplings)
-        denoise = editing.consistent(walk.denoise, small)
+        denoise = editing.averaging_to(walk.denoise, small)
         sigma = float(walk.schedule.sigma(walk.times[0]))
 
         def make(random: Random) -> Iterator[Step]:
@@ -296,9 +296,10 @@ class Editor:
             sampler=self._inverting(sampler),
             is_guided=False,
         )
-        noise, again, labels = items, items, None
-        for num_steps in INVERSION_STEPS if steps is None else (steps,):
-            walk, labels = self._walk(replace(asked, steps=num_steps))
+        noise, again = items, items
+        numbers = INVERSION_STEPS if steps is None else (steps,)
+        walks = [self._walk(replace(asked, steps=num_steps)) for num_steps in numbers]
+        for num_steps, (walk, _) in zip(numbers, walks, strict=True):
             plan = editing.encoding_plan(walk.times, walk.schedule)
             start = self._encoded(walk, plan, x0).x
             way = editing.decode(
@@ -308,9 +309,9 @@ class Editor:
             errors[num_steps] = round(float((last.x0 - x0).square().mean().sqrt()) * 127.5, 2)
             noise = self.form.to_items(start / float(walk.schedule.sigma(plan[0])) / 3)
             again = self.form.to_items(last.x0)
-            self.on_event(Working("Inverting", len(errors), len(INVERSION_STEPS)))
+            self.on_event(Working("Inverting", len(errors), len(walks)))
         rows = [("given", item) for item in items] + [("noise", item) for item in noise]
-        samples = Samples(again, labels, self.form)
+        samples = Samples(again, walks[0][1], self.form)
         return self._edited(samples, *rows, captions=("again",) * len(items), error_by_steps=errors)
 
     # Parts of all of them ----------------------------------------------------------------------
@@ -332,11 +333,38 @@ class Editor:
             steps=asked.steps,
             sampler=asked.sampler,
         )
+        self._check_guiding(asked)
         if asked.is_guided:
             request = self.guiding.ask(self.task, request)
         elif isinstance(self.task, Guided):
             request = replace(request, guidance=self.task.guidance.off)
         return self.task.walk(request), labels
+
+    def _check_guiding(self, asked: _Asked) -> None:
+        """InputError where guidance is asked for that would do nothing."""
+        given = self.guiding.given
+        if not given:
+            return
+        if not asked.is_guided:
+            raise InputError(
+                f"this edit goes to the noise and back without guidance, which would bend the way; "
+                f"leave {' and '.join(given)} out"
+            )
+        needs_label = isinstance(self.task, Guided) and self.task.guidance.needs_condition
+        if needs_label and asked.label is None:
+            raise InputError(
+                f"{' and '.join(given)} would do nothing without a label to follow; say which is "
+                "meant with --label"
+            )
+
+    def _resampling(self, sampler: str | None) -> str:
+        """The sampler of an edit that goes back and forth move by move."""
+        if sampler is not None and sampler not in editing.RESAMPLING:
+            raise InputError(
+                f"sampler {sampler} goes by more than one move, and this edit takes back some in "
+                f"between; allowed are {', '.join(editing.RESAMPLING)}"
+            )
+        return sampler or FILLING_SAMPLER
 
     def _inverting(self, sampler: str | None) -> str:
         """The sampler of an edit that walks to the noise and back."""

@@ -126,12 +126,22 @@ def needs_earlier(task: Task) -> bool:
     return isinstance(task.guidance.guide, Earlier)
 
 
-def earlier_step(run: Run, at: float) -> int:
-    """The step of the kept checkpoint nearest to `at` (see `Earlier`), of those before the newest.
+def earlier_guide(run: Run, newest: int) -> int | None:
+    """The step of the checkpoint before `newest` that guides `run` as its recipe says, if any."""
+    guidance = getattr(run.recipe.task, "guidance", None)
+    if not isinstance(guidance, Autoguidance) or not isinstance(guidance.guide, Earlier):
+        return None
+    return earlier_step(run, guidance.guide.at, newest)
 
-    Raises InputError where there is none.
+
+def earlier_step(run: Run, at: float, newest: int | None = None) -> int:
+    """The step of the kept checkpoint nearest to `at` (see `Earlier`), of those before `newest`.
+
+    That is the newest there is if None. Raises InputError where there is none before it.
     """
-    *earlier, newest = run.checkpoints.steps()
+    steps = run.checkpoints.steps()
+    newest = steps[-1] if newest is None else newest
+    earlier = [step for step in steps if step < newest]
     if not earlier:
         raise InputError(
             f"{run.folder} keeps one checkpoint, that of step {newest}, and none before it to be "

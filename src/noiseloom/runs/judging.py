@@ -196,7 +196,7 @@ def _measure_samples(
     if isinstance(task, Denoises):
         result["loss_by_time"] = loss_by_time(
             task.judged,
-            seen_data(run, dataset, on_event),
+            seen_data(run, dataset, run.others(), on_event),
             seed=protocol["seed"],
             progress=_shown(on_event),
         )

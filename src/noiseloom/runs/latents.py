@@ -26,6 +26,7 @@ from noiseloom.training.distributed import first_then_rest
 from noiseloom.training.loop import Working
 
 CODE = (  # modules of noiseloom
+    "data/forms",
     "networks/autoencoder",
     "networks/bottlenecks",
     "networks/residual_block",
@@ -46,12 +47,14 @@ class LatentDataset(Dataset):
         return self.latent_form
 
 
-def seen_data(run: Run, dataset: Dataset, on_event: OnEvent = ignore) -> Dataset:
+def seen_data(
+    run: Run, dataset: Dataset, others: Mapping[str, Task], on_event: OnEvent = ignore
+) -> Dataset:
     """The data as the run's model sees it: `dataset`, or its latents, encoded now if not yet.
 
-    Raises InputError where the autoencoder does not fit, MachineError where they cannot be written.
+    `others` are the frozen tasks that the run needs. Raises InputError where the autoencoder does
+    not fit, MachineError where latents cannot be written.
     """
-    others: Mapping[str, Task] = run.others()
     form = seen_form(run.recipe, dataset.form, others)
     return latents(dataset, form, on_event) if isinstance(form, LatentForm) else dataset
 

@@ -1,6 +1,6 @@
 """The other runs that a run needs: checked before it begins, copied into it, opened as frozen.
 
-    others/<key>/    recipe.yaml, data_report.json, one checkpoint with one set of weights
+    others/<key>/    recipe.yaml, data_report.json, the checkpoint with one set of weights
 
 A copy, so that the run goes on, samples and moves although the other run trains on or is gone. It
 is a run's folder itself, with the others that it needs in turn.
@@ -8,6 +8,7 @@ is a run's folder itself, with the others that it needs in turn.
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -89,8 +90,16 @@ def frozen(task: Task) -> Task:
 
 
 def _copy(key: str, other: Run, reference: RunReference, target: Path, on_event: OnEvent) -> None:
-    """What is needed of `other`, made beside `target` and renamed."""
+    """What is needed of `other`, made beside `target` and renamed.
+
+    A run that is guided by an earlier checkpoint of its own needs that one, too.
+    """
+    from noiseloom.runs.guiding import earlier_guide  # it needs this
+
     checkpoint = _load(key, other, reference, on_event)
+    wanted = [checkpoint]
+    if (guide := earlier_guide(other, checkpoint.state["step"])) is not None:
+        wanted.insert(0, _load(key, other, replace(reference, checkpoint=guide), on_event))
     group = "model" if reference.raw else "average"
     aside = target.with_name(f".writing-{key}")
     with disk_errors(f"The copy of {other.folder}", target.parent):
@@ -100,8 +109,9 @@ def _copy(key: str, other: Run, reference: RunReference, target: Path, on_event:
             write_text(aside / name, (other.folder / name).read_text(encoding="utf-8"))
         if (other.folder / FOLDER).is_dir():
             shutil.copytree(other.folder / FOLDER, aside / FOLDER)
-        kept = Checkpoint({group: checkpoint.groups[group]}, checkpoint.state)
-        CheckpointFolder(aside / "checkpoints").save(kept, checkpoint.state["step"])
+        for one in wanted:
+            kept = Checkpoint({group: one.groups[group]}, one.state)
+            CheckpointFolder(aside / "checkpoints").save(kept, checkpoint.state["step"])
         aside.rename(target)
 
 

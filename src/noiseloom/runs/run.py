@@ -24,6 +24,7 @@ from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.runs.tuned import tuned_recipe
 from noiseloom.tasks import Draws, Predicts, Reconstructs, Request, Task, Views
 from noiseloom.training import distributed
+from noiseloom.training.averaging import gamma_of
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
 from noiseloom.training.engines import Sharding, place
 from noiseloom.training.loop import Device, Event, Note, Working
@@ -132,6 +133,11 @@ class Run:
 
         if raw and ema is not None:
             raise InputError("The weights themselves (raw) and an average (ema) are both asked for")
+        if ema is not None:
+            try:
+                gamma_of(ema)
+            except ValueError as error:
+                raise InputError(f"--ema: {error}") from error
         checkpoint = self.newest_checkpoint(on_event)
         if checkpoint is None:
             raise InputError(

@@ -5,7 +5,7 @@ import math
 import shutil
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -61,7 +61,13 @@ class Settled:
         )
 
 
-def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: OnEvent) -> Settled:
+def settle_once(
+    run: Run,
+    dataset: Dataset,
+    statistics: Statistics,
+    others: Mapping[str, Task],
+    on_event: OnEvent,
+) -> Settled:
     """What environment.json has recorded, or what is measured and recorded now.
 
     Several processes measure together, and the first decides.
@@ -78,7 +84,7 @@ def settle_once(run: Run, dataset: Dataset, statistics: Statistics, on_event: On
         return Settled(**environment["settled"])
     began = time.perf_counter()
     precision = from_first(lambda: settle(config.precision, choose_device(config.device)))
-    trial, task = fitting_trial(run, dataset, statistics, precision, on_event)
+    trial, task = fitting_trial(run, dataset, statistics, others, precision, on_event)
     if config.max_minutes is None:
         assert config.steps is not None  # TrainingConfig sees to it
         settled = Settled(precision, config.steps)
@@ -95,6 +101,7 @@ def fitting_trial(
     run: Run,
     dataset: Dataset,
     statistics: Statistics,
+    others: Mapping[str, Task],
     precision: Literal["float32", "bfloat16"],
     on_event: OnEvent,
 ) -> tuple[Training, Task]:
@@ -103,7 +110,7 @@ def fitting_trial(
     Several processes keep the recipe's number of them: one that fails alone would leave the others
     waiting. Raises MachineError where not even one item at a time fits.
     """
-    config, others = run.recipe.training, run.others()
+    config = run.recipe.training
     for accumulate in finer(config.batch_size, config.accumulate):
         task = task_to_train(run, dataset, statistics, others, on_event)
         finer_config = replace(config, accumulate=accumulate)

@@ -5,7 +5,7 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -61,13 +61,14 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
         check_same_data(dataset)
         from_first(lambda: describe_data(run, dataset))
         bring_references(run, on_event)
-        dataset = seen_data(run, dataset, on_event)
+        others = run.others(on_event=on_event)
+        dataset = seen_data(run, dataset, others, on_event)
         statistics = measure_statistics(dataset)
-        settled = settle_once(run, dataset, statistics, on_event)
+        settled = settle_once(run, dataset, statistics, others, on_event)
         if config.sharding == "full" and size() == 1:
             on_event(Note(ONE_PROCESS))
         with parting():
-            summary = train_together(run, dataset, statistics, settled, on_event)
+            summary = train_together(run, dataset, statistics, settled, others, on_event)
     if not is_first():
         return summary
     if evaluate:
@@ -78,11 +79,16 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
 
 
 def train_together(
-    run: Run, dataset: Dataset, statistics: Statistics, settled: Settled, on_event: OnEvent
+    run: Run,
+    dataset: Dataset,
+    statistics: Statistics,
+    settled: Settled,
+    others: Mapping[str, Task],
+    on_event: OnEvent,
 ) -> dict[str, Any]:
     """Every process's part: all steps, and the final pictures; what came of it."""
     config = settled.apply(run.recipe.training)
-    task = task_to_train(run, dataset, statistics, run.others(), on_event)
+    task = task_to_train(run, dataset, statistics, others, on_event)
     training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
     if needs_earlier(task):
         on_event(Note(WITHOUT))

@@ -47,6 +47,21 @@ class Request:
     negative: int | None = None
 
     @property
+    def given(self) -> list[str]:
+        """The options that say how samples are drawn, as the command names them."""
+        options = {
+            "--steps": self.steps,
+            "--sampler": self.sampler,
+            "--spacing": self.spacing,
+            "--tolerance": self.tolerance,
+            "--guidance": self.guidance,
+            "--guidance-interval": self.interval,
+            "--rescale": self.rescale,
+            "--negative": self.negative,
+        }
+        return [name for name, value in options.items() if value is not None]
+
+    @property
     def names_a_sampler(self) -> bool:
         """Whether it says how noise becomes data, beside how labels are followed."""
         wishes = (self.steps, self.sampler, self.spacing, self.tolerance)

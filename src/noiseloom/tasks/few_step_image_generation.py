@@ -98,6 +98,11 @@ def check_teacher(config: object) -> None:
             "it draws no samples, so it has nothing to teach. Name a run of the task "
             "unconditional-image-generation"
         )
+    if config.autoencoder is not None:
+        raise ValueError(
+            "it draws in the latents of an autoencoder, and students learn in the items "
+            "themselves. Name a run without task.autoencoder"
+        )
 
 
 def fitting_teacher(other: Task, form: Form) -> ImageGeneration:
@@ -261,6 +266,11 @@ class FewStepGeneration:
                 f"guidance {request.guidance:g} is asked for; a distilled run has learned its "
                 "teacher's guidance and holds no other. Leave --guidance out, or distil its "
                 f"teacher anew with task.guidance={request.guidance:g}"
+            )
+        if given := [name for name in request.given if name not in ("--steps", "--sampler")]:
+            raise InputError(
+                f"a distilled run has learned its teacher's guidance and holds no other; leave "
+                f"{' and '.join(given)} out"
             )
         if request.steps is None:
             return self.config.sampler.steps

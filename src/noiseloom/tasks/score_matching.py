@@ -1,7 +1,7 @@
 """Learn the score of points alone, without noise levels, and walk along it: for teaching."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -140,15 +140,14 @@ class ScoreMatching:
 
     def _steps(self, request: Request) -> int:
         """The moves asked for; InputError where something else is asked for."""
-        asked = {
-            "--sampler": request.sampler,
-            "--spacing": request.spacing,
-            "--tolerance": request.tolerance,
-            "--guidance": request.guidance,
-        }
-        if given := [name for name, value in asked.items() if value is not None]:
+        if given := [name for name in request.given if name != "--steps"]:
             raise InputError(
                 f"a run of task score-matching draws by Langevin's walk alone, unguided; leave "
                 f"{' and '.join(given)} out"
             )
-        return self.config.sampler.steps if request.steps is None else request.steps
+        if request.steps is None:
+            return self.config.sampler.steps
+        try:
+            return replace(self.config.sampler, steps=request.steps).steps
+        except ValueError as error:
+            raise InputError(str(error)) from error

@@ -84,8 +84,8 @@ class SnapshotFolder:
     def average(self, length: float, step: int) -> tuple[dict[str, Tensor], Combination]:
         """The weights of the average of `length` after `step` steps, and how they came about.
 
-        What is no floating-point number is that of the last snapshot. Raises InputError where
-        `length` is none, or there are no snapshots up to `step`.
+        What is no floating-point number is that of the last snapshot. Raises ValueError where
+        `length` is none, InputError where there are no snapshots up to `step`.
         """
         steps = [kept for kept in self.steps() if kept <= step]
         if not steps:
@@ -93,10 +93,6 @@ class SnapshotFolder:
                 f"{self.folder.parent} kept no snapshots, from which an average of another length "
                 "could be made. Train with training.snapshots=12; leave --ema out for this run"
             )
-        try:
-            gamma_of(length)
-        except ValueError as error:
-            raise InputError(f"--ema: {error}") from error
         found = combine([Kept(step, kept) for step in steps for kept in LENGTHS], length, step)
         return self._sum(found.shares), found
 

@@ -119,10 +119,11 @@ def _respaced(way: Way) -> Iterator[Way]:
 
 
 def _reguided(way: Way, start: Way) -> Iterator[Way]:
-    if way.guidance is None or start.guidance.scale == 1:
+    if not _is_guided(start):
         return
+    off = start.guidance.off
     for factor in SCALES:
-        scale = round(1 + factor * (start.guidance.scale - 1), 4)
+        scale = round(off + factor * (start.guidance.scale - off), 4)
         yield replace(way, guidance=replace(way.guidance, scale=scale))
     for interval in INTERVALS:
         yield replace(way, guidance=replace(way.guidance, interval=interval))
@@ -167,16 +168,20 @@ def _changed(way: Way, schedule: Schedule, size: float, generator: torch.Generat
         way.sampling, spacing="learned", times=tuple(moved), steps=len(moved) - 1, shift=1.0
     )
     guidance = way.guidance
-    if guidance is not None and guidance.scale != 1:
+    if _is_guided(way):
         low, high = (bound + 0.2 * size * float(normal()) for bound in guidance.interval)
         low, high = max(0.0, min(low, 1.0)), max(0.0, min(high, 1.0))
-        scale = 1 + (guidance.scale - 1) * math.exp(0.5 * size * float(normal()))
+        push = (guidance.scale - guidance.off) * math.exp(0.5 * size * float(normal()))
         guidance = replace(
             guidance,
-            scale=round(scale, 4),
+            scale=round(guidance.off + push, 4),
             interval=(round(min(low, high), 4), round(max(low, high), 4)),
         )
     return Way(sampling, guidance)
+
+
+def _is_guided(way: Way) -> bool:
+    return way.guidance is not None and way.guidance.scale != way.guidance.off
 
 
 def _finite(value: float) -> float:
