@@ -21,7 +21,9 @@ SMALL = [
     "training.batch_size=8",
     "training.steps=12",
     "training.checkpoint_every=4",
+    "training.snapshots=0",
 ]
+WEIGHTS = ("model.safetensors", "average.safetensors", "optimizer.safetensors")
 LIMIT = 20_000  # bytes a file may have: enough for all but the weights
 
 
@@ -72,23 +74,28 @@ def test_a_disk_that_fills_ends_in_a_sentence_and_loses_nothing(
     assert files_of(run) == files_of(unbroken)
 
 
+@pytest.mark.parametrize(("snapshots", "lost"), [(0, "checkpoint"), (1, "snapshot")])
 def test_a_disk_that_fills_later_keeps_what_was_saved(
-    unbroken: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unbroken: Run, tmp_path: Path, snapshots: int, lost: str
 ) -> None:
-    run = Run.create(Recipe.load("digits", SMALL), tmp_path / "run")
+    asked = [*SMALL, f"training.snapshots={snapshots}"]
+    run = Run.create(Recipe.load("digits", asked), tmp_path / "run")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 
     def fill(event: object) -> None:
-        if getattr(event, "step", 0) == 5:
+        if getattr(event, "step", 0) == (5 if lost == "checkpoint" else 11):
             resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, hard))
 
     try:
-        with pytest.raises(MachineError, match="checkpoint of step 8 could not be written"):
+        with pytest.raises(
+            MachineError, match=f"{lost} of step (8|12) could not be written.*intact"
+        ):
             run.train(evaluate=False, on_event=fill)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert started_at(run) == 4
-    assert files_of(run) == files_of(unbroken)
+    assert started_at(run) == (4 if lost == "checkpoint" else 8)
+    own, theirs = files_of(run), files_of(unbroken)
+    assert {name: own[name] for name in WEIGHTS} == {name: theirs[name] for name in WEIGHTS}
 
 
 def test_a_folder_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,8 +112,8 @@ def test_a_student_of_consistency_resumes_to_the_byte(teacher: Run, tmp_path: Pa
 def test_the_curve_is_what_evaluate_measures(teacher: Run, student: Run) -> None:
     curve = measure_curve(student)
     rows = {(row["who"], row["steps"]): row for row in curve["rows"]}
-    calls = {key: row["calls"] for key, row in rows.items()}
-    assert calls == {  # heun calls twice a step; edm ends with noise left, so its last step too
+    passes = {key: row["passes"] for key, row in rows.items()}
+    assert passes == {  # heun calls twice a step; edm ends with noise left, so its last step too
         **{("teacher", steps): 2 * steps for steps in (4, 8, 16, 32)},
         **{("student", steps): steps for steps in (1, 2, 4)},
     }
@@ -122,7 +122,7 @@ def test_the_curve_is_what_evaluate_measures(teacher: Run, student: Run) -> None
         assert rows[who, steps]["energy_distance"] == pytest.approx(measured, rel=1e-4, abs=1e-6)
     assert student.read_json("distillation.json") == json.loads(json.dumps(curve))
     page = (student.folder / "report.html").read_text()
-    assert "In few steps" in page and "energy distance against network calls" in page.lower()
+    assert "In few steps" in page and "energy distance against network passes" in page.lower()
     said = curve_in_words(curve, student.folder)
     best = min(row["energy_distance"] for row in curve["rows"] if row["who"] == "teacher")
     assert f"{rows['student', 1]['energy_distance'] / best:.2f} x" in said

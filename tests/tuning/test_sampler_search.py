@@ -9,7 +9,7 @@ from torch import Tensor
 from noiseloom.diffusion.exact import Gaussian
 from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.sampling import Sampling
-from noiseloom.diffusion.schedules import EDM, RectifiedFlow, Schedule
+from noiseloom.diffusion.schedules import EDM, DiscreteBeta, RectifiedFlow, Schedule
 from noiseloom.seeds import Random
 from noiseloom.tuning.sampler_search import Trial, Way, search, within_budget
 
@@ -100,3 +100,26 @@ def test_a_figure_that_is_no_number_never_wins() -> None:
 def test_what_cannot_be_searched_is_said() -> None:
     with pytest.raises(ValueError, match="budget is 0"):
         run(lambda way: 1.0, budget=0)
+
+
+@pytest.mark.parametrize("budget", [1, 2])
+def test_a_single_step_has_no_times_to_move_and_the_search_ends(budget: int) -> None:
+    start = Way(Sampling(name="ddim", steps=1), None)
+
+    def measure(way: Way) -> float:
+        return float(way.sampling.steps)  # one step is best
+
+    found = run(measure, budget=budget, trials=500, start=start)
+    assert 0 < len(found) < 500
+
+
+def test_a_recipe_of_learned_times_is_searched_from_even_ones() -> None:
+    learned = Sampling(name="heun", steps=2, spacing="learned", times=(1.0, 0.4, 0.0))
+    ways = list(within_budget(Way(learned, None), RectifiedFlow(), 4))
+    assert {way.sampling.spacing for way in ways} == {"uniform"}
+
+
+def test_a_table_of_few_times_holds_few_steps() -> None:
+    schedule = DiscreteBeta(num_times=5)
+    ways = list(within_budget(START, schedule, 30))
+    assert max(way.sampling.steps for way in ways) == 4

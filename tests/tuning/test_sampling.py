@@ -33,8 +33,8 @@ def tuned(run: Run) -> dict:
 def test_it_is_reported_on_what_the_search_did_not_see(run: Run, tuned: dict) -> None:
     assert set(tuned["report"]) == {"tuned", "recipe", "ddim, 50 steps"}
     best = tuned["report"]["tuned"]
-    assert best["calls"] <= 4 and best["items_through_the_network"] <= 4
-    assert tuned["report"]["ddim, 50 steps"]["items_through_the_network"] == 50
+    assert best["calls"] <= 4 and best["passes"] <= 4
+    assert tuned["report"]["ddim, 50 steps"]["passes"] == 50
     dataset = run.open_data()
     ruler = run.recipe.evaluation.ruler(dataset, 60, "second")
     labels = run.recipe.evaluation.labels(dataset, 60)

@@ -17,11 +17,17 @@ RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder.")
 Evaluate = Annotated[bool, typer.Option(help="Measure the result at the end.")]
 
 Steps = Annotated[
-    int | None, typer.Option(min=1, help="Moves from noise to data; the recipe's if not given.")
+    int | None, typer.Option(min=1, help="Moves from noise to data; the run's if not given.")
 ]
-Sampler = Annotated[str | None, typer.Option(help="Which sampler; the recipe's if not given.")]
+Sampler = Annotated[
+    str | None,
+    typer.Option(
+        help="Which sampler (ddim, heun, dpm++2m, unipc, adaptive, …); the run's if not given."
+    ),
+]
 Spacing = Annotated[
-    str | None, typer.Option(help="How its moves are spaced; the recipe's if not given.")
+    str | None,
+    typer.Option(help="How its moves are spaced: uniform, quadratic, karras or log-snr."),
 ]
 Tolerance = Annotated[
     float | None, typer.Option(help="The error that an adaptive sampler may make in a move.")

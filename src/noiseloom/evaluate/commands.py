@@ -59,7 +59,7 @@ def _predict(folder: str, class_names: Sequence[str]) -> Use:
 
 
 def _reconstruct(folder: str, class_names: Sequence[str]) -> Use:
-    train = "noiseloom train mnist-latent data.path=FOLDER task.autoencoder.run="
+    train = "noiseloom train RECIPE task.autoencoder.run="
     return Use(
         verb="train",
         does="reconstructs images",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from noiseloom.evaluate.columns import columns
 from noiseloom.evaluate.commands import use
 from noiseloom.evaluate.facts import Facts
+from noiseloom.evaluate.page_figures import protocol_in_words
 from noiseloom.evaluate.verdicts import verdicts
 from noiseloom.evaluate.wording import (
     MEANINGS,
@@ -16,6 +18,8 @@ from noiseloom.evaluate.wording import (
     meaning,
     network_in_words,
 )
+
+HUB_TASKS = ("unconditional-image-generation", "image-classification")  # pipeline tags of the hub
 
 
 def card(facts: Facts) -> str:
@@ -43,7 +47,7 @@ def card(facts: Facts) -> str:
 
 def _front_matter(facts: Facts) -> str:
     task = str(facts.recipe.get("task.name") or facts.recipe.get("task") or "")
-    tag = f"pipeline_tag: {task}\n" if re.fullmatch(r"[a-z0-9-]+", task) else ""
+    tag = f"pipeline_tag: {task}\n" if task in HUB_TASKS else ""
     tags = "tags:\n- diffusion\n" if facts.answers == "items" else ""
     return f"---\nlibrary_name: noiseloom\n{tag}{tags}---"
 
@@ -56,6 +60,8 @@ def _what(facts: Facts) -> str:
         rows.append(("Data", items_in_words(facts)))
     if source := facts.data.get("source"):
         rows.append(("Source", str(source)))
+    if teacher := facts.recipe.get("task.teacher.run"):
+        rows.append(("Distilled from", f"{teacher}, to draw in 1, 2 or 4 network calls"))
     if autoencoder := facts.recipe.get("task.autoencoder.run"):
         rows.append(("Draws in the latents of", str(autoencoder)))
     if facts.trained_steps:
@@ -89,7 +95,8 @@ def _figures(facts: Facts) -> list[str]:
         for name in known
         if meaning(name).sentence
     ]
-    return ["## Figures", "\n".join(lines), "\n".join(meanings)]
+    how = _plain(html.unescape(protocol_in_words(facts.evaluation.get("protocol") or {})))
+    return ["## Figures", "\n".join(lines), how, "\n".join(meanings)]
 
 
 def _use(facts: Facts) -> str:

@@ -29,7 +29,7 @@ def figures(facts: Facts) -> str:
     protocol = facts.evaluation.get("protocol") or {}
     checks = facts.evaluation.get("checks") or {}
     return (
-        f'<h2>Figures</h2>{table}{key}<p class="note">{_protocol(protocol)}</p>'
+        f'<h2>Figures</h2>{table}{key}<p class="note">{protocol_in_words(protocol)}</p>'
         + _by_class("Label agreement by class", checks.get("label_agreement_by_class"))
         + _by_class("Read right, by class", checks.get("recall_by_class"))
         + details("The whole protocol", pairs(protocol))
@@ -90,7 +90,7 @@ def _guidance(protocol: dict[str, Any]) -> str:
     return f"guidance {number(protocol['guidance'])}{by}{back}{away}"
 
 
-def _protocol(protocol: dict[str, Any]) -> str:
+def protocol_in_words(protocol: dict[str, Any]) -> str:
     """How the figures came about, as sentences; what is not known is left out."""
     how = [
         {"ema": "averaged weights", "raw": "raw weights"}.get(str(protocol.get("weights")), ""),

@@ -28,16 +28,16 @@ def tuned_sampler(facts: Facts) -> str:
             name,
             number(row[metric]),
             number(row.get("calls")),
-            number(row.get("items_through_the_network")),
+            number(row.get("passes")),
             _in_words(row.get("how")),
         )
         for name, row in whole.items()
     ]
-    head = ("", title, "Calls", "Items through the network", "How")
+    head = ("", title, "Calls", "Passes", "How")
     said = (
         "Found on the held-out items of even number, reported on those of odd number and from "
-        "other noise. The run samples so unless told otherwise; a call may pass an item through "
-        "the network twice, where labels are followed."
+        "other noise. The run samples so unless told otherwise. A pass is an item going through "
+        "the network once; where labels are followed it does so twice in a call."
     )
     return f'<h2>Tuned sampler</h2>{_table(head, body)}<p class="note">{escape(said)}</p>'
 

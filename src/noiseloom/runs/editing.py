@@ -18,6 +18,7 @@ from noiseloom.data.forms import ImageForm
 from noiseloom.diffusion import editing
 from noiseloom.diffusion.samplers import Step
 from noiseloom.errors import InputError
+from noiseloom.evaluate.commands import use
 from noiseloom.runs.drawing import Samples, choose_labels, class_names
 from noiseloom.runs.edit_images import EMPTY, read_mask, read_placed, read_small
 from noiseloom.runs.edited import Edited
@@ -70,7 +71,11 @@ class Editor:
         guiding = guiding or Guiding()
         task, _ = run.trained_task(raw=raw, tuned=False, device=device, on_event=on_event)
         if not isinstance(task, Walks):
-            raise InputError(run.cannot("items"))
+            own = use(run.recipe.task.answers, str(run.folder))
+            raise InputError(
+                f"{run.folder} {own.does}, but not by a sampler that an edit could lead: of a "
+                f"distilled run, edit with the one that taught it. Use it with: {own.command}"
+            )
         if task.form.is_latent:
             raise InputError(
                 f"{run.folder} draws in the latents of an autoencoder, and an edit keeps pixels, "

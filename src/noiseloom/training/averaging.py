@@ -20,7 +20,7 @@ def gamma_of(length: float) -> float:
     `length` is the standard deviation of the averaging profile over the run's length, in (0, 0.28].
     """
     if not 0 < length <= 0.28:
-        raise ValueError(f"the average's length is {length}; allowed is above 0, up to 0.28")
+        raise ValueError(f"the average's width is {length}; allowed is above 0, up to 0.28")
     low, high = 0.0, 1e8  # the width falls as the exponent grows
     for _ in range(200):
         middle = 0.5 * (low + high)

@@ -70,7 +70,8 @@ class SnapshotFolder:
             for length, values in averages.items()
             for name, value in values.items()
         }
-        with disk_errors(f"The snapshot of step {step}", self.folder):
+        remedy = f"What was saved before is intact: noiseloom resume {self.folder.parent}"
+        with disk_errors(f"The snapshot of step {step}", self.folder, remedy):
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 save_file(named, aside)

@@ -18,12 +18,14 @@ def sweep_averages(
     *,
     num: int | None = None,
     seed: int = 0,
+    untuned: bool = False,
     device: Device | None = None,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """Measure samples of averages of several widths, and of the weights themselves.
 
-    All are drawn from the same noise, so that they differ in the weights alone. Writes
+    All are drawn from the same noise, so that they differ in the weights alone, as the run samples,
+    `untuned` as its recipe says. Writes
     ema_sweep.json and the report. Raises InputError where the run draws no samples or kept no
     snapshots.
     """
@@ -33,7 +35,7 @@ def sweep_averages(
             "Train with training.snapshots=12"
         )
     config = run.recipe.evaluation
-    task, step = run.trained_task(device=device, on_event=on_event)
+    task, step = run.trained_task(device=device, tuned=not untuned, on_event=on_event)
     if not isinstance(task, Draws):
         raise InputError(f"{run.folder} draws no samples by which averages could be compared")
     dataset = run.open_data(on_event)

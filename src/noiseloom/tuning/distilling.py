@@ -5,8 +5,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from torch import Tensor, nn
-
 from noiseloom.config import from_mapping, override, parse, to_mapping
 from noiseloom.errors import InputError
 from noiseloom.evaluate.report import write_report
@@ -17,6 +15,7 @@ from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Draws, Request
 from noiseloom.tasks.few_step_image_generation import STEPS, FewStepGeneration, check_teacher
 from noiseloom.training.loop import Device, Working
+from noiseloom.tuning.passes import Passes
 
 FILE = "distillation.json"
 TEACHER_STEPS = (4, 8, 16, 32)
@@ -63,7 +62,7 @@ def measure_curve(
     device: Device | None = None,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
-    """The figure that its evaluation goes by, against network calls: of a student and its teacher.
+    """The figure that its evaluation goes by, against network passes: of a student and its teacher.
 
     All samples are drawn from the same noise. Writes distillation.json and the report. Raises
     InputError where `run` is no distilled run.
@@ -125,35 +124,17 @@ def _possible(task: Draws, steps: Sequence[int]) -> list[Request]:
 def _row(
     task: Draws, request: Request, ruler: Ruler, labels: Any, num: int, seed: int
 ) -> dict[str, Any]:
-    """Steps, network calls a sample, seconds for all samples, and their figure."""
-    with Calls(task.model) as calls:
+    """Steps, passes through the network a sample, seconds for all of them, and their figure."""
+    with Passes(task) as passes:
         began = perf_counter()
         samples = draw(task, request, labels, num=num, seed=seed)
         seconds = perf_counter() - began
     return {
         "steps": task.describe(request).get("steps"),
-        "calls": round(calls.items / num, 2),
+        "passes": round(passes.items / num, 2),
         "seconds": round(seconds, 2),
         ruler.name: ruler.of(samples.items),
     }
-
-
-class Calls:
-    """Counts the items that a model is called with; guidance asks it twice for each."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
-        self.items = 0
-
-    def __enter__(self) -> "Calls":
-        self.hook = self.model.register_forward_pre_hook(self._count)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.hook.remove()
-
-    def _count(self, model: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        self.items += len(inputs[0])
 
 
 def curve_in_words(curve: dict[str, Any], folder: Path) -> str:
@@ -161,11 +142,11 @@ def curve_in_words(curve: dict[str, Any], folder: Path) -> str:
     name = curve["metric"]
     best = min(row[name] for row in curve["rows"] if row["who"] == "teacher")
     figure = name.replace("_", " ")
-    lines = [f"{'':<9}{'steps':>6}{'calls':>7}  {figure}  of the teacher's best"]
+    lines = [f"{'':<9}{'steps':>6}{'passes':>8}  {figure}  of the teacher's best"]
     for row in curve["rows"]:
         value = f"{row[name]:.4g}"
         lines.append(
-            f"{row['who']:<9}{row['steps'] or '':>6}{row['calls']:>7g}  {value:>{len(figure)}}"
+            f"{row['who']:<9}{row['steps'] or '':>6}{row['passes']:>8g}  {value:>{len(figure)}}"
             f"  {row[name] / best:.2f} x"
         )
     return "\n".join(

@@ -28,6 +28,7 @@ SHIFTS = (0.5, 2.0, 3.0, 5.0)  # beside none
 SCALES = (0.8, 1.25)  # times the recipe's strength of guidance
 INTERVALS = ((0.0, 1.0), (0.3, 1.0), (0.7, 1.0), (0.3, 0.9))
 COARSE = 0.5  # of all trials, at most, before times are moved
+MOST_IDLE = 20  # changes in a row that come to what was met before: nothing is left to change
 FIRST_MOVE, LEAST_MOVE = 0.35, 0.02  # spread of the changes to the logarithms of the steps' lengths
 
 
@@ -60,12 +61,11 @@ def search(
     trials: int,
     generator: torch.Generator,
 ) -> Iterator[Trial]:
-    """Try about `trials` ways that call the network at most `budget` times, yielding each.
+    """Try at most `trials` ways that call the network at most `budget` times, yielding each.
 
-    Raises ValueError where no sampler can keep to the budget, or `trials` is below 1.
+    Fewer where there is nothing left to change. Raises ValueError as `check_search`.
     """
-    if budget < 1 or trials < 1:
-        raise ValueError(f"budget is {budget} and trials is {trials}; allowed is 1 or more of each")
+    check_search(start, schedule, budget=budget, trials=trials)
     met: dict[Way, float] = {}
 
     def attempt(stage: str, ways: Sequence[Way]) -> Iterator[Trial]:
@@ -77,10 +77,7 @@ def search(
     def best(number: int) -> list[Way]:
         return sorted(met, key=met.__getitem__)[:number]
 
-    samplers = list(within_budget(start, schedule, budget))
-    if not samplers:
-        raise ValueError(f"no sampler makes a step with {budget} network calls")
-    yield from attempt("samplers", samplers)
+    yield from attempt("samplers", list(within_budget(start, schedule, budget)))
     for way in best(KEPT):
         yield from attempt("spacings", list(_respaced(way)))
     for way in best(KEPT):
@@ -89,19 +86,26 @@ def search(
     yield from _refined(attempt, best, met, trials, schedule, generator)
 
 
+def check_search(start: Way, schedule: Schedule, *, budget: int, trials: int) -> None:
+    """Raise ValueError where no sampler can keep to the budget, or either number is below 1."""
+    if budget < 1 or trials < 1:
+        raise ValueError(f"budget is {budget} and trials is {trials}; allowed is 1 or more of each")
+    if next(within_budget(start, schedule, budget), None) is None:
+        raise ValueError(f"no sampler makes a step with {budget} network calls; allow it more")
+
+
 def within_budget(start: Way, schedule: Schedule, budget: int) -> Iterator[Way]:
     """Each sampler that walks along times, with as many steps as `budget` calls allow."""
+    spacing: dict[str, Any] = {"spacing": start.sampling.spacing, "shift": start.sampling.shift}
+    if start.sampling.times is not None:  # as many as they are, for as many steps
+        spacing = {}
+    most = schedule.most_moves
     for name, sampler in SAMPLERS.items():
         if inspect.signature(sampler).parameters["plan"].annotation not in (Tensor, "Tensor"):
             continue  # its plan is a tolerance
         fitting = None
-        for steps in range(1, budget + 1):
-            tried = Sampling(
-                name=name,
-                steps=steps,
-                spacing=start.sampling.spacing,
-                shift=start.sampling.shift,
-            )
+        for steps in range(1, (budget if most is None else min(budget, most)) + 1):
+            tried = Sampling(name=name, steps=steps, **spacing)
             calls = tried.calls(schedule)
             if calls is None or calls > budget:
                 break
@@ -141,14 +145,14 @@ def _refined(
 
     (The 1/5 rule of Rechenberg: one success in five keeps the size of the changes.)
     """
-    size, number = FIRST_MOVE, len(met)
-    while len(met) < trials:
+    size, number, idle = FIRST_MOVE, len(met), 0
+    while len(met) < trials and idle < MOST_IDLE:
         parent = best(1)[0]
         yield from attempt("times", [_changed(parent, schedule, size, generator)])
         if len(met) == number:  # met before: rounding made it the same
-            size = FIRST_MOVE
+            size, idle = FIRST_MOVE, idle + 1
             continue
-        number = len(met)
+        number, idle = len(met), 0
         size = max(LEAST_MOVE, size * (1.5 if best(1)[0] != parent else 1.5**-0.25))
 
 

@@ -7,18 +7,16 @@ seen neither by the search nor by the choice at its end: other noise, other held
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from noiseloom.config import to_mapping
 from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.sampling import Sampling
+from noiseloom.diffusion.schedules import Schedule
 from noiseloom.errors import InputError
 from noiseloom.evaluate.report import write_report
 from noiseloom.evaluate.rulers import Half, Ruler
@@ -29,11 +27,12 @@ from noiseloom.runs.tuned import FILE
 from noiseloom.seeds import generator
 from noiseloom.tasks import Request, Tunable
 from noiseloom.training.loop import Device, Working
-from noiseloom.tuning.sampler_search import Trial, Way, search
+from noiseloom.tuning.passes import Passes
+from noiseloom.tuning.sampler_search import Trial, Way, check_search, search
 
 FINALISTS = 3
 REPORTS = 2  # sets of samples behind each reported figure
-YARDSTICK = Sampling(name="ddim", steps=50)
+YARDSTICK_STEPS = 50  # of ddim, with which what was found is compared
 
 
 def tune_sampler(
@@ -59,26 +58,27 @@ def tune_sampler(
             "way of its own"
         )
     bench = _Bench(run, task, num, on_event)
-    start = Way(task.config.sampler, task.config.guidance)
+    start = Way(task.config.sampler, task.config.guidance if is_guided(task) else None)
     found: list[Trial] = []
     try:
-        for trial in search(
-            start,
-            task.config.schedule,
-            lambda way: bench.measure(way, "first", seed),
-            budget=budget,
-            trials=trials,
-            generator=generator(seed, "tune sampler"),
-        ):
-            found.append(trial)
-            on_event(Working("Trying ways to sample", len(found), trials))
+        check_search(start, task.config.schedule, budget=budget, trials=trials)
     except ValueError as error:
         raise InputError(str(error)) from error
+    for trial in search(
+        start,
+        task.config.schedule,
+        lambda way: bench.measure(way, "first", seed),
+        budget=budget,
+        trials=trials,
+        generator=generator(seed, "tune sampler"),
+    ):
+        found.append(trial)
+        on_event(Working("Trying ways to sample", len(found), trials))
     winner = bench.choose(found, seed + 1)
     compared = {
         "tuned": winner,
         "recipe": start,
-        "ddim, 50 steps": replace(start, sampling=YARDSTICK),
+        "ddim, 50 steps": replace(start, sampling=_yardstick(task.config.schedule)),
     }
     report = {}
     for place, (name, way) in enumerate(compared.items()):
@@ -110,11 +110,23 @@ def tune_sampler(
     return result
 
 
+def is_guided(task: Tunable) -> bool:
+    """Whether guidance changes its samples: where it knows classes, or has a guide."""
+    return bool(task.form.class_names) or getattr(task, "guide", None) is not None
+
+
+def _yardstick(schedule: Schedule) -> Sampling:
+    """50 steps of ddim, or as many as the schedule has."""
+    most = schedule.most_moves
+    steps = YARDSTICK_STEPS if most is None else min(YARDSTICK_STEPS, most)
+    return Sampling(name="ddim", steps=steps)
+
+
 def _written(recipe: Recipe, way: Way) -> dict[str, Any]:
     """What a recipe's `task` says of `way`."""
-    task = replace(recipe.task, sampler=way.sampling, guidance=way.guidance)
-    written = to_mapping(task)
-    return {key: written[key] for key in ("sampler", "guidance")}
+    changes = {"sampler": way.sampling} | ({"guidance": way.guidance} if way.guidance else {})
+    written = to_mapping(replace(recipe.task, **changes))
+    return {key: written[key] for key in changes}
 
 
 class _Bench:
@@ -154,51 +166,42 @@ class _Bench:
 
     def report(self, way: Way, seeds: list[int]) -> dict[str, Any]:
         """The figure on the other half of the held-out items, and what it costs."""
-        with _counted(self.task.model) as count:
+        with Passes(self.task) as passes:
             values = [self.measure(way, "second", seed) for seed in seeds]
         return {
             self.ruler("second").name: statistics.mean(values),
             "values": values,
             "calls": way.sampling.calls(self.task.config.schedule),
-            "items_through_the_network": round(count[0] / (len(seeds) * self.num), 2),
-            "how": self.task.sampled(way.sampling, way.guidance).describe(Request()),
+            "passes": round(passes.items / (len(seeds) * self.num), 2),
+            "how": self._sampled(way).describe(Request()),
         }
 
+    def _sampled(self, way: Way) -> Tunable:
+        return self.task.sampled(way.sampling, way.guidance or self.task.config.guidance)
+
     def _items(self, way: Way, seed: int) -> np.ndarray:
-        task = self.task.sampled(way.sampling, way.guidance)
+        task = self._sampled(way)
         return draw(task, Request(), self.labels, num=self.num, seed=seed).items
 
 
 def in_words(result: dict[str, Any], folder: Path) -> str:
     """What was found, beside the recipe's way and a usual one, as a table."""
-    name = result["metric"]
-    lines = [f"{'':<16}  {name.replace('_', ' ')}  calls  items through the network"]
-    for title, row in result["report"].items():
-        lines.append(
-            f"{title:<16}  {row[name]:>{len(name)}.4g}  {row['calls'] or '?':>5}  "
-            f"{row['items_through_the_network']:g}"
-        )
-    how = ", ".join(f"{key} {value}" for key, value in result["report"]["tuned"]["how"].items())
+    name, rows = result["metric"], result["report"]
+    title = name.replace("_", " ")
+    lines = [f"{'':<16}  {title}  calls  passes"]
+    for who, row in rows.items():
+        value = f"{row[name]:>{len(title)}.4g}"
+        lines.append(f"{who:<16}  {value}  {row['calls'] or '?':>5}  {row['passes']:>6g}")
+    tuned, recipe = rows["tuned"], rows["recipe"]
+    how = ", ".join(f"{key} {value}" for key, value in tuned["how"].items())
     return "\n".join(
         [
             *lines,
             f"Real data scores {result['floor']:.4g}. Held-out items and noise that the search did "
-            "not see.",
-            f"The run now samples so ({folder}/{FILE}): {how}.",
+            "not see; a pass is an item going through the network once.",
+            f"Of the recipe's figure it is {tuned[name] / recipe[name]:.2f} times, at "
+            f"{tuned['passes']:g} passes instead of {recipe['passes']:g}.",
+            f"The run now samples so: {how}.",
+            f"Back to the recipe: --untuned, or remove {folder / FILE}.",
         ]
     )
-
-
-@contextmanager
-def _counted(model: nn.Module) -> Iterator[list[int]]:
-    """Within it the items that pass through `model` are counted, in the list's one number."""
-    count = [0]
-
-    def add(module: nn.Module, inputs: tuple[Any, ...]) -> None:
-        count[0] += len(inputs[0])
-
-    handle = model.register_forward_pre_hook(add)
-    try:
-        yield count
-    finally:
-        handle.remove()

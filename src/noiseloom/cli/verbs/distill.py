@@ -19,7 +19,8 @@ def verb(
         typer.Option(help="The student's folder; runs/RECIPE-few-steps-N if not given."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Time to train the student; 10 if not given.")
+        float | None,
+        typer.Option(help="Time to train the student; 10, or training.steps=N, if not given."),
     ] = None,
     evaluate: Evaluate = True,
     curve: Annotated[
@@ -29,10 +30,10 @@ def verb(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Turn a run that draws samples into one that draws them in 1 to 4 steps.
+    """Teach a run to draw in 1, 2 or 4 network calls.
 
-    The student is a run of its own. At the end its figures against network calls, and the
-    teacher's, go into distillation.json and report.html.
+    The student is a run of its own. At the end its figures against passes through the network, and
+    the teacher's, go into distillation.json and report.html.
     """
     from noiseloom.cli.progress import watch
     from noiseloom.cli.training import in_words, trained
@@ -42,7 +43,12 @@ def verb(
 
     opened = Run.open(run)
     if curve:
-        given = {"KEY=VALUE": overrides, "--out": out, "--minutes": minutes}
+        given = {
+            "KEY=VALUE": overrides,
+            "--out": out,
+            "--minutes": minutes,
+            "--no-evaluate": not evaluate,
+        }
         if unused := [name for name, value in given.items() if value]:
             raise InputError(f"--curve trains nothing: leave out {', '.join(unused)}")
         with watch() as on_event:
@@ -51,6 +57,8 @@ def verb(
         return
     changes = list(overrides or [])
     if minutes is not None:
+        if not minutes > 0:
+            raise InputError(f"--minutes is {minutes:g}; allowed is a number above 0")
         changes.append(f"training.max_minutes={minutes}")
     student = Run.create(student_recipe(opened, changes), out)
     summary = trained(student, evaluate=evaluate)

@@ -23,7 +23,7 @@ def verb(
     """Say what this machine can do and what it lacks.
 
     With --math, instead: samplers, likelihoods, schedules and distances against what they must be;
-    takes under a minute, and ends with exit code 1 if one is wrong.
+    takes about ten seconds, and ends with exit code 1 if one is wrong.
     """
     if math:
         _check_mathematics(as_json)

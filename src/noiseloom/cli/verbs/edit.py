@@ -23,7 +23,7 @@ from noiseloom.cli.output import answer
 if TYPE_CHECKING:
     from noiseloom.runs.editing import Edited, Editor
 
-verb = typer.Typer(help="Edit pictures with a run: fill in, vary, interpolate, enlarge.")
+verb = typer.Typer(help="Edit pictures with a run, without retraining.")
 
 Image = Annotated[str, typer.Argument(metavar="IMAGE", help="An image file.")]
 Num = Annotated[int, typer.Option(min=1, help="How many answers.")]

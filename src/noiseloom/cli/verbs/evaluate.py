@@ -34,7 +34,10 @@ from noiseloom.errors import InputError
 def verb(
     run: RunFolder,
     num: Annotated[
-        int | None, typer.Option(min=2, help="Samples measured; the recipe's if not given.")
+        int | None,
+        typer.Option(
+            min=2, help="Samples measured, or held-out items scored; the recipe's, or 256."
+        ),
     ] = None,
     steps: Steps = None,
     sampler: Sampler = None,
@@ -64,7 +67,7 @@ def verb(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Measure a run's samples, predictions or reconstructions on held-out data.
+    """Measure what a run makes on held-out data.
 
     With --likelihood instead how likely it finds held-out items, bits per dimension, beside the
     figures there are. Writes evaluation.json and report.html; --json prints the former.
@@ -76,12 +79,27 @@ def verb(
 
     opened = Run.open(run)
     if ema_sweep:
-        _refuse_beside_sweep(
-            {"--steps": steps, "--sampler": sampler, "--guidance": guidance, "--ema": ema}
-            | {"--raw": raw or None, "--likelihood": likelihood or None}
+        refuse_beside_sweep(
+            {
+                "--steps": steps,
+                "--sampler": sampler,
+                "--spacing": spacing,
+                "--tolerance": tolerance,
+                "--guidance": guidance,
+                "--guidance-interval": guidance_interval,
+                "--rescale": rescale,
+                "--negative": negative,
+                "--autoguide": autoguide,
+                "--classifier": classifier,
+                "--likelihood": likelihood or None,
+                "--ema": ema,
+                "--raw": raw or None,
+            }
         )
         with watch() as on_event:
-            swept = sweep_averages(opened, num=num, seed=seed, device=device, on_event=on_event)
+            swept = sweep_averages(
+                opened, num=num, seed=seed, untuned=untuned, device=device, on_event=on_event
+            )
         answer(sweep_in_words(swept, opened.folder), swept, as_json)
         return
     with watch() as on_event:
@@ -110,9 +128,9 @@ def verb(
     answer(f"{said}\n\n{following}", evaluation, as_json)
 
 
-def _refuse_beside_sweep(options: Mapping[str, object]) -> None:
+def refuse_beside_sweep(options: Mapping[str, object]) -> None:
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise InputError(
-            f"--ema-sweep measures averages as the recipe samples: leave out {', '.join(given)}"
+            f"--ema-sweep measures averages as the run samples: leave out {', '.join(given)}"
         )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from noiseloom.cli.options import AsJson, Debug, Device, RunFolder, Seed
+from noiseloom.cli.options import AsJson, Debug, Device, RunFolder
 from noiseloom.cli.output import answer
 
 
@@ -20,16 +20,17 @@ def verb(
         int | None,
         typer.Option(min=10, help="Samples behind each figure; the recipe's if not given."),
     ] = None,
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(help="The same seed searches the same.")] = 0,
     device: Device = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Find the best way to sample a run with few network calls, and use it from then on.
+    """Find the best way to sample with few network calls.
 
-    Searches sampler, times and guidance for the lowest distance to one half of the held-out items,
-    and reports what it found on the other half. sampler.json keeps it; remove that file to sample
-    as the recipe says.
+    The run samples so from then on. Searches sampler, times and guidance for the lowest distance to
+    one half of the held-out items, and reports what it found on the other half. sampler.json keeps
+    it; remove that file to sample as the recipe says. 80 trials of 1,000 digits take about ten
+    minutes on two cores.
     """
     from noiseloom.cli.progress import watch
     from noiseloom.runs import Run
