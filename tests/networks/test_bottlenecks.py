@@ -71,6 +71,15 @@ def test_the_nearest_code_is_that_of_brute_force() -> None:
     assert book.settle(expected.detach()).equal(expected)  # codes are their own
 
 
+def test_the_nearest_code_is_found_in_float32_where_others_compute_in_less() -> None:
+    book, latents = codebook(codes=256, channels=4), normal(8, 4, 6, 6, seed=2)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = book.nearest(latents)
+        rough = latents.movedim(1, -1) @ book.vectors.T
+    assert inside.equal(book.nearest(latents))
+    assert rough.dtype == torch.bfloat16  # in which it would be another for some
+
+
 def test_the_gradient_goes_straight_through() -> None:
     book, latents = codebook(), normal(2, 3, 4, 4, seed=2).requires_grad_()
     upstream = normal(2, 3, 4, 4, seed=3)

@@ -200,6 +200,8 @@ REFUSED = [
     (("inpaint", "a.png", "--mask", "gone.png"), "gone.png cannot be read"),
     (("inpaint", "a.png", "--mask", "mask.png", "--label", "teb"), "There is no class 'teb'"),
     (("inpaint", "a.png", "--mask", "mask.png", "--sampler", "heum"), "Did you mean 'heun'"),
+    (("inpaint", "a.png", "--mask", "mask.png", "--sampler", "unipc"), "more than one move.*ddpm"),
+    (("inpaint", "a.png", "--mask", "mask.png", "--guidance", "3"), "nothing without a label"),
     (("outpaint", "a.png"), "8 x 8 pixels, and this run draws 8 x 8: .*nothing to add"),
     (("outpaint", "wide.png"), "9 x 8 pixels.*Give a smaller picture"),
     (("outpaint", "crop.png", "--place", "5,0"), "placed at 5,0; allowed is 0,0 to 4,3"),

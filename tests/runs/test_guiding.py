@@ -119,6 +119,18 @@ def test_a_recipe_may_name_an_earlier_self(drawing: Run) -> None:
     assert described["guide"] == "step 2 of this run"
     assert described["guidance_kind"] == "autoguidance" and described["guidance"] == 2.5
 
+    # whoever needs this run gets its earlier self with it
+    guide = f"{{name: run, run: '{folder}'}}"
+    needing = Recipe.load(
+        "digits",
+        [*DIT, *IMAGES, "training.steps=1", f"task.guidance={{name: autoguidance, guide: {guide}}}"],
+    )
+    other = Run.create(needing, folder.with_name("needing"))
+    other.train(evaluate=False)
+    copy = Run.open(other.folder / "others" / "task.guidance.guide")
+    assert copy.checkpoints.steps() == [2, 6]
+    assert np.array_equal(copy.sample(num=3).items, drawn.items)
+
     (run.checkpoints.path(2) / "average.safetensors").write_bytes(b"damaged")
     heard.clear()
     plain = run.sample(num=3, on_event=heard.append)

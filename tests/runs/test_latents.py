@@ -137,6 +137,11 @@ def test_it_draws_and_is_measured_as_images(finished: Run) -> None:
         assert (finished.folder / "samples" / name).is_file()
 
 
+def test_it_has_no_likelihood(finished: Run) -> None:
+    with pytest.raises(InputError, match="no likelihood: its model knows the data's latents"):
+        finished.evaluate(likelihood=True)
+
+
 def test_the_statistics_are_in_the_checkpoint(finished: Run, other: Run) -> None:
     checkpoint = finished.newest_checkpoint()
     assert checkpoint is not None

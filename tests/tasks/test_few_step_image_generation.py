@@ -192,6 +192,8 @@ def test_a_step_is_one_call_of_the_student(method: Method, steps: int) -> None:
         (Request(spacing="karras"), "a spacing is asked for"),
         (Request(tolerance=0.1), "a tolerance is asked for"),
         (Request(guidance=2.0), "has learned its teacher's guidance.*task.guidance=2"),
+        (Request(interval=(0.0, 0.5)), "leave --guidance-interval out"),
+        (Request(rescale=0.5, negative=1), "leave --rescale and --negative out"),
     ],
 )
 def test_what_it_was_not_made_for_is_refused_before_any_call(request_: Request, said: str) -> None:

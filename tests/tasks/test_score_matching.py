@@ -30,11 +30,22 @@ def test_it_draws_points_and_shows_no_noising(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [{"sampler": "heun"}, {"guidance": 2.0}, {"spacing": "karras", "tolerance": 0.1}]
+    "asked", [
+        {"sampler": "heun"},
+        {"guidance": 2.0},
+        {"interval": (0.0, 0.5)},
+        {"rescale": 0.5},
+        {"spacing": "karras", "tolerance": 0.1},
+    ],
 )
 def test_it_knows_one_walk(run: Run, asked: dict) -> None:
     with pytest.raises(InputError, match="Langevin's walk alone, unguided; leave --"):
         run.sample(num=2, **asked)
+
+
+def test_a_walk_of_no_steps_is_refused(run: Run) -> None:
+    with pytest.raises(InputError, match="steps is 0"):
+        run.sample(num=2, steps=0)
 
 
 def test_it_has_no_likelihood(run: Run) -> None:

@@ -53,7 +53,10 @@ def test_each_half_is_of_other_held_out_items(run: Run) -> None:
 def test_without_snapshots_it_says_how_to_have_them(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bare = Run.create(Recipe.load("toy-2d", [*TINY, "training.steps=2"]), tmp_path / "bare")
+    bare = Run.create(
+        Recipe.load("toy-2d", [*TINY, "training.steps=2", "training.snapshots=0"]),
+        tmp_path / "bare",
+    )
     bare.train(evaluate=False)
     with pytest.raises(InputError, match=r"training\.snapshots=12"):
         sweep_averages(bare)

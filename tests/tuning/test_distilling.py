@@ -56,6 +56,11 @@ def files(run: Run) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
 
 
+def test_a_student_has_no_likelihood(student: Run) -> None:
+    with pytest.raises(InputError, match="has no likelihood"):
+        student.evaluate(likelihood=True)
+
+
 def test_the_recipe_is_the_teachers_but_for_its_task_and_pace(teacher: Run) -> None:
     recipe = student_recipe(teacher)
     assert recipe.name == "toy-2d-few-steps"

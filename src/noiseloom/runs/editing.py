@@ -16,7 +16,7 @@ from torch import Tensor
 
 from noiseloom.data.forms import ImageForm
 from noiseloom.diffusion import editing
-from noiseloom.diffusion.samplers import Step
+from noiseloom.diffusion.samplers import SAMPLERS, Step
 from noiseloom.errors import InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.runs.drawing import Samples, choose_labels, class_names
@@ -364,7 +364,7 @@ class Editor:
 
     def _resampling(self, sampler: str | None) -> str:
         """The sampler of an edit that goes back and forth move by move."""
-        if sampler is not None and sampler not in editing.RESAMPLING:
+        if sampler in SAMPLERS and sampler not in editing.RESAMPLING:
             raise InputError(
                 f"sampler {sampler} goes by more than one move, and this edit takes back some in "
                 f"between; allowed are {', '.join(editing.RESAMPLING)}"

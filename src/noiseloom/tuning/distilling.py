@@ -106,19 +106,22 @@ def measure_curve(
 
 
 def _possible(task: Draws, steps: Sequence[int]) -> list[Request]:
-    """Those numbers of steps that the task's sampler can take; as it is where it can take none.
+    """The task as it is where its times are learned, and as many steps as each of `steps`.
 
-    An adaptive sampler chooses its own, and learned times are as many as they are.
+    Those are even in t where the times that were learned are for another number; an adaptive
+    sampler, which chooses its own, is taken as it is.
     """
     found = []
     for number in steps:
-        request = Request(steps=number)
-        try:
-            task.describe(request)
-        except InputError:
-            continue
-        found.append(request)
-    return found or [Request()]
+        for request in (Request(steps=number), Request(steps=number, spacing="uniform")):
+            try:
+                task.describe(request)
+            except InputError:
+                continue
+            found.append(request)
+            break
+    is_learned = task.describe(Request()).get("times") is not None
+    return [Request(), *found] if is_learned or not found else found
 
 
 def _row(
