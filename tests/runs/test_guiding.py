@@ -123,7 +123,12 @@ def test_a_recipe_may_name_an_earlier_self(drawing: Run) -> None:
     guide = f"{{name: run, run: '{folder}'}}"
     needing = Recipe.load(
         "digits",
-        [*DIT, *IMAGES, "training.steps=1", f"task.guidance={{name: autoguidance, guide: {guide}}}"],
+        [
+            *DIT,
+            *IMAGES,
+            "training.steps=1",
+            f"task.guidance={{name: autoguidance, guide: {guide}}}",
+        ],
     )
     other = Run.create(needing, folder.with_name("needing"))
     other.train(evaluate=False)

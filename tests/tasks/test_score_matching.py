@@ -30,7 +30,8 @@ def test_it_draws_points_and_shows_no_noising(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked", [
+    "asked",
+    [
         {"sampler": "heun"},
         {"guidance": 2.0},
         {"interval": (0.0, 0.5)},
@@ -44,7 +45,7 @@ def test_it_knows_one_walk(run: Run, asked: dict) -> None:
 
 
 def test_a_walk_of_no_steps_is_refused(run: Run) -> None:
-    with pytest.raises(InputError, match="steps is 0"):
+    with pytest.raises(InputError, match="steps 0 and step_size"):
         run.sample(num=2, steps=0)
 
 

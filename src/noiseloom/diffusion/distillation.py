@@ -55,12 +55,10 @@ class PathPlan:
     """How many paths of the teacher are walked, once, and how finely."""
 
     num: int = option(12_000, "paths that the teacher walks, once, from noise to a sample each")
-    steps: int | None = option(
-        None, "steps of a path; null: as the teacher samples, tuned where it was"
-    )
+    steps: int = option(12, "steps of a path, a network call each (two within guidance's interval)")
 
     def __post_init__(self) -> None:
-        if self.num < 1 or (self.steps is not None and self.steps < 1):
+        if self.num < 1 or self.steps < 1:
             raise ValueError(
                 f"num {self.num} and steps {self.steps} are given; allowed is at least 1 each"
             )

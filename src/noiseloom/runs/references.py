@@ -1,6 +1,6 @@
 """The other runs that a run needs: checked before it begins, copied into it, opened as frozen.
 
-    others/<key>/    recipe.yaml, data_report.json, sampler.json if it was tuned, the checkpoint
+    others/<key>/    recipe.yaml, data_report.json, the checkpoint with one set of weights
 
 A copy, so that the run goes on, samples and moves although the other run trains on or is gone. It
 is a run's folder itself, with the others that it needs in turn.
@@ -16,7 +16,6 @@ from noiseloom.config.references import RunReference, references
 from noiseloom.errors import InputError
 from noiseloom.runs.recipe import Recipe
 from noiseloom.runs.run import OnEvent, Run, ignore
-from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.tasks import Task
 from noiseloom.training.checkpoints import (
     Checkpoint,
@@ -29,7 +28,7 @@ from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Device
 
 FOLDER = "others"
-COPIED = ("recipe.yaml", "data_report.json", TUNED)  # the last where it was tuned
+COPIED = ("recipe.yaml", "data_report.json")
 
 
 def check_references(recipe: Recipe) -> None:
@@ -107,8 +106,6 @@ def _copy(key: str, other: Run, reference: RunReference, target: Path, on_event:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         for name in COPIED:
-            if not (other.folder / name).is_file():
-                continue
             write_text(aside / name, (other.folder / name).read_text(encoding="utf-8"))
         if (other.folder / FOLDER).is_dir():
             shutil.copytree(other.folder / FOLDER, aside / FOLDER)

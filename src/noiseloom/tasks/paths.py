@@ -13,16 +13,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from noiseloom.diffusion.orders import ORDERS
-from noiseloom.diffusion.samplers import SAMPLERS, Sampler, plan_times
+from noiseloom.diffusion.samplers import SAMPLERS, plan_times
 from noiseloom.media import aside
 from noiseloom.seeds import Random
 from noiseloom.tasks import OnProgress, Request
 from noiseloom.tasks.unconditional_image_generation import ImageGeneration
 
 FILE = "paths.safetensors"
-SAMPLER = "dpm++2m"  # where the teacher's adds noise: it follows the path, at a call a step
-STEPS = 12  # of it
+SAMPLER = "dpm++2m"  # follows the path itself, adding no noise, at a call a step
 TOGETHER = 250  # paths that are walked at once
 NEARLY = 0.01  # of the range of t: steps as short as this say nothing
 
@@ -47,15 +45,14 @@ class Paths:
         times: Tensor,
         *,
         num: int,
-        steps: int | None,
+        steps: int,
         guidance: float | None,
         on_progress: OnProgress,
     ) -> Self:
         """The paths kept in `folder`; where there are none, `num` that `teacher` walks now.
 
-        They go as the teacher samples, or have `steps` steps where that is given, and pass `times`
-        (falling from t_max); every class comes equally often. Raises MachineError where they cannot
-        be written.
+        They have `steps` steps, shifted as its recipe says, and pass `times` (falling from t_max);
+        every class comes equally often. Raises MachineError where they cannot be written.
         """
         path = folder / FILE
         if path.is_file():
@@ -92,33 +89,20 @@ class Paths:
 
 
 def _walk(
-    teacher: ImageGeneration, request: Request, times: Tensor, steps: int | None, random: Random
+    teacher: ImageGeneration, request: Request, times: Tensor, steps: int, random: Random
 ) -> Iterator[Tensor]:
     """xt at each of `times`, then x0."""
-    schedule = teacher.config.schedule
-    sampler, own = _way(teacher, steps)
+    config = teacher.config
+    own = plan_times(config.schedule, steps, shift=config.sampler.shift)
     plan, wanted = through(times.double(), own), set(times.tolist())
     x = teacher.start(random)
     yield x
     step = None
-    for step in sampler(teacher.walk(request).denoise, x, plan, schedule, random):
+    for step in SAMPLERS[SAMPLER](teacher.walk(request).denoise, x, plan, config.schedule, random):
         if step.t in wanted:
             yield step.x
     assert step is not None  # every plan has a step
     yield step.x0
-
-
-def _way(teacher: ImageGeneration, steps: int | None) -> tuple[Sampler, Tensor]:
-    """The sampler of a path, and its times without those that a student is called at.
-
-    The teacher's own, unless it adds noise, so that no path is followed, or chooses its times.
-    """
-    own, schedule = teacher.config.sampler, teacher.config.schedule
-    if steps is None and ORDERS[own.name].error == "strong":
-        plan = own.plan(schedule)
-        if isinstance(plan, Tensor):
-            return own.function, plan
-    return SAMPLERS[SAMPLER], plan_times(schedule, steps or STEPS, shift=own.shift)
 
 
 def through(times: Tensor, plan: Tensor) -> Tensor:

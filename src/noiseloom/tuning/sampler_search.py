@@ -10,6 +10,7 @@ how they sample alone. Nothing here knows what is measured.
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -157,7 +158,10 @@ def _refined(
 
 
 def _changed(way: Way, schedule: Schedule, size: float, generator: torch.Generator) -> Way:
-    """`way` with its times moved and, where there is guidance, that too."""
+    """`way` with its times moved and, where there is guidance, that too.
+
+    As it is where a step would be too short to be written down.
+    """
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float64)
@@ -167,7 +171,9 @@ def _changed(way: Way, schedule: Schedule, size: float, generator: torch.Generat
     logs = (-times.diff()).log() + size * normal(len(times) - 1)
     lengths = logs.softmax(dim=0) * (times[0] - times[-1])
     inner = times[0] - lengths.cumsum(dim=0)[:-1]
-    moved = [round(float(t), 6) for t in (times[0], *inner, times[-1])]
+    moved = [float(times[0]), *(round(float(t), 6) for t in inner), float(times[-1])]
+    if not all(first > second for first, second in itertools.pairwise(moved)):
+        return way
     sampling = replace(
         way.sampling, spacing="learned", times=tuple(moved), steps=len(moved) - 1, shift=1.0
     )

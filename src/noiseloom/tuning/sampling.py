@@ -7,6 +7,7 @@ seen neither by the search nor by the choice at its end: other noise, other held
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,40 +58,38 @@ def tune_sampler(
             f"{run.folder} has no sampler to tune: its task draws no samples, or draws them in a "
             "way of its own"
         )
-    bench = _Bench(run, task, num, on_event)
     start = Way(task.config.sampler, task.config.guidance if is_guided(task) else None)
-    found: list[Trial] = []
+    schedule = task.config.schedule
     try:
-        check_search(start, task.config.schedule, budget=budget, trials=trials)
+        check_search(start, schedule, budget=budget, trials=trials)
     except ValueError as error:
         raise InputError(str(error)) from error
+    bench = _Bench(run, task, num, on_event)
+    found: list[Trial] = []
+    chance = generator(seed, "tune sampler")
     for trial in search(
         start,
-        task.config.schedule,
+        schedule,
         lambda way: bench.measure(way, "first", seed),
         budget=budget,
         trials=trials,
-        generator=generator(seed, "tune sampler"),
+        generator=chance,
     ):
         found.append(trial)
         on_event(Working("Trying ways to sample", len(found), trials))
     winner = bench.choose(found, seed + 1)
+    yardstick = _yardstick(schedule)
     compared = {
         "tuned": winner,
         "recipe": start,
-        "ddim, 50 steps": replace(start, sampling=_yardstick(task.config.schedule)),
+        f"ddim, {yardstick.steps} steps": replace(start, sampling=yardstick),
     }
-    report = {}
-    for place, (name, way) in enumerate(compared.items()):
-        on_event(Working("Measuring what was found", place, len(compared)))
-        report[name] = bench.report(way, [seed + 2 + i for i in range(REPORTS)])
-    on_event(Working("Measuring what was found", len(compared), len(compared)))
     result = {
         "task": _written(run.recipe, winner),
         "budget": budget,
         "metric": bench.ruler("second").name,
         "floor": bench.ruler("second").floor,
-        "report": report,
+        "report": bench.compare(compared, [seed + 2 + place for place in range(REPORTS)]),
         "trials": [
             {"stage": trial.stage, "value": trial.value, "sampler": trial.way.sampling.name}
             for trial in found
@@ -164,7 +163,16 @@ class _Bench:
         means = [(trial.value + value) / 2 for trial, value in zip(finalists, again, strict=True)]
         return finalists[means.index(min(means))].way
 
-    def report(self, way: Way, seeds: list[int]) -> dict[str, Any]:
+    def compare(self, ways: Mapping[str, Way], seeds: list[int]) -> dict[str, Any]:
+        """Each way's figure and cost."""
+        report = {}
+        for place, (name, way) in enumerate(ways.items()):
+            self.on_event(Working("Measuring what was found", place, len(ways)))
+            report[name] = self._row(way, seeds)
+        self.on_event(Working("Measuring what was found", len(ways), len(ways)))
+        return report
+
+    def _row(self, way: Way, seeds: list[int]) -> dict[str, Any]:
         """The figure on the other half of the held-out items, and what it costs."""
         with Passes(self.task) as passes:
             values = [self.measure(way, "second", seed) for seed in seeds]
