@@ -17,6 +17,11 @@ PAGES = ("editing.md", "few-steps.md", "guidance.md", "latents.md", "likelihood.
 TINY = ("training.batch_size=8", "training.steps=3", "training.checkpoint_every=1")
 DIT = ("network.depth=1", "network.width=24", "network.heads=2", *TINY)
 MEASURED = ("evaluation.num=40", "evaluation.draws=2", "evaluation.feature_images=400")
+SMALLER = {
+    "mnist-classifier": (),
+    "mnist-autoencoder": ("network.channels=4",),
+    "mnist-latent": (*DIT, *MEASURED),
+}
 PATHS = ("task.method.paths.num=20", "task.method.paths.steps=2")
 QUICK = {
     "sample": ["--num=2", "--steps=2"],
@@ -68,7 +73,7 @@ def test_every_command_runs(
     for command in commands(page):
         words = shlex.split(command.replace("FOLDER", str(digit_files)))[1:]
         if words[0] == "train":
-            words += [*TINY, *MEASURED, "--no-evaluate"]
+            words += [*TINY, *SMALLER.get(words[1], MEASURED), "--no-evaluate"]
         chosen = {"--steps", "--ema"} & set(words)
         quick = ["--num=2"] if chosen and words[0] == "sample" else QUICK.get(words[0], [])
         assert cli.main([*words, *quick]) == 0, command

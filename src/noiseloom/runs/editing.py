@@ -26,7 +26,7 @@ from noiseloom.runs.guiding import Guiding
 from noiseloom.runs.predicting import read_items
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.seeds import Random
-from noiseloom.tasks import Guided, Request, Walk, Walks
+from noiseloom.tasks import Draws, Guided, Request, Walk, Walks
 from noiseloom.training.loop import Device, Working
 
 FILLING_SAMPLER = "ddpm"  # resampling mixes what is known and what is not by the noise it adds
@@ -71,6 +71,8 @@ class Editor:
         guiding = guiding or Guiding()
         task, _ = run.trained_task(raw=raw, tuned=False, device=device, on_event=on_event)
         if not isinstance(task, Walks):
+            if not isinstance(task, Draws):
+                raise InputError(run.cannot("items"))
             own = use(run.recipe.task.answers, str(run.folder))
             raise InputError(
                 f"{run.folder} {own.does}, but not by a sampler that an edit could lead: of a "
