@@ -11,7 +11,7 @@ from itertools import pairwise
 from noiseloom.evaluate.wording import number
 
 WIDTH, HEIGHT = 420, 210
-LEFT, RIGHT, TOP, BOTTOM = 52, 8, 10, 24
+LEFT, RIGHT, TOP, BOTTOM = 58, 8, 10, 24
 MOST_POINTS = 300
 LOG_RANGE = 30.0  # largest over smallest value above which an axis is logarithmic
 

@@ -42,7 +42,7 @@ figcaption, .note { color: var(--soft); font-size: .9rem; max-width: 46rem; }
 figcaption { margin-top: .35rem; }
 .row { display: grid; gap: 1rem 1.4rem; grid-template-columns: repeat(auto-fit, minmax(min(100%,
   13rem), 1fr)); }
-.row.wide { grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); }
+.row.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 22rem), 1fr)); }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: .55rem .8rem .55rem 0; border-bottom: 1px solid var(--line);
   vertical-align: top; }
