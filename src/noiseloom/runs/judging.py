@@ -191,14 +191,14 @@ def _measure_samples(
         samples.labels,
         seed=protocol["seed"],
         protocol={"num": num, **protocol, **task.describe(request), "seconds_to_sample": seconds},
-        progress=_shown(on_event),
+        progress=shown(on_event),
     )
     if isinstance(task, Denoises):
         result["loss_by_time"] = loss_by_time(
             task.judged,
             seen_data(run, dataset, run.others(), on_event),
             seed=protocol["seed"],
-            progress=_shown(on_event),
+            progress=shown(on_event),
         )
     if noticed := result["checks"].get("memorisation"):
         pairs = pairs_picture(noticed, samples.items, dataset.train.items)
@@ -223,7 +223,7 @@ def _measure_predictions(
         logits,
         seed=protocol["seed"],
         protocol={**protocol, "seconds_to_predict": seconds},
-        progress=_shown(on_event),
+        progress=shown(on_event),
     )
     pictures = run.folder / "samples"
     save_mistakes(pictures, task.form, dataset.reference, logits)
@@ -242,12 +242,14 @@ def _measure_reconstructions(
         num_codes=task.num_codes,
         seed=protocol["seed"],
         protocol=protocol,
-        progress=_shown(on_event),
+        progress=shown(on_event),
     )
     return result
 
 
-def _shown(on_event: OnEvent) -> Progress:
+def shown(on_event: OnEvent) -> Progress:
+    """What an evaluation tells of its progress, as events of the run."""
+
     def show(stage: str, share: float) -> None:
         on_event(Working(stage.capitalize(), round(100 * share), 100))
 

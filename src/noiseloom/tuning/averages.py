@@ -6,6 +6,7 @@ from typing import Any
 from noiseloom.errors import InputError
 from noiseloom.evaluate.report import write_report
 from noiseloom.runs.drawing import draw
+from noiseloom.runs.judging import shown
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Draws, Request
 from noiseloom.training.loop import Device, Working
@@ -40,7 +41,7 @@ def sweep_averages(
         raise InputError(f"{run.folder} draws no samples by which averages could be compared")
     dataset = run.open_data(on_event)
     num = config.num if num is None else num
-    ruler = config.ruler(dataset, num, progress=lambda what, share: on_event(_working(what, share)))
+    ruler = config.ruler(dataset, num, progress=shown(on_event))
     labels = config.labels(dataset, num)
     rows = []
     for place, width in enumerate((None, *WIDTHS)):
@@ -89,7 +90,3 @@ def sweep_in_words(swept: dict[str, Any], folder: Path) -> str:
             f"Use: noiseloom sample {folder} {option}",
         ]
     )
-
-
-def _working(what: str, share: float) -> Working:
-    return Working(what.capitalize(), round(100 * share), 100)

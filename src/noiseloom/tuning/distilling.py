@@ -10,6 +10,7 @@ from noiseloom.errors import InputError
 from noiseloom.evaluate.report import write_report
 from noiseloom.evaluate.rulers import Ruler
 from noiseloom.runs.drawing import draw
+from noiseloom.runs.judging import shown
 from noiseloom.runs.recipe import EXCLUSIVE, Recipe
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Draws, Request
@@ -76,7 +77,7 @@ def measure_curve(
     dataset = run.open_data(on_event)
     config = run.recipe.evaluation
     num = config.num if num is None else num
-    ruler = config.ruler(dataset, num, progress=lambda what, share: on_event(_working(what, share)))
+    ruler = config.ruler(dataset, num, progress=shown(on_event))
     labels = config.labels(dataset, num)
     rows: list[dict[str, Any]] = []
     wanted: list[tuple[str, Draws, Request]] = [
@@ -159,7 +160,3 @@ def curve_in_words(curve: dict[str, Any], folder: Path) -> str:
             f"Use: noiseloom sample {folder} --steps 1",
         ]
     )
-
-
-def _working(what: str, share: float) -> Working:
-    return Working(what.capitalize(), round(100 * share), 100)

@@ -22,6 +22,7 @@ from noiseloom.errors import InputError
 from noiseloom.evaluate.report import write_report
 from noiseloom.evaluate.rulers import Half, Ruler
 from noiseloom.runs.drawing import draw
+from noiseloom.runs.judging import shown
 from noiseloom.runs.recipe import Recipe
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.runs.tuned import FILE
@@ -146,9 +147,7 @@ class _Bench:
                 self.dataset,
                 self.num,
                 half,
-                progress=lambda what, share: self.on_event(
-                    Working(what.capitalize(), round(100 * share), 100)
-                ),
+                progress=shown(self.on_event),
             )
         return self.rulers[half]
 
