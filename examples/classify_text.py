@@ -20,7 +20,8 @@ from sklearn.pipeline import make_pipeline
 from torch import Tensor, nn
 
 from noiseloom.transformer import positions
-from noiseloom.transformer.blocks import Block
+from noiseloom.transformer.attention import Sight
+from noiseloom.transformer.blocks import Block, Parts
 
 PACKAGES = "asyncio ctypes email http importlib json logging multiprocessing sqlite3 unittest xml"
 LINES, LONGEST, PADDING, UNKNOWN = 3, 48, 0, 1  # lines and words in a passage; two words' numbers
@@ -56,8 +57,8 @@ class Classifier(nn.Module):
     def __init__(self, vocabulary: int, classes: int) -> None:
         super().__init__()
         self.embed = nn.Parameter(0.1 * torch.randn(vocabulary, WIDTH))
-        block = {"heads": HEADS, "hidden": 4 * WIDTH, "activation": "gelu"}
-        self.blocks = nn.ModuleList(Block(WIDTH, **block) for _ in range(DEPTH))
+        parts = Parts(width=WIDTH, heads=HEADS, hidden=4 * WIDTH, activation="gelu")
+        self.blocks = nn.ModuleList(Block(parts) for _ in range(DEPTH))
         self.leave = nn.Linear(WIDTH, classes)
         # queries and keys turn with their place, so that attention sees distances
         self.turn = positions.rotary(positions.grid([LONGEST]), WIDTH // HEADS)
@@ -66,7 +67,7 @@ class Classifier(nn.Module):
         """Scores (B, classes) of `tokens` (B, L); what padding stands beside them changes none."""
         x, seen = F.embedding(tokens, self.embed), tokens != PADDING
         for block in self.blocks:  # no token may look at padding: mask is true where one may
-            x = block(x, None, self.turn[:, : x.shape[1]], mask=seen[:, None, None, :])
+            x = block(x, Sight(self.turn[:, : x.shape[1]], seen[:, None, None, :]))
         x = F.layer_norm(x, (WIDTH,)).masked_fill(~seen[..., None], 0)
         return self.leave(x.sum(1) / seen.sum(1, keepdim=True).clamp(min=1))  # their mean
 

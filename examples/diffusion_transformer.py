@@ -25,7 +25,9 @@ from noiseloom.media import grid, save_png
 from noiseloom.networks.embeddings import LevelAndLabel
 from noiseloom.seeds import Random
 from noiseloom.transformer import positions
-from noiseloom.transformer.blocks import Block, Modulation
+from noiseloom.transformer.attention import Sight
+from noiseloom.transformer.blocks import Block, Parts
+from noiseloom.transformer.modulation import Modulation
 
 NO_LABEL, SIDE, PATCH = 10, 8, 2  # 4 x 4 = 16 tokens a picture
 BATCH, WIDTH, DEPTH, HEADS = 64, 64, 3, 2
@@ -41,8 +43,8 @@ class DiffusionTransformer(nn.Module):
         self.condition = LevelAndLabel(WIDTH, num_classes=NO_LABEL)
         # level and digit scale, shift and gate every branch of every block (arXiv:2310.00426, 2.3)
         self.modulation = Modulation(WIDTH, condition_width=WIDTH, branches=2)
-        block = {"heads": HEADS, "hidden": 4 * WIDTH, "activation": "gelu"}
-        self.blocks = nn.ModuleList(Block(WIDTH, **block) for _ in range(DEPTH))
+        parts = Parts(width=WIDTH, heads=HEADS, hidden=4 * WIDTH, activation="gelu", modulated=True)
+        self.blocks = nn.ModuleList(Block(parts) for _ in range(DEPTH))
         self.leave = nn.Linear(WIDTH, PATCH**2)
         # queries and keys turn with row and column, so that attention sees distances
         self.turn = positions.rotary(positions.grid([SIDE // PATCH] * 2), WIDTH // HEADS)
@@ -52,7 +54,7 @@ class DiffusionTransformer(nn.Module):
         patches = F.unfold(x, PATCH, stride=PATCH).transpose(1, 2)  # (B, 16 tokens, 4 pixels)
         tokens = self.enter(patches) + self.position
         for block in self.blocks:  # every patch looks at every other, then thinks for itself
-            tokens = block(tokens, modulation, self.turn)
+            tokens = block(tokens, Sight(self.turn), modulation=modulation)
         patches = self.leave(F.layer_norm(tokens, (WIDTH,)))
         return F.fold(patches.transpose(1, 2), SIDE, PATCH, stride=PATCH)
 

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from noiseloom.seeds import Random
-from noiseloom.transformer.attention import Attention, attend
-from noiseloom.transformer.blocks import Block, FeedForward, Modulation, SquaredReLU, drop
+from noiseloom.transformer.attention import Attention, Sight, attend
+from noiseloom.transformer.blocks import Block, Parts, drop
+from noiseloom.transformer.feed_forward import FeedForward, SquaredReLU
+from noiseloom.transformer.modulation import Modulation
 from noiseloom.transformer.positions import frequencies, grid, rotary, rotate, waves
 
 
@@ -42,7 +44,7 @@ def test_fused_attention_is_the_readable_one() -> None:
     torch.nn.init.normal_(attention.out.weight)
     x = torch.randn(2, 6, 16, dtype=torch.float64)
     rotation = rotary(grid((2, 3)), 8).double()
-    torch.testing.assert_close(attention(x, rotation), readable(attention, x, rotation))
+    torch.testing.assert_close(attention(x, Sight(rotation)), readable(attention, x, rotation))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -90,27 +92,32 @@ def test_attention_without_positions_is_blind_to_order() -> None:
     torch.testing.assert_close(attention(x)[:, order], attention(x[:, order]))
 
 
+def modulated() -> Block:
+    return Block(Parts(width=16, heads=2, hidden=32, modulated=True))
+
+
 def test_a_block_starts_as_the_identity() -> None:
-    block = Block(16, heads=2, hidden=32, activation="gelu")
     x, modulation = torch.randn(2, 5, 16), torch.randn(2, 1, 6, 16)
-    assert block(x, modulation).equal(x)
+    assert modulated()(x, modulation=modulation).equal(x)
 
 
 def test_modulation_starts_neutral() -> None:
     torch.manual_seed(0)
     modulation = Modulation(16, condition_width=8, branches=2)(torch.randn(3, 1, 8))
     assert modulation.shape == (3, 1, 6, 16)
-    rows = (modulation + Block(16, heads=2, hidden=8, activation="gelu").table)[0, 0, :, 0]
+    rows = (modulation + modulated().table)[0, 0, :, 0]
     assert rows.tolist() == [1, 0, 1, 1, 0, 1]  # scale, shift, gate of each branch
 
 
 def test_one_condition_for_all_tokens_equals_one_for_each() -> None:
     torch.manual_seed(0)
-    block = Block(16, heads=2, hidden=32, activation="relu2")
+    block = modulated()
     for layer in (block.attention.out, block.feed_forward.down):
         torch.nn.init.normal_(layer.weight)
     x, modulation = torch.randn(2, 5, 16), torch.randn(2, 1, 6, 16)
-    torch.testing.assert_close(block(x, modulation), block(x, modulation.expand(2, 5, 6, 16)))
+    torch.testing.assert_close(
+        block(x, modulation=modulation), block(x, modulation=modulation.expand(2, 5, 6, 16))
+    )
 
 
 def test_squared_relu() -> None:

@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 
-from noiseloom.transformer.attention import Attention, attend
-from noiseloom.transformer.blocks import Block
+from noiseloom.transformer.attention import Attention, Sight, attend
+from noiseloom.transformer.blocks import Block, Parts
 from noiseloom.transformer.positions import grid, rotary
 
 WIDTH, HEADS = 16, 2
+PARTS = Parts(width=WIDTH, heads=HEADS, hidden=32, activation="gelu", learned_norm=True, bias=True)
 
 
 def explicit(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -45,11 +46,15 @@ def test_a_mask_that_hides_nothing_changes_nothing() -> None:
 
 
 def stack() -> list[Block]:
-    """Two blocks that are not the identity, whose tables have been trained."""
+    """Two blocks that are not the identity, whose norms have been trained."""
     torch.manual_seed(0)
-    blocks = [Block(WIDTH, heads=HEADS, hidden=32, activation="gelu") for _ in range(2)]
+    blocks = [Block(PARTS) for _ in range(2)]
     for block in blocks:
-        for weight in (block.attention.out.weight, block.feed_forward.down.weight, block.table):
+        for weight in (
+            block.attention.out.weight,
+            block.feed_forward.down.weight,
+            *block.norms.parameters(),
+        ):
             torch.nn.init.normal_(weight, std=0.5)
     return blocks
 
@@ -57,7 +62,7 @@ def stack() -> list[Block]:
 def run(x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
     rotation = rotary(grid((x.shape[1],)), WIDTH // HEADS)
     for block in stack():
-        x = block(x, None, rotation, mask=seen[:, None, None, :])
+        x = block(x, Sight(rotation, seen[:, None, None, :]))
     return x
 
 
@@ -99,22 +104,14 @@ def test_attention_takes_the_mask() -> None:
     causal = torch.ones(5, 5, dtype=torch.bool).tril()
     changed = x.clone()
     changed[:, 3] += 1
-    before, after = attention(x, mask=causal), attention(changed, mask=causal)
+    before, after = (attention(one, Sight(mask=causal)) for one in (x, changed))
     assert before[:, :3].equal(after[:, :3])
     assert not torch.isclose(before[:, 3:], after[:, 3:]).all()
-
-
-def test_a_block_without_modulation_is_one_modulated_by_nothing() -> None:
-    x = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(1))
-    for block in stack():
-        assert block(x, None).equal(block(x, torch.zeros(2, 1, 6, WIDTH)))
-    fresh = Block(WIDTH, heads=HEADS, hidden=32, activation="gelu")
-    assert fresh(x, None).equal(x)
 
 
 def test_every_weight_of_a_block_without_modulation_learns() -> None:
     block = stack()[0]
     x = torch.randn(2, 5, WIDTH, generator=torch.Generator().manual_seed(1))
-    block(x, None).square().sum().backward()
+    block(x).square().sum().backward()
     for name, parameter in block.named_parameters():
         assert parameter.grad is not None and parameter.grad.count_nonzero() > 0, name

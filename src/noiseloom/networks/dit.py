@@ -17,7 +17,10 @@ from noiseloom.config import option
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
-from noiseloom.transformer.blocks import Activation, Block, Modulation, modulated_norm
+from noiseloom.transformer.attention import Sight
+from noiseloom.transformer.blocks import Block, Parts
+from noiseloom.transformer.feed_forward import Activation
+from noiseloom.transformer.modulation import Modulation, modulated_norm
 from noiseloom.transformer.positions import grid, rotary
 
 
@@ -108,16 +111,15 @@ class DiT(nn.Module):
         self.label_position: nn.Parameter | None = None
         if config.label_positions and num_classes:
             self.label_position = nn.Parameter(torch.zeros(num_classes + 1, *places))
-        self.blocks = nn.ModuleList(
-            Block(
-                config.width,
-                heads=config.heads,
-                hidden=round(config.feed_forward * config.width),
-                activation=config.activation,
-                dropout=config.dropout,
-            )
-            for _ in range(config.depth)
+        parts = Parts(
+            width=config.width,
+            heads=config.heads,
+            hidden=round(config.feed_forward * config.width),
+            activation=config.activation,
+            dropout=config.dropout,
+            modulated=True,
         )
+        self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
         self.final = nn.Linear(config.width, 2 * config.width)
         self.leave = nn.Linear(config.width, outputs * channels * self.leave_patches.side**2)
         for layer in (self.final, self.leave):
@@ -149,9 +151,10 @@ class DiT(nn.Module):
         tokens = self.enter(self.enter_patches.apart(x)) + self.position
         if self.label_position is not None:
             tokens = tokens + self.label_position[self.condition.labels(condition, len(x))]
+        sight = Sight(self.rotation)
         for index, block in enumerate(self.blocks):
             scope = random and random.under(f"block{index}")
-            tokens = block(tokens, modulation, self.rotation, scope)
+            tokens = block(tokens, sight, modulation=modulation, random=scope)
         scale, shift = self.final(F.silu(vector)).chunk(2, dim=-1)
         patches = self.leave(modulated_norm(tokens, 1 + scale, shift))
         return self.leave_patches.together(patches) / self.cover

@@ -13,13 +13,9 @@ from noiseloom.config import option
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
-from noiseloom.transformer.blocks import (
-    FeedForward,
-    Modulation,
-    drop,
-    modulated_norm,
-    modulation_table,
-)
+from noiseloom.transformer.blocks import drop
+from noiseloom.transformer.feed_forward import FeedForward
+from noiseloom.transformer.modulation import Modulation, modulated_norm, modulation_table
 
 
 @dataclass(frozen=True, kw_only=True)

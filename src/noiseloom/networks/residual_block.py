@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.seeds import Random
-from noiseloom.transformer.attention import Attention
+from noiseloom.transformer.attention import Attention, Sight
 from noiseloom.transformer.blocks import drop
 from noiseloom.transformer.positions import grid, rotary
 
@@ -89,7 +89,7 @@ class PixelAttention(nn.Module):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         tokens_BLC = self.norm(x_BCHW).flatten(2).transpose(1, 2)
-        mixed_BLC = self.attention(tokens_BLC, self.rotation)
+        mixed_BLC = self.attention(tokens_BLC, Sight(self.rotation))
         return mixed_BLC.transpose(1, 2).unflatten(2, x_BCHW.shape[2:])
 
 

@@ -1,63 +1,270 @@
-"""Multi-head self-attention (Vaswani et al. 2017, arXiv:1706.03762, eq. 1).
+"""Multi-head attention (Vaswani et al. 2017, arXiv:1706.03762, eq. 1): self, cross and joint.
 
-Shapes: B batch, L tokens, W width, H heads, D = W / H numbers per head.
+Shapes: B batch, L tokens (queries), K keys, W width, H heads, G heads of keys and values,
+D = W / H numbers per head.
 """
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from noiseloom.transformer.cache import LayerCache
 from noiseloom.transformer.positions import rotate
 
 
-class Attention(nn.Module):
-    """softmax(QKᵀ/√D) V over all tokens, with normalised queries and keys; starts at 0.
+@dataclass(frozen=True)
+class Sight:
+    """Which tokens see which, and where they stand.
 
-    The normalisation (Dehghani et al. 2023, arXiv:2302.05442, section 2.2; here without weights)
-    bounds the logits by √D, which allows the large steps that matrix optimisers take. Raises
-    ValueError where `heads` does not divide `width`.
+    `rotation` holds the rotary positions of the queries, (2, L or B, L, D). `mask` is true where a
+    query may see a key, broadcast to (B, H, L, K): see `masks`. `causal` hides the keys after a
+    query without a mask, where there are as many keys as queries.
     """
 
-    def __init__(self, width: int, *, heads: int) -> None:
+    rotation: Tensor | None = None
+    mask: Tensor | None = None
+    causal: bool = False
+
+
+EVERYTHING = Sight()
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Keys and values (B, G, M, D) of what is looked at from outside: a source, a caption.
+
+    `is_real` (B, M) is false for padding; None: all is real.
+    """
+
+    k: Tensor
+    v: Tensor
+    is_real: Tensor | None = None
+
+    def select(self, rows: Tensor) -> "Memory":
+        """The memory of these rows of the batch."""
+        is_real = None if self.is_real is None else self.is_real.index_select(0, rows)
+        return Memory(self.k.index_select(0, rows), self.v.index_select(0, rows), is_real)
+
+
+class Remember(nn.Module):
+    """Makes a `Memory` of tokens (B, M, `width`), once for all who look at it."""
+
+    def __init__(self, width: int, *, heads: int, size: int, qk_norm: bool, bias: bool) -> None:
         super().__init__()
-        if width % heads:
-            raise ValueError(f"width {width} is not divisible by {heads} heads")
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
-        nn.init.zeros_(self.out.weight)
+        self.heads, self.size = heads, size
+        self.kv = nn.Linear(width, 2 * heads * size, bias=bias)
+        self.normalise = head_norm(size, qk_norm)
+
+    def forward(self, memory_BMW: Tensor, is_real_BM: Tensor | None = None) -> Memory:
+        batch, tokens, _ = memory_BMW.shape
+        kv_BM2GD = self.kv(memory_BMW).view(batch, tokens, 2, self.heads, self.size)
+        k_BGMD, v_BGMD = kv_BM2GD.transpose(1, 3).unbind(2)
+        return Memory(self.normalise(k_BGMD).to(v_BGMD.dtype), v_BGMD, is_real_BM)
+
+
+class Attention(nn.Module):
+    """softmax(QKᵀ/√D) V over tokens, with normalised queries and keys; starts at 0.
+
+    The normalisation (Dehghani et al. 2023, arXiv:2302.05442, section 2.2; here without weights)
+    bounds the logits by √D, which allows the large steps that matrix optimisers take. With fewer
+    `kv_heads` than heads, groups of heads share keys and values (Ainslie et al. 2023,
+    arXiv:2305.13245). `softcap` bounds the logits by c·tanh(·/c) (Gemma 2, arXiv:2408.00118). With
+    a `memory_width` the tokens also see a memory of that width, in one softmax (joint attention;
+    what is remembered does not look back). Raises ValueError where heads do not divide.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        heads: int,
+        kv_heads: int | None = None,
+        bias: bool = False,
+        qk_norm: bool = True,
+        softcap: float | None = None,
+        memory_width: int | None = None,
+    ) -> None:
+        super().__init__()
+        kv_heads = heads if kv_heads is None else kv_heads
+        check_heads(width, heads, kv_heads)
+        self.heads, self.kv_heads, self.size = heads, kv_heads, width // heads
+        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * self.size, bias=bias)
+        self.out = _zero_linear(width, bias)
+        self.normalise = head_norm(self.size, qk_norm)
+        self.attend = attend if softcap is None else partial(attend_capped, cap=softcap)
+        self.remember: Remember | None = None
+        if memory_width is not None:
+            self.remember = Remember(
+                memory_width, heads=kv_heads, size=self.size, qk_norm=qk_norm, bias=bias
+            )
 
     def forward(
-        self, x_BLW: Tensor, rotation: Tensor | None = None, mask: Tensor | None = None
+        self,
+        x_BLW: Tensor,
+        sight: Sight = EVERYTHING,
+        *,
+        cache: LayerCache | None = None,
+        memory: Memory | None = None,
+        value_BLW: Tensor | None = None,
     ) -> Tensor:
-        """Mix the tokens; `rotation` holds their rotary positions.
+        """Mix the tokens, those in `cache` and the `memory` among what is seen.
 
-        `mask` is true where a query (third axis) may see a key (fourth axis); it broadcasts to
-        (B, H, L, L), so that (B, 1, 1, L) hides the padding of each item.
+        `value_BLW` (B, L, G x D) is added to the values. With a cache or a memory, `sight.mask`
+        says all that is hidden; `sight.causal` is for neither.
         """
         batch, tokens, width = x_BLW.shape
-        size = width // self.heads
-        qkv_BL3HD = self.qkv(x_BLW).view(batch, tokens, 3, self.heads, size)
+        heads, groups = self.heads, self.kv_heads
+        qkv_BLHD = self.qkv(x_BLW).view(batch, tokens, heads + 2 * groups, self.size)
         # queries and keys together: half as many small operations
-        qk_BL2HD, v_BL1HD = qkv_BL3HD.split((2, 1), dim=2)
-        qk_BL2HD = F.layer_norm(qk_BL2HD, (size,))
-        if rotation is not None:
-            qk_BL2HD = rotate(qk_BL2HD, rotation)
+        qk_BLHD, v_BLGD = qkv_BLHD.split((heads + groups, groups), dim=2)
+        qk_BLHD = self.normalise(qk_BLHD)
+        if sight.rotation is not None:
+            qk_BLHD = rotate(qk_BLHD, sight.rotation)
         # autocast normalises in float32; attention takes what it gave the values
-        q_BHLD, k_BHLD = qk_BL2HD.to(v_BL1HD.dtype).transpose(1, 3).unbind(2)
-        v_BHLD = v_BL1HD.transpose(1, 3).squeeze(2)
-        mixed_BHLD = attend(q_BHLD, k_BHLD, v_BHLD, mask)
+        qk_BHLD = qk_BLHD.to(v_BLGD.dtype).transpose(1, 2)
+        q_BHLD, k_BGKD = qk_BHLD.split((heads, groups), dim=1)
+        if value_BLW is not None:
+            v_BLGD = v_BLGD + value_BLW.view_as(v_BLGD)
+        v_BGKD = v_BLGD.transpose(1, 2)
+        if cache is not None:
+            k_BGKD, v_BGKD = cache.extend(k_BGKD, v_BGKD)
+        mask = sight.mask
+        if memory is not None:
+            mask = _beside(memory, mask, k_BGKD.shape[2])
+            k_BGKD = torch.cat([memory.k, k_BGKD], dim=2)
+            v_BGKD = torch.cat([memory.v, v_BGKD], dim=2)
+        k_BHKD, v_BHKD = _for_heads(k_BGKD, heads), _for_heads(v_BGKD, heads)
+        mixed_BHLD = self.attend(q_BHLD, k_BHKD, v_BHKD, mask, causal=sight.causal)
         return self.out(mixed_BHLD.transpose(1, 2).reshape(batch, tokens, width))
 
 
-def attend(q_BHLD: Tensor, k_BHLD: Tensor, v_BHLD: Tensor, mask: Tensor | None = None) -> Tensor:
+class CrossAttention(nn.Module):
+    """Attention of tokens to a memory alone, without positions; starts at 0."""
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        heads: int,
+        memory_width: int,
+        kv_heads: int | None = None,
+        bias: bool = False,
+        qk_norm: bool = True,
+    ) -> None:
+        super().__init__()
+        kv_heads = heads if kv_heads is None else kv_heads
+        check_heads(width, heads, kv_heads)
+        self.heads, self.size = heads, width // heads
+        self.q = nn.Linear(width, width, bias=bias)
+        self.out = _zero_linear(width, bias)
+        self.normalise = head_norm(self.size, qk_norm)
+        self.remember = Remember(
+            memory_width, heads=kv_heads, size=self.size, qk_norm=qk_norm, bias=bias
+        )
+
+    def forward(self, x_BLW: Tensor, memory: Memory) -> Tensor:
+        """What each token reads in the memory."""
+        batch, tokens, width = x_BLW.shape
+        q_BLHD = self.normalise(self.q(x_BLW).view(batch, tokens, self.heads, self.size))
+        mask = None if memory.is_real is None else memory.is_real[:, None, None, :]
+        k_BHMD, v_BHMD = _for_heads(memory.k, self.heads), _for_heads(memory.v, self.heads)
+        mixed_BHLD = attend(q_BLHD.to(v_BHMD.dtype).transpose(1, 2), k_BHMD, v_BHMD, mask)
+        return self.out(mixed_BHLD.transpose(1, 2).reshape(batch, tokens, width))
+
+
+def attend(
+    q_BHLD: Tensor,
+    k_BHKD: Tensor,
+    v_BHKD: Tensor,
+    mask: Tensor | None = None,
+    *,
+    causal: bool = False,
+) -> Tensor:
     """softmax(QKᵀ/√D) V with torch's fused kernel, on a CPU in float32 at least.
 
     There the kernel's backward takes 40 times as long in bfloat16 (torch 2.13). `mask` is boolean,
     true where a key may be seen; a query that may see none answers 0.
     """
     if q_BHLD.device.type != "cpu":
-        return F.scaled_dot_product_attention(q_BHLD, k_BHLD, v_BHLD, mask)
-    q, k, v = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q_BHLD, k_BHLD, v_BHLD))
+        return F.scaled_dot_product_attention(q_BHLD, k_BHKD, v_BHKD, mask, is_causal=causal)
+    q, k, v = (x.to(torch.promote_types(x.dtype, torch.float32)) for x in (q_BHLD, k_BHKD, v_BHKD))
     with torch.autocast("cpu", enabled=False):
-        return F.scaled_dot_product_attention(q, k, v, mask)
+        return F.scaled_dot_product_attention(q, k, v, mask, is_causal=causal)
+
+
+def attend_capped(
+    q_BHLD: Tensor,
+    k_BHKD: Tensor,
+    v_BHKD: Tensor,
+    mask: Tensor | None = None,
+    *,
+    causal: bool = False,
+    cap: float,
+) -> Tensor:
+    """The same with logits bounded by `cap`, written out: the fused kernel cannot bound them."""
+    logits = q_BHLD.float() @ k_BHKD.float().mT / math.sqrt(q_BHLD.shape[-1])
+    logits = cap * torch.tanh(logits / cap)
+    if causal:
+        ones = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
+        mask = ones if mask is None else mask & ones
+    if mask is not None:
+        logits = logits.masked_fill(~mask, -torch.inf)
+    weights = logits.softmax(dim=-1)
+    if mask is not None:
+        weights = weights.nan_to_num(0.0)  # of a query that may see nothing
+    return (weights @ v_BHKD.float()).to(v_BHKD.dtype)
+
+
+def head_norm(size: int, wanted: bool) -> Callable[[Tensor], Tensor]:
+    """What queries and keys of `size` numbers go through."""
+    return partial(F.layer_norm, normalized_shape=(size,)) if wanted else _as_it_is
+
+
+def check_heads(width: int, heads: int, kv_heads: int) -> None:
+    """ValueError where heads do not divide the width, or those of keys do not divide the heads."""
+    if width % heads:
+        raise ValueError(f"width {width} is not divisible by {heads} heads")
+    if heads % kv_heads:
+        raise ValueError(
+            f"{heads} heads cannot share {kv_heads} heads of keys evenly; allowed is a divisor of "
+            f"{heads}"
+        )
+
+
+def _as_it_is(x: Tensor) -> Tensor:
+    return x
+
+
+def _zero_linear(width: int, bias: bool) -> nn.Linear:
+    linear = nn.Linear(width, width, bias=bias)
+    nn.init.zeros_(linear.weight)
+    if bias:
+        nn.init.zeros_(linear.bias)
+    return linear
+
+
+def _for_heads(x_BGKD: Tensor, heads: int) -> Tensor:
+    """Keys or values of G heads for all H heads, each repeated for its group."""
+    groups = x_BGKD.shape[1]
+    return x_BGKD if groups == heads else x_BGKD.repeat_interleave(heads // groups, dim=1)
+
+
+def _beside(memory: Memory, mask: Tensor | None, keys: int) -> Tensor | None:
+    """The mask of the memory's tokens, then of the `keys` that `mask` is for."""
+    if mask is None and memory.is_real is None:
+        return None
+    batch, _, remembered, _ = memory.k.shape
+    device = memory.k.device
+    if memory.is_real is None:
+        outside = torch.ones(batch, 1, 1, remembered, dtype=torch.bool, device=device)
+    else:
+        outside = memory.is_real[:, None, None, :]
+    if mask is None:
+        mask = torch.ones(batch, 1, 1, keys, dtype=torch.bool, device=device)
+    mask = mask.expand(batch, mask.shape[-3] if mask.ndim > 2 else 1, *mask.shape[-2:])
+    return torch.cat([outside.expand(-1, mask.shape[1], mask.shape[2], -1), mask], dim=-1)

@@ -1,132 +1,159 @@
-"""The one transformer block and its parts.
+"""The one transformer block, put together from the parts that a network chooses.
 
-Shapes: B batch, L tokens, W width, C width of the condition.
+Shapes: B batch, L tokens, W width.
 """
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.seeds import Random
-from noiseloom.transformer.attention import Attention
+from noiseloom.transformer.attention import EVERYTHING, Attention, CrossAttention, Memory, Sight
+from noiseloom.transformer.cache import LayerCache
+from noiseloom.transformer.feed_forward import Activation, FeedForward
+from noiseloom.transformer.modulation import gated_sum, modulated_norm, modulation_table
 
-Activation = Literal["gelu", "relu2"]
+Norm = Literal["layer", "rms"]
+Looks = Literal["nowhere", "across", "jointly"]
+NORMALISE: dict[Norm, Callable[..., Tensor]] = {"layer": F.layer_norm, "rms": F.rms_norm}
+RMS_EPS = 1e-6
+
+Frame = tuple[Callable[[Tensor], Tensor], Callable[[Tensor, Tensor], Tensor]]
+"""How a branch is entered, norm(x), and how what it says is added, sum(x, said)."""
 
 
-class SquaredReLU(torch.autograd.Function):
-    """max(x, 0)² (So et al. 2021, arXiv:2109.08668).
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What a block is made of.
 
-    Written out, since autograd's own way through relu and square reads memory twice as often.
+    `hidden` is the width inside the feed-forward. `learned_norm` gives norms weights of their own.
+    `modulated` makes a condition scale, shift and gate the branches instead (`modulation`). With a
+    `memory_width` the tokens look at a memory: `across`, in a branch of its own, or `jointly` with
+    one another in one softmax. The rest is as in `Attention` and `FeedForward`.
     """
 
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        positive = F.relu(x)
-        ctx.save_for_backward(positive)
-        return positive * positive
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        (positive,) = ctx.saved_tensors
-        return (gradient * positive).mul_(2)
-
-
-ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
-    "gelu": F.gelu,
-    "relu2": lambda x: SquaredReLU.apply(x),
-}
-
-
-class FeedForward(nn.Module):
-    """Two linear maps with an activation between, on every token alone; starts at 0."""
-
-    def __init__(self, width: int, *, hidden: int, activation: Activation) -> None:
-        super().__init__()
-        self.up = nn.Linear(width, hidden, bias=False)
-        self.down = nn.Linear(hidden, width, bias=False)
-        nn.init.zeros_(self.down.weight)
-        self.activation = ACTIVATIONS[activation]
-
-    def forward(self, x_BLW: Tensor) -> Tensor:
-        return self.down(self.activation(self.up(x_BLW)))
-
-
-class Modulation(nn.Module):
-    """Reads scale, shift and gate of each of `branches` off the condition, once for all blocks.
-
-    adaLN-single (Chen et al. 2023, arXiv:2310.00426, 2.3): a block adds a `table` of its own
-    to what all share, instead of a map of its own. The map starts at zero.
-    """
-
-    def __init__(self, width: int, *, condition_width: int, branches: int) -> None:
-        super().__init__()
-        self.shape = (3 * branches, width)
-        self.linear = nn.Linear(condition_width, 3 * branches * width)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-
-    def forward(self, condition: Tensor) -> Tensor:
-        """(…, C) to (…, 3 x branches, W): scale, shift, gate of each branch in turn."""
-        return self.linear(F.silu(condition)).unflatten(-1, self.shape)
-
-
-def modulation_table(width: int, branches: int) -> nn.Parameter:
-    """A block's own part of its modulation: scales and gates start at 1, shifts at 0.
-
-    Shape (1, 1, 3 x branches, W).
-    """
-    rows = torch.tensor([1.0, 0.0, 1.0]).repeat(branches)
-    return nn.Parameter(rows[None, None, :, None].repeat(1, 1, 1, width))
+    width: int
+    heads: int
+    hidden: int
+    activation: Activation = "relu2"
+    kv_heads: int | None = None
+    norm: Norm = "layer"
+    learned_norm: bool = False
+    bias: bool = False
+    qk_norm: bool = True
+    softcap: float | None = None
+    dropout: float = 0.0
+    modulated: bool = False
+    looks: Looks = "nowhere"
+    memory_width: int | None = None
 
 
 class Block(nn.Module):
-    """Attention, then feed-forward, each normalised, modulated by the condition if any, and added.
+    """Attention, then cross-attention if any, then feed-forward, each normalised and added.
 
-    Both branches start at 0, so the block starts as the identity.
+    All branches start at 0, so the block starts as the identity.
     """
 
-    def __init__(
-        self,
-        width: int,
-        *,
-        heads: int,
-        hidden: int,
-        activation: Activation,
-        dropout: float = 0.0,
-    ) -> None:
+    def __init__(self, parts: Parts) -> None:
         super().__init__()
-        self.attention = Attention(width, heads=heads)
-        self.feed_forward = FeedForward(width, hidden=hidden, activation=activation)
-        self.table = modulation_table(width, branches=2)
-        self.dropout = dropout
+        joint = parts.memory_width if parts.looks == "jointly" else None
+        self.attention = Attention(
+            parts.width,
+            heads=parts.heads,
+            kv_heads=parts.kv_heads,
+            bias=parts.bias,
+            qk_norm=parts.qk_norm,
+            softcap=parts.softcap,
+            memory_width=joint,
+        )
+        self.cross_attention: CrossAttention | None = None
+        if parts.looks == "across":
+            assert parts.memory_width is not None  # who looks knows how wide
+            self.cross_attention = CrossAttention(
+                parts.width,
+                heads=parts.heads,
+                kv_heads=parts.kv_heads,
+                bias=parts.bias,
+                qk_norm=parts.qk_norm,
+                memory_width=parts.memory_width,
+            )
+        self.feed_forward = FeedForward(
+            parts.width, hidden=parts.hidden, activation=parts.activation, bias=parts.bias
+        )
+        self.dropout = parts.dropout
+        branches = 3 if self.cross_attention is not None else 2
+        self.frames: Callable[..., Sequence[Frame]]
+        if parts.modulated:
+            self.table = modulation_table(parts.width, branches)
+            self.normalise = NORMALISE[parts.norm]
+            self.frames = self._modulated
+        else:
+            self.norms = nn.ModuleList(norm_of(parts) for _ in range(branches))
+            self.frames = self._plain
 
     def forward(
         self,
         x_BLW: Tensor,
-        modulation: Tensor | None,
-        rotation: Tensor | None = None,
+        sight: Sight = EVERYTHING,
+        *,
+        modulation: Tensor | None = None,
+        memory: Memory | None = None,
+        cache: LayerCache | None = None,
+        value_BLW: Tensor | None = None,
         random: Random | None = None,
-        mask: Tensor | None = None,
     ) -> Tensor:
-        """One block; `modulation` is (B, 1 or L, 6, W), `mask` as `Attention` takes it.
+        """One block; with `random`, drop-out is on.
 
-        Without modulation the block's own table is the scale, shift and gate of each branch, which
-        are then plain weights. With `random`, drop-out is on.
+        `modulation` is (B, 1 or L, 3 x branches, W) where the block is modulated. `memory` is what
+        its `remember` made. The rest is as `Attention` takes it.
         """
-        rows = self.table if modulation is None else modulation + self.table
-        scale_a, shift_a, gate_a, scale_f, shift_f, gate_f = rows.unbind(dim=-2)
-        mixed = self.attention(modulated_norm(x_BLW, scale_a, shift_a), rotation, mask)
-        x_BLW = torch.addcmul(x_BLW, drop(mixed, self.dropout, random, "attention"), gate_a)
-        fed = self.feed_forward(modulated_norm(x_BLW, scale_f, shift_f))
-        return torch.addcmul(x_BLW, drop(fed, self.dropout, random, "feed-forward"), gate_f)
+        (enter, add), *between, (enter_last, add_last) = self.frames(modulation)
+        mixed = self.attention(
+            enter(x_BLW),
+            sight,
+            cache=cache,
+            memory=None if between else memory,
+            value_BLW=value_BLW,
+        )
+        x_BLW = add(x_BLW, drop(mixed, self.dropout, random, "attention"))
+        for enter, add in between:
+            assert self.cross_attention is not None and memory is not None
+            read = self.cross_attention(enter(x_BLW), memory)
+            x_BLW = add(x_BLW, drop(read, self.dropout, random, "cross-attention"))
+        fed = self.feed_forward(enter_last(x_BLW))
+        return add_last(x_BLW, drop(fed, self.dropout, random, "feed-forward"))
+
+    def remember(self, memory_BMW: Tensor, is_real_BM: Tensor | None = None) -> Memory:
+        """What this block keeps of the tokens that it looks at; once for all its calls."""
+        looking = self.attention if self.cross_attention is None else self.cross_attention
+        assert looking.remember is not None  # it was built to look
+        remembered: Memory = looking.remember(memory_BMW, is_real_BM)
+        return remembered
+
+    def _plain(self, modulation: None) -> Sequence[Frame]:
+        return [(norm, torch.add) for norm in self.norms]
+
+    def _modulated(self, modulation: Tensor) -> Sequence[Frame]:
+        rows = (modulation + self.table).unbind(dim=-2)
+        return [
+            (
+                partial(modulated_norm, scale=scale, shift=shift, normalise=self.normalise),
+                partial(gated_sum, gate=gate),
+            )
+            for scale, shift, gate in zip(rows[::3], rows[1::3], rows[2::3], strict=True)
+        ]
 
 
-def modulated_norm(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-    """Layer norm without weights of its own, then the condition's scale and shift."""
-    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:]), scale)
+def norm_of(parts: Parts) -> nn.Module:
+    """A norm over the width as the parts say."""
+    if parts.norm == "rms":
+        return nn.RMSNorm(parts.width, eps=RMS_EPS, elementwise_affine=parts.learned_norm)
+    return nn.LayerNorm(parts.width, elementwise_affine=parts.learned_norm, bias=parts.bias)
 
 
 def drop(x: Tensor, probability: float, random: Random | None, purpose: str) -> Tensor:

@@ -55,11 +55,13 @@ def rotary(positions_LA: Tensor, head_width: int, *, longest: float = 100.0) -> 
 def rotate(x_BLxxD: Tensor, rotation: Tensor) -> Tensor:
     """Turn the pairs (first half, second half) of every head by their token's angles.
 
-    Tokens are the second axis; between them and the head's numbers there may be any axes. Written
+    Tokens are the second axis; between them and the head's numbers there may be any axes.
+    `rotation` is (2, L, D), or (2, B, L, D) where items stand at places of their own. Written
     without joining halves, so that a compiler can fuse it with what comes before and after.
     """
+    *places, size = rotation.shape
     between = [1] * (x_BLxxD.ndim - 3)
-    cos, sin = rotation.to(x_BLxxD.dtype).unflatten(1, (rotation.shape[1], *between))
+    cos, sin = rotation.to(x_BLxxD.dtype).view(*places, *between, size)
     return torch.addcmul(x_BLxxD * cos, x_BLxxD.roll(x_BLxxD.shape[-1] // 2, -1), sin)
 
 
