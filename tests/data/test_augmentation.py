@@ -1,6 +1,7 @@
 """Non-leaky augmentation: exact pictures, told exactly, and nothing of it outside training."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,9 +204,9 @@ def test_points_are_not_augmented() -> None:
 def test_the_form_carries_it_and_an_older_one_has_none() -> None:
     dataset = Digits(augment=0.12).open()
     assert dataset.form.augment_probability == 0.12
-    assert form_from(dataset.form.to_mapping()) == dataset.form
+    assert form_from(dataset.form.to_mapping(), Path()) == dataset.form
     old = {k: v for k, v in dataset.form.to_mapping().items() if k != "augment_probability"}
-    assert form_from(old) == Digits().open().form
+    assert form_from(old, Path()) == Digits().open().form
     assert dataset.fingerprint == Digits().open().fingerprint
 
 

@@ -81,7 +81,7 @@ def test_form_survives_the_way_through_json() -> None:
         image_dataset(np.zeros((2, 4, 6, 3), np.uint8)).form,
         point_dataset(np.ones((5, 2), np.float32)).form,
     ):
-        assert form_from(json.loads(json.dumps(form.to_mapping()))) == form
+        assert form_from(json.loads(json.dumps(form.to_mapping())), Path()) == form
 
 
 def test_labels_must_match_items() -> None:

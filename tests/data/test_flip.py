@@ -74,9 +74,9 @@ def test_nothing_is_mirrored_unasked() -> None:
 
 
 def test_form_is_written_and_read_back() -> None:
-    assert form_from(FORM.to_mapping()) == FORM
+    assert form_from(FORM.to_mapping(), Path()) == FORM
     old = {key: value for key, value in FORM.to_mapping().items() if key != "flip"}
-    assert form_from(old) == ImageForm(item_shape=(3, 4, 6))
+    assert form_from(old, Path()) == ImageForm(item_shape=(3, 4, 6))
 
 
 @pytest.fixture

@@ -12,13 +12,18 @@ import numpy as np
 from PIL.Image import Image
 from torch import Tensor
 
-from noiseloom.data.forms import Form, ImageForm, PointForm
+from noiseloom.data.forms import Form, ImageForm, PointForm, TextForm
+from noiseloom.data.raw_texts import RawTexts
 from noiseloom.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Items and, where there are any, their labels (int64, from 0 to the number of classes - 1)."""
+    """Items and, where there are any, their labels.
+
+    Labels are classes (int64, from 0 to their number - 1), numbers (float32), or spans (int64,
+    (N, 2): the first token and the last).
+    """
 
     items: np.ndarray
     labels: np.ndarray | None = None
@@ -118,3 +123,19 @@ class PointDataset(Dataset):
     def form(self) -> PointForm:
         limit = float(np.abs(self.train.items).max()) * 1.1
         return PointForm(item_shape=(2,), class_names=self.class_names, limit=limit)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TextDataset(Dataset):
+    """Tokens as `TextForm` describes them, and the texts they were made of, as they were read.
+
+    `train_texts` and `reference_texts` hold a row for each item; of windows, one for each document.
+    """
+
+    text_form: TextForm
+    train_texts: RawTexts
+    reference_texts: RawTexts
+
+    @property
+    def form(self) -> TextForm:
+        return self.text_form

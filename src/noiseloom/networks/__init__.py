@@ -13,7 +13,13 @@ One that answers "reconstructions" is told nothing but x: `forward(x, random)` a
 `autoencoder.Reconstruction`, and `encode` and `decode` go half the way.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
-Answer = Literal["items", "classes", "reconstructions"]
-"""What comes out of a network and of a task, and what an evaluation measures: in a recipe one."""
+Answer = Literal["items", "classes", "reconstructions", "numbers", "text", "translations", "spans"]
+"""What comes out of a task, and what an evaluation measures. A network may fit several."""
+
+
+def answers_of(config: Any) -> tuple[Answer, ...]:
+    """What a task, a network or an evaluation of this config answers: all that it may."""
+    answers: Answer | tuple[Answer, ...] = config.answers
+    return (answers,) if isinstance(answers, str) else answers

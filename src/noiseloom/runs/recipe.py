@@ -19,6 +19,7 @@ from noiseloom.config import (
 )
 from noiseloom.errors import InputError
 from noiseloom.menu import member, nearest, words
+from noiseloom.networks import answers_of
 from noiseloom.training.loop import TrainingConfig
 
 EXCLUSIVE = [("training.steps", "training.max_minutes")]
@@ -39,7 +40,7 @@ class Recipe:
         unfit = [
             part
             for part in ("network", "evaluation")
-            if getattr(self, part).answers != self.task.answers
+            if self.task.answers not in answers_of(getattr(self, part))
         ]
         if unfit:
             raise FieldErrors({part: _unfit(self, part) for part in unfit})
@@ -66,11 +67,11 @@ def _unfit(recipe: Recipe, part: str) -> str:
     """Why the recipe's network or evaluation does not fit its task, and which do."""
     menu = {"network": "noiseloom.networks", "evaluation": "noiseloom.evaluate"}[part]
     asked = recipe.task.answers
-    fitting = [word for word in words(menu) if member(menu, word).Config.answers == asked]
+    fitting = [word for word in words(menu) if asked in answers_of(member(menu, word).Config)]
+    made_for = " or ".join(answers_of(getattr(recipe, part)))
     return (
-        f"{part} '{word_of(recipe, part)}' is made for a task that answers "
-        f"{getattr(recipe, part).answers}, and task '{word_of(recipe, 'task')}' answers {asked}. "
-        f"Use {part} {' or '.join(fitting)}"
+        f"{part} '{word_of(recipe, part)}' is made for a task that answers {made_for}, and task "
+        f"'{word_of(recipe, 'task')}' answers {asked}. Use {part} {' or '.join(fitting)}"
     )
 
 

@@ -1,6 +1,7 @@
 """The other runs that a run needs: checked before it begins, copied into it, opened as frozen.
 
-    others/<key>/    recipe.yaml, data_report.json, the checkpoint with one set of weights
+    others/<key>/    recipe.yaml, data_report.json (and tokenizer.json), the checkpoint with one set
+                     of weights
 
 A copy, so that the run goes on, samples and moves although the other run trains on or is gone. It
 is a run's folder itself, with the others that it needs in turn.
@@ -13,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from noiseloom.config.references import RunReference, references
+from noiseloom.data.forms import form_from
 from noiseloom.errors import InputError
 from noiseloom.runs.recipe import Recipe
 from noiseloom.runs.run import OnEvent, Run, ignore
@@ -107,6 +109,7 @@ def _copy(key: str, other: Run, reference: RunReference, target: Path, on_event:
         aside.mkdir(parents=True)
         for name in COPIED:
             write_text(aside / name, (other.folder / name).read_text(encoding="utf-8"))
+        form_from(other.read_json("data_report.json")["form"], other.folder).save(aside)
         if (other.folder / FOLDER).is_dir():
             shutil.copytree(other.folder / FOLDER, aside / FOLDER)
         for one in wanted:

@@ -99,7 +99,7 @@ class Run:
             raise InputError(
                 f"{self.folder} has not started training: noiseloom resume {self.folder}"
             )
-        form = form_from(report["form"])
+        form = form_from(report["form"], self.folder)
         others = self.others(device)
         form = seen_form(self.recipe, form, others)
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them

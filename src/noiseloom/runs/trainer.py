@@ -31,7 +31,7 @@ from noiseloom.runs.references import bring_references
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.runs.settling import Settled, settle_once
 from noiseloom.tasks import Task
-from noiseloom.training.checkpoints import Checkpoint
+from noiseloom.training.checkpoints import Checkpoint, disk_errors
 from noiseloom.training.distributed import (
     first_then_rest,
     from_first,
@@ -170,11 +170,18 @@ def check_same_data(dataset: Dataset) -> None:
 def describe_data(run: Run, dataset: Dataset) -> None:
     """Write data_report.json, once."""
     if not run.read_json("data_report.json"):
+        with disk_errors("What the data looks like", run.folder):
+            dataset.form.save(run.folder)
         run.write_json("data_report.json", {"form": dataset.form.to_mapping(), **dataset.report})
 
 
 def measure_statistics(dataset: Dataset) -> Statistics:
-    """Mean and spread of the training items, from as many of them, evenly taken, as suffice."""
+    """Mean and spread of the training items, from as many of them, evenly taken, as suffice.
+
+    Of items that are no numbers, 0 and 1.
+    """
+    if not dataset.form.is_numeric:
+        return Statistics(torch.zeros(()), 1.0)
     number = min(STATISTICS_ITEMS, len(dataset.train))
     chosen = np.linspace(0, len(dataset.train) - 1, number).round().astype(int)
     total = torch.zeros(dataset.form.item_shape, dtype=torch.float64)

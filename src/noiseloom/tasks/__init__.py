@@ -5,15 +5,16 @@ answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
-`Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Reconstructs` (items, by way of
-latents); `Prepares` where it needs more than the data. Its `Config` says in `answers`, as networks
+`Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Estimates` (numbers); `Writes`,
+`Scores` and `Finds` (text); `Reconstructs` (items, by way of latents); `Prepares` where it needs
+more than the data. Its `Config` says in `answers`, as networks
 and evaluations do, what comes out of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self, runtime_checkable
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
@@ -179,6 +180,81 @@ class Prepares(Task, Protocol):
 
     def prepare(self, folder: Path, on_progress: OnProgress) -> None:
         """Make it, or read it back, before training."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """How text is written; what a task has no use for it refuses (InputError).
+
+    `beams` of more than 1 search for the likeliest text instead of drawing one, its log-probability
+    divided by its length to the power of `length_penalty`. `temperature` 0 takes the likeliest
+    token. Writing ends at `max_tokens`, at the end of a text, or before one of the strings `stop`.
+    `steps` is how many times a masked-diffusion model looks, and `unmasking` what it reveals.
+    """
+
+    max_tokens: int = 200
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    repetition_penalty: float = 1.0
+    beams: int = 1
+    length_penalty: float = 1.0
+    stop: tuple[str, ...] = ()
+    steps: int | None = None
+    unmasking: Literal["confidence", "random"] = "confidence"
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What stands written so far, a text for each prompt, without the prompt; `tokens` in all."""
+
+    texts: Sequence[str]
+    tokens: int
+    is_done: bool
+
+
+@runtime_checkable
+class Writes(Task, Protocol):
+    """A task that answers a text with a text."""
+
+    def write(self, prompts: Sequence[str], writing: Writing, random: Random) -> Iterator[Draft]:
+        """Drafts for the prompts, each further than the last; the last is done.
+
+        `random` has an item a prompt. Raises InputError for a prompt that cannot be read.
+        """
+
+
+@runtime_checkable
+class Scores(Task, Protocol):
+    """A task that says how likely text is.
+
+    `is_bound`: what it says is an upper bound, estimated, not the likelihood itself.
+    """
+
+    is_bound: bool
+
+    def score(self, items: np.ndarray, random: Random) -> Tensor:
+        """Nats of windows' tokens but the first, given the first, (N, L) float32, on the CPU.
+
+        Of a bound only the sum over a window means something.
+        """
+
+
+@runtime_checkable
+class Estimates(Task, Protocol):
+    """A task that reads a number in an item."""
+
+    def estimate(self, items: np.ndarray) -> Tensor:
+        """The numbers (N,) of stored items, in the unit of the labels, float32, on the CPU."""
+
+
+@runtime_checkable
+class Finds(Task, Protocol):
+    """A task that finds the part of a text that answers a question."""
+
+    def find(self, items: np.ndarray) -> tuple[Tensor, Tensor]:
+        """The first and last token (N, 2) of each answer, int64, and its probability (N,), CPU."""
 
 
 @runtime_checkable

@@ -1,96 +1,19 @@
-"""What items look like, apart from the items: enough to sample from a run without its data.
-
-Items are stored as people keep them: images as uint8 (N, H, W, C), usually memory-mapped, points
-as float32 (N, 2). A form turns them into the model's float32 tensors and back, and draws them; it
-is written into the run.
-"""
+"""Forms of what is looked at: images, and points in the plane."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL.Image import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from noiseloom.data import augmentation
+from noiseloom.data.forms.form import Form
 from noiseloom.errors import MachineError
 from noiseloom.media import grid, scatter
 from noiseloom.seeds import Random
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Items as they are stored, (B, …), with a label each where there are labels."""
-
-    items: np.ndarray
-    labels: np.ndarray | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Form(ABC):
-    """The shape of an item as the model sees it, and the classes' names (none: no labels)."""
-
-    item_shape: tuple[int, ...]
-    class_names: tuple[str, ...] = ()
-
-    @abstractmethod
-    def to_model(self, items: np.ndarray) -> Tensor:
-        """Stored items as the model sees them: float32 on the CPU, a copy."""
-
-    @property
-    def levels(self) -> tuple[float, float, int] | None:
-        """The values that numbers take as the model sees them: first, step, how many; None: any."""
-        return None
-
-    @property
-    def flip(self) -> bool:
-        """Whether an item mirrored left-right is as good an item, and training sees either."""
-        return False
-
-    @property
-    def is_latent(self) -> bool:
-        """Whether the model sees not the items themselves but an autoencoder's latents of them."""
-        return False
-
-    @property
-    def state(self) -> nn.Module | None:
-        """What a checkpoint must hold for the form to read the model's items; None: nothing."""
-        return None
-
-    @property
-    def told(self) -> int:
-        """Numbers that a network is told of how an item was augmented; 0: it is told nothing."""
-        return 0
-
-    def augment(self, x0: Tensor, random: Random) -> tuple[Tensor, Tensor | None]:
-        """Items as one step of training is to see them, and what the network is told of it.
-
-        That is (B, told), 0 for an item as it is; None where `told` is 0.
-        """
-        return x0, None
-
-    @abstractmethod
-    def to_items(self, x0: Tensor) -> np.ndarray:
-        """What a model made, as items are stored; MachineError where it is not finite."""
-
-    @abstractmethod
-    def picture(
-        self,
-        items: np.ndarray,
-        labels: np.ndarray | None = None,
-        columns: int | None = None,
-        scale: int | None = None,
-    ) -> Image:
-        """Items to look at on one sheet, with their labels where given."""
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Plain values that `form_from` reads."""
-        return {"kind": type(self).__name__, **asdict(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,19 +96,6 @@ class PointForm(Form):
     ) -> Image:
         """A scatter plot; `columns` has no meaning here."""
         return scatter(items, labels, 480 * (scale or 1), self.limit)
-
-
-FORMS: dict[str, type[Form]] = {"ImageForm": ImageForm, "PointForm": PointForm}
-
-
-def form_from(mapping: Mapping[str, Any]) -> Form:
-    """The form that `Form.to_mapping` described, also after a way through JSON."""
-    fields = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in mapping.items()
-        if key != "kind"
-    }
-    return FORMS[mapping["kind"]](**fields)
 
 
 def _finite(x0: Tensor) -> Tensor:

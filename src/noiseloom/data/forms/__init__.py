@@ -1,0 +1,40 @@
+"""What items look like, apart from the items: enough to sample from a run without its data.
+
+Items are stored as people keep them: images as uint8 (N, H, W, C), usually memory-mapped, points
+as float32 (N, 2), text as tokens. A form turns them into the model's tensors and back, and draws
+them; it is written into the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from noiseloom.data.forms.form import Batch, Form
+from noiseloom.data.forms.pictures import ImageForm, PointForm
+from noiseloom.data.forms.series import SeriesForm
+from noiseloom.data.forms.text import TextForm
+
+FORMS: dict[str, type[Form]] = {
+    "ImageForm": ImageForm,
+    "PointForm": PointForm,
+    "SeriesForm": SeriesForm,
+    "TextForm": TextForm,
+}
+
+
+def form_from(mapping: Mapping[str, Any], folder: Path) -> Form:
+    """The form that `Form.to_mapping` described, also after a way through JSON.
+
+    `folder` is where `Form.save` wrote what the mapping does not hold.
+    """
+    fields = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in mapping.items()
+        if key != "kind"
+    }
+    return FORMS[mapping["kind"]].from_fields(fields, folder)
+
+
+__all__ = ["Batch", "Form", "ImageForm", "PointForm", "SeriesForm", "TextForm", "form_from"]

@@ -1,0 +1,290 @@
+"""A transformer over tokens: what comes next, or what stands behind a mask.
+
+Shapes: B batch, L tokens, W width, V vocabulary, N tokens of an n-gram.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from noiseloom.config import option
+from noiseloom.networks import Answer
+from noiseloom.seeds import Random
+from noiseloom.transformer import masks
+from noiseloom.transformer.attention import Sight, check_heads
+from noiseloom.transformer.blocks import Block, Norm, Parts, norm_of
+from noiseloom.transformer.cache import Cache
+from noiseloom.transformer.feed_forward import Activation
+from noiseloom.transformer.positions import frequencies, grid, rotary, waves
+
+Positions = Literal["rotary", "learned", "sinusoidal", "none"]
+HASH = (1_000_003, 8_191, 131)  # odd factors of a token by how far back it stands
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """A transformer over tokens."""
+
+    answers: ClassVar[Answer] = "text"
+
+    width: int = option(128, "numbers per token")
+    depth: int = option(4, "transformer blocks")
+    heads: int = option(4, "attention heads")
+    kv_heads: int | None = option(None, "heads of keys and values; null: as many as heads")
+    feed_forward: float = option(4.0, "hidden width of the feed-forward, times width")
+    activation: Activation = option("relu2", "between the two maps of the feed-forward")
+    norm: Norm = option("rms", "how hidden numbers are normalised")
+    learned_norm: bool = option(False, "whether norms have weights of their own")
+    bias: bool = option(False, "whether linear maps (and layer norms) have a bias")
+    qk_norm: bool = option(True, "whether queries and keys are normalised")
+    positions: Positions = option("rotary", "how a token knows where it stands")
+    window: int | None = option(None, "tokens that a token looks back at, itself included")
+    tied: bool = option(False, "whether words are read and written with the same weights")
+    softcap: float | None = option(None, "bound of the logits: c tanh(logit / c)")
+    attention_softcap: float | None = option(None, "the same of attention's; slower")
+    value_embeddings: int = option(0, "last blocks whose values also hold the token itself")
+    bigrams: int = option(0, "rows of a table of pairs of tokens, found by hash; 0: none")
+    trigrams: int = option(0, "rows of a table of triples; 0: none")
+    dropout: float = option(0.0, "share of each branch's output dropped in training")
+
+    def __post_init__(self) -> None:
+        if min(self.width, self.depth, self.heads) < 1:
+            raise ValueError(
+                f"width {self.width}, depth {self.depth} and heads {self.heads} are given; each "
+                "must be at least 1"
+            )
+        check_heads(self.width, self.heads, self.kv_heads or self.heads)
+        if self.positions == "rotary" and (self.width // self.heads) % 2:
+            raise ValueError(
+                f"a head of width {self.width // self.heads} (width / heads) is given; rotary "
+                "positions allow an even number"
+            )
+        if not 0 <= self.value_embeddings <= self.depth:
+            raise ValueError(
+                f"value_embeddings is {self.value_embeddings}; allowed is 0 to depth {self.depth}"
+            )
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
+
+    def build(
+        self, vocabulary: int, context: int, *, causal: bool = True, read_only: int = 0
+    ) -> LanguageModel:
+        """The network for texts of up to `context` tokens out of `vocabulary`.
+
+        `causal`: a token sees those before it alone. `read_only` more tokens may be read but are
+        never written, a mask among them.
+        """
+        return LanguageModel(self, vocabulary, context, causal, read_only)
+
+
+class LanguageModel(nn.Module):
+    """Tokens to logits of tokens; starts with all of them at 0, so equally likely."""
+
+    rotation: Tensor
+
+    def __init__(
+        self, config: Config, vocabulary: int, context: int, causal: bool, read_only: int
+    ) -> None:
+        super().__init__()
+        self.config, self.context, self.causal = config, context, causal
+        self.vocabulary = vocabulary
+        width, head = config.width, config.width // config.heads
+        scale = width**-0.5 if config.tied else 1.0
+        self.embed = nn.Embedding(vocabulary + read_only, width)
+        nn.init.normal_(self.embed.weight, std=scale)
+        self.places = nn.Embedding(context, width) if config.positions == "learned" else None
+        if self.places is not None:
+            nn.init.normal_(self.places.weight, std=scale)
+        parts = Parts(
+            width=width,
+            heads=config.heads,
+            hidden=round(config.feed_forward * width),
+            activation=config.activation,
+            kv_heads=config.kv_heads,
+            norm=config.norm,
+            learned_norm=config.learned_norm,
+            bias=config.bias,
+            qk_norm=config.qk_norm,
+            softcap=config.attention_softcap,
+            dropout=config.dropout,
+        )
+        self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
+        kv_width = (config.kv_heads or config.heads) * head
+        self.values = nn.ModuleList(
+            nn.Embedding(vocabulary + read_only, kv_width) for _ in range(config.value_embeddings)
+        )
+        self.grams = nn.ModuleList(
+            Grams(size, rows, width, vocabulary + read_only)
+            for size, rows in ((2, config.bigrams), (3, config.trigrams))
+            if rows
+        )
+        self.looks_back = 2 if config.trigrams else 1 if config.bigrams else 0
+        self.norm = norm_of(parts)
+        self.head: nn.Linear | None = None
+        if not config.tied:
+            self.head = nn.Linear(width, vocabulary, bias=False)
+            nn.init.zeros_(self.head.weight)
+        if config.positions == "rotary":
+            turned = rotary(grid([context]), head, longest=max(100.0, 2.0 * context))
+        else:
+            turned = torch.zeros(2, 0, head)
+        self.register_buffer("rotation", turned, persistent=False)
+
+    def forward(
+        self,
+        tokens_BL: Tensor,
+        *,
+        documents: Tensor | None = None,
+        is_real: Tensor | None = None,
+        cache: Cache | None = None,
+        random: Random | None = None,
+    ) -> Tensor:
+        """Logits (B, L, V) at each token: of the next one, or, where not causal, of itself.
+
+        `documents` (B, L) numbers each token's document, of which alone it sees anything.
+        `is_real` (B, K), over all tokens read so far and these, is false for padding, on the left
+        where there is a cache. With a `cache` the tokens follow those read before. With `random`,
+        drop-out is on. Raises ValueError where they are more than the context.
+        """
+        start = 0 if cache is None else cache.length
+        end = start + tokens_BL.shape[1]
+        if end > self.context:
+            raise ValueError(
+                f"{end:,} tokens are given; this network reads up to {self.context:,} at once"
+            )
+        x = self._enter(tokens_BL, start, documents, is_real, cache)
+        sight = self._sight(start, end, documents, is_real, tokens_BL.device)
+        first_value = len(self.blocks) - len(self.values)
+        for index, block in enumerate(self.blocks):
+            value = self.values[index - first_value](tokens_BL) if index >= first_value else None
+            x = block(
+                x,
+                sight,
+                cache=None if cache is None else cache.layers[index],
+                value_BLW=value,
+                random=random and random.under(f"block{index}"),
+            )
+        if cache is not None:
+            cache.length = end
+        return self.leave(x)
+
+    def leave(self, x_BLW: Tensor) -> Tensor:
+        """Logits of hidden numbers."""
+        x_BLW = self.norm(x_BLW)
+        if self.head is not None:
+            logits: Tensor = self.head(x_BLW)
+        else:
+            logits = x_BLW @ self.embed.weight[: self.vocabulary].T
+        if (cap := self.config.softcap) is not None:
+            logits = cap * torch.tanh(logits / cap)
+        return logits
+
+    def new_cache(self, capacity: int | None = None) -> Cache:
+        """An empty cache for `capacity` tokens, by default the context."""
+        return Cache(len(self.blocks), capacity=capacity or self.context, window=self.config.window)
+
+    def _enter(
+        self,
+        tokens_BL: Tensor,
+        start: int,
+        documents: Tensor | None,
+        is_real: Tensor | None,
+        cache: Cache | None,
+    ) -> Tensor:
+        """Hidden numbers of tokens that stand at `start` and after."""
+        x: Tensor = self.embed(tokens_BL)
+        tokens = tokens_BL.shape[1]
+        if self.places is not None:
+            x = x + self.places.weight[start : start + tokens]
+        if self.config.positions == "sinusoidal":
+            places = torch.arange(start, start + tokens, device=x.device)
+            angular = frequencies(1 / self.context, 1.0, x.shape[-1] // 2).to(x.device)
+            x = x + waves(places.float(), angular)
+        if not self.looks_back:
+            return x
+        unknown = self.embed.num_embeddings  # stands before the first token
+        known = tokens_BL
+        if is_real is not None:
+            known = tokens_BL.masked_fill(~is_real[:, start:], unknown)
+        before = None if cache is None else cache.recent
+        if before is None:
+            before = torch.full_like(known[:, :1], unknown).expand(-1, self.looks_back)
+        row = torch.cat([before, known], dim=1)
+        if cache is not None:
+            cache.recent = row[:, row.shape[1] - self.looks_back :]
+        for grams in self.grams:
+            x = x + grams(row, tokens, documents)
+        return x
+
+    def _sight(
+        self,
+        start: int,
+        end: int,
+        documents: Tensor | None,
+        is_real: Tensor | None,
+        device: torch.device,
+    ) -> Sight:
+        """Who sees whom of the tokens from `start` to `end`, and how they are turned."""
+        rotation = self.rotation[:, start:end] if self.rotation.shape[1] else None
+        window = self.config.window
+        plain = documents is None and is_real is None
+        if plain and (window is None or window >= end):
+            if not self.causal or end - start == 1:
+                return Sight(rotation)
+            if start == 0:
+                return Sight(rotation, causal=True)
+        queries = end - start
+        keys = end if window is None or start == 0 else min(end, queries + window - 1)
+        shown = []
+        if self.causal:
+            shown.append(masks.causal(queries, keys, device=device))
+        if window is not None:
+            shown.append(masks.window(queries, window, keys, device=device))
+        if documents is not None:
+            shown.append(masks.documents(documents))
+        if is_real is not None:
+            shown.append(masks.real(is_real[:, is_real.shape[1] - keys :]))
+        mask = shown[0]
+        for one in shown[1:]:
+            mask = mask & one
+        return Sight(rotation, mask)
+
+
+class Grams(nn.Module):
+    """What the last `size` tokens together say, from a table found by hash; starts at 0.
+
+    Tuples that share a row share what is said (hash n-grams, Pagnoni et al. 2024, arXiv:2412.09871,
+    eq. 3); where the table has room for all of them, each has its own. It costs a look-up where
+    layers cost products.
+    """
+
+    def __init__(self, size: int, rows: int, width: int, vocabulary: int) -> None:
+        super().__init__()
+        self.size = size
+        self.unknown = vocabulary
+        self.base = vocabulary + 1  # with what stands before the first token
+        self.is_exact = self.base**size <= rows
+        self.table = nn.Embedding(rows, width)
+        nn.init.zeros_(self.table.weight)
+
+    def forward(self, row_BN: Tensor, tokens: int, documents: Tensor | None = None) -> Tensor:
+        """Of the last `tokens` of a row that goes back further, (B, tokens, W).
+
+        What stands in another of the `documents` (B, tokens) is as unknown as what stands before
+        the first.
+        """
+        length = row_BN.shape[1]
+        index = torch.zeros_like(row_BN[:, :tokens])
+        for back in range(self.size):
+            part = row_BN[:, length - tokens - back : length - back]
+            if documents is not None and back:
+                earlier = torch.full_like(documents, -1)
+                earlier[:, back:] = documents[:, : tokens - back]
+                part = part.masked_fill(earlier != documents, self.unknown)
+            factor = self.base**back if self.is_exact else HASH[back]
+            index = index + part * factor
+        return self.table(index % self.table.num_embeddings)
