@@ -122,7 +122,8 @@ class TextEncoder(nn.Module):
         """Numbers (B, O) of each item or, where not pooled, (B, C, L, O) of each token.
 
         `is_real_BCL` is false for padding, which changes no number of what is real; a text holds at
-        least one token. With `random`, drop-out is on. Raises ValueError where a text is longer than the context.
+        least one token. With `random`, drop-out is on. Raises ValueError where a text is longer
+        than the context.
         """
         batch, columns, length = tokens_BCL.shape
         if length > self.context:
