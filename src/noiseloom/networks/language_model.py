@@ -204,10 +204,13 @@ class LanguageModel(nn.Module):
         """Hidden numbers of tokens that stand at `start` and after."""
         x: Tensor = self.embed(tokens_BL)
         tokens = tokens_BL.shape[1]
-        if self.places is not None:
-            x = x + self.places.weight[start : start + tokens]
-        if self.config.positions == "sinusoidal":
+        if is_real is None:
             places = torch.arange(start, start + tokens, device=x.device)
+        else:  # padding takes no place
+            places = (is_real.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
+        if self.places is not None:
+            x = x + self.places(places)
+        if self.config.positions == "sinusoidal":
             angular = frequencies(1 / self.context, 1.0, x.shape[-1] // 2).to(x.device)
             x = x + waves(places.float(), angular)
         if not self.looks_back:

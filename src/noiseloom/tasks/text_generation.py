@@ -1,6 +1,6 @@
 """Write text, one token after the other (Radford et al. 2018; `objective: causal`)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,7 +15,8 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks import Answer
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
-from noiseloom.tasks import Task
+from noiseloom.tasks import Draft, Task, Writing
+from noiseloom.tasks.causal_writing import write_on
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +48,7 @@ class Config:
 
 
 class CausalText:
-    """The loss of a language model on windows of text: each token from those before it."""
+    """A language model on windows of text: each token from those before it."""
 
     is_bound = False
 
@@ -69,6 +70,10 @@ class CausalText:
     def score(self, items: np.ndarray, random: Random) -> Tensor:
         """Nats of each token of windows but the first, given those before it, (N, L), CPU."""
         return self._token_losses(items, None).cpu()
+
+    def write(self, prompts: Sequence[str], writing: Writing, random: Random) -> Iterator[Draft]:
+        """Each prompt goes on token by token: see `causal_writing`."""
+        return write_on(self.model, self.form, prompts, writing, random)
 
     def _token_losses(self, items: np.ndarray, random: Random | None) -> Tensor:
         device = next(self.model.parameters()).device
