@@ -64,37 +64,35 @@ def read_measurements(
         bad = skipped.files[0]
         raise DataError(
             f"{bad['file']} cannot be used ({bad['reason']}), and in a long table every row is a "
-            "time, so that none can be left out. Mend the row, or delete it if that keeps the times "
-            "evenly spaced"
+            "time, so that none can be left out. Mend the row, or delete it if the times stay "
+            "evenly spaced without it"
         )
     if not rows:
-        raise DataError(f"{file.name} holds no row that can be used{_why(skipped)}")
-    asked = [values.get(label, "") for _, values in rows]
-    kind = _kind_of(asked) if labels == "auto" else labels
+        raise DataError(_nothing(file, skipped))
+    kind = _kind_of([row.get(label, "") for _, row in rows]) if labels == "auto" else labels
     seen_label = is_ordered and kind == "numbers"
     names = _chosen(file, rows[0][1], patterns, () if seen_label else (label,))
-    numbers, kept = [], []
-    for place, values in rows:
-        row, problem = _numbers(values, names)
-        text = values.get(label, "")
-        if problem is None and kind == "numbers" and _number(text) is None:
-            problem = f"column '{label}' holds '{text[:40]}'"
+    asked = (*names, label) if kind == "numbers" else names
+    numbers, texts = list[list[float]](), list[str]()
+    for place, row in rows:
+        found, problem = _numbers(row, asked)
+        if problem is not None and is_ordered:
+            raise DataError(
+                f"{place}: {problem}, which is no number. Allowed is a number, or nothing where a "
+                "value is missing"
+            )
+        text = row.get(label, "")
         if problem is not None:
-            if is_ordered:
-                raise DataError(f"{place}: {problem}, which is no number. Allowed is a number, or "
-                                "nothing where a value is missing")
             skipped.add(place, NO_NUMBER, problem)
-            continue
-        if not is_ordered and (reason := _unusable(row, text)):
+        elif not is_ordered and (reason := _unusable(found[: len(names)], text)):
             skipped.add(place, reason)
-            continue
-        numbers.append(row)
-        kept.append(text)
+        else:
+            numbers.append(found[: len(names)])
+            texts.append(text)
     if not numbers:
-        raise DataError(f"{file.name} holds no row that can be used{_why(skipped)}")
-    values = np.array(numbers, np.float64)
-    class_names = () if kind == "numbers" else tuple(sorted({one for one in kept if not _is_missing(one)}))
-    return Measurements(names, label, values, _labels(kept, class_names), class_names, skipped)
+        raise DataError(_nothing(file, skipped))
+    classes = () if kind == "numbers" else tuple(sorted(set(filter(_is_given, texts))))
+    return Measurements(names, label, np.array(numbers), _labels(texts, classes), classes, skipped)
 
 
 def filled(values: np.ndarray) -> tuple[np.ndarray, int]:
@@ -112,7 +110,7 @@ def filled(values: np.ndarray) -> tuple[np.ndarray, int]:
 
 def _kind_of(texts: Sequence[str]) -> Literal["classes", "numbers"]:
     """Numbers, unless a label is none, or all are whole and few different ones."""
-    found = {one for one in texts if not _is_missing(one)}
+    found = set(filter(_is_given, texts))
     numbers = [_number(one) for one in found]
     if not numbers or any(one is None for one in numbers):
         return "classes"
@@ -126,7 +124,9 @@ def _chosen(
     """The columns to read, in the file's order, or in that of the patterns."""
     columns = [one for one in file.columns if one not in left_out]
     if not patterns:
-        found = [one for one in columns if (first.get(one, "x") and _number(first[one])) is not None]
+        found = [
+            one for one in columns if (first.get(one, "x") and _number(first[one])) is not None
+        ]
         if not found:
             raise DataError(
                 f"{file.name} has no column of numbers beside the label. It has "
@@ -165,7 +165,7 @@ def _numbers(values: dict[str, str], names: Sequence[str]) -> tuple[list[float],
 
 def _number(text: str) -> float | None:
     """The number that a cell holds: NaN where it is missing, None where it is none."""
-    if _is_missing(text):
+    if not _is_given(text):
         return math.nan
     try:
         number = float(text)
@@ -174,12 +174,12 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _is_missing(text: str) -> bool:
-    return text.strip().lower() in MISSING
+def _is_given(text: str) -> bool:
+    return text.strip().lower() not in MISSING
 
 
 def _unusable(row: Sequence[float], label: str) -> str | None:
-    if _is_missing(label):
+    if not _is_given(label):
         return NO_LABEL
     return EMPTY if all(map(math.isnan, row)) else None
 
@@ -191,7 +191,9 @@ def _labels(texts: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
     return np.array([_number(text) for text in texts], np.float64)
 
 
-def _why(skipped: Skipped) -> str:
-    if not skipped.files:
-        return ""
-    return f": {skipped.files[0]['file']}, {skipped.files[0]['reason']}"
+def _nothing(file: TableFile, skipped: Skipped) -> str:
+    """That no row is left, and why the first was not used."""
+    bad = next(iter(skipped.files), None)
+    return f"{file.name} holds no row that can be used" + (
+        f". The first, {bad['file']}: {bad['reason']}" if bad else ""
+    )

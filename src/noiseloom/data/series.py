@@ -41,8 +41,9 @@ class Config:
     path: str | None = option(None, "a table; null: waves in noise, or a chaotic signal if long")
     layout: Layout = option("wide", "what a row is: a series (wide), or a time (long)")
     columns: tuple[str, ...] = option(
-        (), "columns of numbers, by name or pattern, in order: steps (wide), channels (long); "
-        "none: all that hold numbers"
+        (),
+        "columns of numbers, by name or pattern, in order: steps (wide), channels (long); "
+        "none: all that hold numbers",
     )
     label: str = option("label", "the column that is asked for")
     labels: LabelKind = option("auto", "what a label is")
@@ -164,7 +165,7 @@ class Config:
             channel_stds=tuple(details["stds"]),
             continued=continued,
         )
-        assert train.labels is not None  # series have one each
+        assert train.labels is not None and reference.labels is not None  # each has one
         if form.class_names:
             check_classes(train.labels, reference.labels, form.class_names)
         else:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from noiseloom.data.assembly import choose_held_out, hash_of
-from noiseloom.data.measurements import Measurements, filled
 from noiseloom.data.dataset import Split
+from noiseloom.data.measurements import Measurements, filled
 from noiseloom.errors import DataError
 
 CHANNEL = "value"  # the only one of a wide table
@@ -59,8 +59,8 @@ def windows(
     enough = len(rows) - (steps - 1 + ahead)
     if enough < 1:
         raise DataError(
-            f"{len(rows):,} rows are {what}, and one series with its label takes {steps + ahead:,}. "
-            "Set data.steps or data.ahead lower, or give it more rows"
+            f"{len(rows):,} rows are {what}, and a series with its label takes {steps + ahead:,}"
+            ". Set data.steps or data.ahead lower, or give it more rows"
         )
     items = sliding_window_view(rows[:, :-1], steps, axis=0)[:enough:stride].swapaxes(1, 2)
     labels = np.array(rows[steps - 1 + ahead :: stride, -1])
@@ -72,7 +72,7 @@ def windows(
     return Split(items, labels.astype(np.int64 if has_classes else np.float32))
 
 
-def check_classes(train: np.ndarray, reference: np.ndarray | None, names: tuple[str, ...]) -> None:
+def check_classes(train: np.ndarray, reference: np.ndarray, names: tuple[str, ...]) -> None:
     """DataError where there is one class only, or a held-out one has nothing to train on."""
     if len(names) < 2:
         raise DataError(

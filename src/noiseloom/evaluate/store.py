@@ -29,7 +29,9 @@ CODE = (  # modules of noiseloom
     "evaluate/features",
     "evaluate/kernel",
     "evaluate/memorisation",
+    "evaluate/pair_features",
     "evaluate/real",
+    "evaluate/ridge",
     "evaluate/views",
     "networks/image_encoder",
 )
