@@ -183,7 +183,9 @@ def main() -> None:
     parser.add_argument("file", help="tiny Shakespeare, 1,115,394 bytes")
     parser.add_argument("--steps", type=int, nargs="+", default=[90, 400, 900])
     parser.add_argument("--json", help="where the curves go")
-    parser.add_argument("overrides", nargs="*", help="changes to the recipe, such as network.width=96")
+    parser.add_argument(
+        "overrides", nargs="*", help="changes to the recipe, such as network.width=96"
+    )
     args = parser.parse_args()
     recipes = [
         Recipe.load(
@@ -202,7 +204,9 @@ def main() -> None:
             one.turn()
     peer = contestants[0]
     peer_goal = peer.seconds_to(GOAL)
-    print(f"{torch.get_num_threads()} threads; held-out nats a character, seconds in training steps")
+    print(
+        f"{torch.get_num_threads()} threads; held-out nats a character, seconds in training steps"
+    )
     for one in contestants:
         loss, goal = one.curve[-1][2], one.seconds_to(GOAL)
         share = f"{one.seconds / peer.seconds:.3f} of its time"
