@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
-from noiseloom.networks.language_model import Grams
+from noiseloom.networks.language_model import HASH, Grams
 from noiseloom.seeds import Random
 from noiseloom.transformer import masks
 from noiseloom.transformer.attention import Sight, check_heads
@@ -37,8 +37,10 @@ class Config:
     activation: Activation = option("gelu", "between the two maps of the feed-forward")
     norm: Norm = option("rms", "how hidden numbers are normalised")
     qk_norm: bool = option(True, "whether queries and keys are normalised")
-    bigrams: int = option(0, "rows of a table of pairs of tokens, found by hash; 0: none")
-    trigrams: int = option(0, "rows of a table of triples; 0: none")
+    ngrams: tuple[int, ...] = option(
+        (), "rows of the tables of the last 2, 3, … tokens together, found by hash"
+    )
+    ngram_width: int = option(16, "numbers in a row of these tables")
     apart: bool = option(False, "whether each of two texts is read without the other")
     pooling: Pooling = option("mean", "how a text's tokens become one")
     dropout: float = option(0.1, "share of each branch, and of what is pooled, dropped in training")
@@ -50,6 +52,11 @@ class Config:
             raise ValueError(
                 f"a head of width {self.width // self.heads} (width / heads) is given; rotary "
                 "positions allow an even number"
+            )
+        if len(self.ngrams) >= len(HASH) or min(self.ngrams, default=1) < 1 or self.ngram_width < 1:
+            raise ValueError(
+                f"ngrams {list(self.ngrams)} of width {self.ngram_width} are given; allowed are up "
+                f"to {len(HASH) - 1} tables, of pairs first, with at least 1 row each"
             )
         for name in ("dropout", "token_dropout"):
             if not 0 <= (share := getattr(self, name)) < 1:
@@ -101,9 +108,8 @@ class TextEncoder(nn.Module):
         )
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
         self.grams = nn.ModuleList(
-            Grams(size, rows, width, vocabulary + 1)
-            for size, rows in ((2, config.bigrams), (3, config.trigrams))
-            if rows
+            Grams(size, rows, config.ngram_width, width, vocabulary + 1)
+            for size, rows in enumerate(config.ngrams, start=2)
         )
         self.norm = norm_of(parts)
         self.weigh = nn.Linear(width, 1) if pooled and config.pooling == "attention" else None
@@ -157,7 +163,7 @@ class TextEncoder(nn.Module):
         if self.grams:
             length = tokens_BCL.shape[-1]
             rows = tokens_BCL.flatten(0, 1)
-            before = torch.full_like(rows[:, :2], self.hidden + 1)  # nothing stands there
+            before = rows.new_full((len(rows), len(self.grams)), self.hidden + 1)  # nothing
             rows = torch.cat([before, rows], dim=1)
             for grams in self.grams:
                 x_BCLW = x_BCLW + grams(rows, length).view_as(x_BCLW)
