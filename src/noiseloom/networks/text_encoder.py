@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
-from noiseloom.networks.language_model import HASH, Grams
+from noiseloom.networks.grams import check_tables, tables
 from noiseloom.seeds import Random
 from noiseloom.transformer import masks
 from noiseloom.transformer.attention import Sight, check_heads
@@ -40,7 +40,7 @@ class Config:
     ngrams: tuple[int, ...] = option(
         (), "rows of the tables of the last 2, 3, … tokens together, found by hash"
     )
-    ngram_width: int = option(16, "numbers in a row of these tables")
+    ngram_width: int = option(32, "numbers in a row of these tables")
     apart: bool = option(False, "whether each of two texts is read without the other")
     pooling: Pooling = option("mean", "how a text's tokens become one")
     dropout: float = option(0.1, "share of each branch, and of what is pooled, dropped in training")
@@ -53,14 +53,10 @@ class Config:
                 f"a head of width {self.width // self.heads} (width / heads) is given; rotary "
                 "positions allow an even number"
             )
-        if len(self.ngrams) >= len(HASH) or min(self.ngrams, default=1) < 1 or self.ngram_width < 1:
-            raise ValueError(
-                f"ngrams {list(self.ngrams)} of width {self.ngram_width} are given; allowed are up "
-                f"to {len(HASH) - 1} tables, of pairs first, with at least 1 row each"
-            )
         for name in ("dropout", "token_dropout"):
             if not 0 <= (share := getattr(self, name)) < 1:
                 raise ValueError(f"{name} is {share}; allowed is 0 to below 1")
+        check_tables(self.ngrams, self.ngram_width)
 
     def build(
         self, vocabulary: int, context: int, columns: int, outputs: int, *, pooled: bool = True
@@ -107,10 +103,7 @@ class TextEncoder(nn.Module):
             dropout=config.dropout,
         )
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
-        self.grams = nn.ModuleList(
-            Grams(size, rows, config.ngram_width, width, vocabulary + 1)
-            for size, rows in enumerate(config.ngrams, start=2)
-        )
+        self.grams = tables(config.ngrams, config.ngram_width, width, vocabulary + 1)
         self.norm = norm_of(parts)
         self.weigh = nn.Linear(width, 1) if pooled and config.pooling == "attention" else None
         self.head = nn.Linear(
