@@ -1,91 +1,217 @@
-"""The causal loss of windows: nats of each token from those before it, in parts as in one."""
+from __future__ import annotations
 
-import math
-from pathlib import Path
+import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from noiseloom.data.forms import Batch
-from noiseloom.data.text import Config as Text
+from noiseloom.data.forms import Batch, TextForm
+from noiseloom.data.tokenizer import END, Characters
 from noiseloom.diffusion.denoiser import Statistics
-from noiseloom.networks.language_model import Config as LanguageModel
-from noiseloom.seeds import Random, fixed
+from noiseloom.errors import InputError
+from noiseloom.networks.language_model import Config as Network
+from noiseloom.seeds import Random
+from noiseloom.tasks import Scores, Writes, Writing
+from noiseloom.tasks.causal_writing import kept
 from noiseloom.tasks.text_generation import CausalText, Config
-from noiseloom.training.loop import Training, TrainingConfig
-from noiseloom.training.optimizers import AdamW
 
-NO_STATISTICS = Statistics(torch.zeros(()), 1.0)
+LETTERS = "\n abcdefgh"
+CONTEXT = 12
+NETWORKS = {
+    "rotary": Network(width=16, depth=2, heads=2),
+    "learned": Network(width=16, depth=2, heads=2, positions="learned", norm="layer"),
+    "sinusoidal": Network(width=16, depth=2, heads=2, positions="sinusoidal", tied=True),
+    "window": Network(width=16, depth=2, heads=4, kv_heads=2, window=4, value_embeddings=1),
+    "grams": Network(width=16, depth=1, heads=2, bigrams=200, trigrams=300, softcap=10.0),
+}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty short documents."""
-    made = tmp_path_factory.mktemp("documents")
-    for number in range(20):
-        (made / f"{number}.txt").write_text(f"{number} times {number} is {number**2}. " * 3)
+def task(network: str = "rotary", *, documents: bool = False, letters: str = LETTERS) -> CausalText:
+    """A model whose weights are all random, so that every part has a say."""
+    form = TextForm(
+        item_shape=(CONTEXT + 1,), tokenizer=Characters((END,), letters), documents=documents
+    )
+    made = Config().build(NETWORKS[network], form, Statistics(torch.zeros(()), 1.0), {})
+    torch.manual_seed(0)
+    for parameter in made.model.parameters():
+        nn.init.normal_(parameter, std=0.5)
     return made
 
 
-def build(path: Path, **changes: object) -> tuple[CausalText, object]:
-    data = Text(path=str(path), tokenizer="bytes", context=16, held_out=0.2).open()
-    network = LanguageModel(width=16, depth=2, heads=2, **changes)  # type: ignore[arg-type]
-    with fixed(0, "weights"):
-        task = Config().build(network, data.form, NO_STATISTICS, {})
-    return task, data
+def write(
+    made: CausalText, prompts: Sequence[str], *, items: Sequence[int] | None = None, **how: object
+) -> list[str]:
+    writing = Writing(**{"max_tokens": 30, **how})  # type: ignore[arg-type]
+    *_, last = made.write(prompts, writing, Random(0, items or range(len(prompts))))
+    assert last.is_done
+    return list(last.texts)
 
 
-def test_an_untrained_model_takes_every_token_for_equally_likely(folder: Path) -> None:
-    task, data = build(folder)
-    scores = task.score(data.train.items[:5], Random(0, range(5)))  # type: ignore[attr-defined]
-    torch.testing.assert_close(scores, torch.full((5, 16), math.log(257)))  # 256 bytes, END
+def greedy(made: CausalText, prompt: str, number: int) -> str:
+    """The likeliest token each time, by reading all that the rule keeps anew."""
+    tokens = made.form.tokenizer.encode(prompt).tolist()
+    text: list[int] = []
+    for written in range(1, number + 1):
+        with torch.no_grad():
+            logits = made.model(torch.tensor([tokens]))[0, -1]
+        logits[made.form.tokenizer.special(END)] = -torch.inf
+        text.append(int(logits.argmax()))
+        tokens.append(text[-1])
+        if len(tokens) > CONTEXT:
+            tokens = tokens[-kept(CONTEXT, written) :]
+    return made.form.tokenizer.decode(text)
 
 
-@pytest.mark.parametrize("dropout", [0.0, 0.2])
-def test_accumulated_windows_are_one_batch(folder: Path, dropout: float) -> None:
-    weights, losses = [], []
-    for parts in (1, 2, 4):
-        task, data = build(folder, dropout=dropout, bigrams=64)
-        plan = TrainingConfig(
-            steps=3, batch_size=8, accumulate=parts, optimizer=AdamW(learning_rate=0.01)
-        )
-        training = Training(plan, task, data.train, "float32", 3)  # type: ignore[attr-defined]
-        losses.append([progress.loss for progress in training.run()])
-        weights.append(torch.cat([one.detach().flatten() for one in task.model.parameters()]))
-    for loss, weight in zip(losses[1:], weights[1:], strict=True):
-        np.testing.assert_allclose(loss, losses[0], rtol=1e-5)
-        torch.testing.assert_close(weight, weights[0], rtol=1e-3, atol=1e-4)
+def test_it_writes_and_scores() -> None:
+    assert isinstance(task(), Writes) and isinstance(task(), Scores)
 
 
-@torch.no_grad()
-def test_label_smoothing_is_for_training_alone(folder: Path) -> None:
-    plain, data = build(folder)
-    for parameter in plain.model.parameters():
-        parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator()))
-    smooth = CausalText(Config(label_smoothing=0.3), plain.model, plain.form)
-    items, random = data.train.items[:4], Random(0, range(4))  # type: ignore[attr-defined]
-    assert smooth.score(items, random).equal(plain.score(items, random))
-    logits = plain.model(
-        plain.form.to_model(items)[:, :-1],
-        documents=plain.form.document_numbers(plain.form.to_model(items)[:, :-1]),
-    )
-    spread = -logits.log_softmax(dim=-1).mean(dim=-1)
-    wanted = 0.7 * plain.score(items, random) + 0.3 * spread
-    total, count = smooth.loss(Batch(items, None), random)["loss"]
-    assert count == 64
-    torch.testing.assert_close(total, wanted.sum())
+@pytest.mark.parametrize("network", NETWORKS)
+def test_greedy_is_the_argmax_of_whole_forwards(network: str) -> None:
+    made = task(network)
+    assert write(made, ["abc"], temperature=0) == [greedy(made, "abc", 30)]
 
 
-@torch.no_grad()
-def test_a_token_is_not_asked_of_the_document_before_it(folder: Path) -> None:
-    task, data = build(folder)
-    for parameter in task.model.parameters():
-        parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator()))
-    end = task.form.tokenizer.special("<end>")
-    window = next(one for one in data.train.items if one[6] == end).copy()  # type: ignore[attr-defined]
-    other = window.copy()
-    other[:6] = other[:6][::-1]
-    scores = task.score(np.stack([window, other]), Random(0, range(2)))
-    assert scores[0, 7:].equal(scores[1, 7:])  # given tokens that follow the END
-    assert (scores[0, :7] != scores[1, :7]).all()  # the END is the last of its document
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_batch_of_unequal_prompts_is_each_alone(network: str, temperature: float) -> None:
+    made = task(network)
+    prompts = ["a", "abcdefgh", "", "bad cab", "hhhhhhhhhhhh"]
+    together = write(made, prompts, temperature=temperature)
+    alone = [
+        write(made, [prompt], items=[item], temperature=temperature)[0]
+        for item, prompt in enumerate(prompts)
+    ]
+    assert together == alone
+
+
+@pytest.mark.parametrize("network", ["rotary", "grams", "learned"])
+def test_texts_that_end_leave_the_others_as_they_are(network: str) -> None:
+    made = task(network, documents=True)
+    prompts = ["a", "", "abc", "", "fed", "hhhh"]
+    together = write(made, prompts, max_tokens=60)
+    assert len({len(text) for text in together}) > 2  # they ended at different times
+    for item, prompt in enumerate(prompts):
+        assert write(made, [prompt], items=[item], max_tokens=60) == [together[item]]
+
+
+def test_the_same_seed_gives_the_same_text_and_another_another() -> None:
+    made = task()
+    once, again = (write(made, ["a", "a"]) for _ in range(2))
+    assert once == again
+    assert once[0] != once[1]
+    assert write(made, ["a"], max_tokens=10) == [once[0][:10]]
+
+
+def test_an_empty_prompt_begins_as_a_document_does() -> None:
+    """By what follows an END; and what comes after the first token does not see that END."""
+    made = task(documents=True)
+    end = made.form.tokenizer.special(END)
+    with torch.no_grad():
+        first = int(made.model(torch.tensor([[end]]))[0, -1, :end].argmax())
+        second = int(made.model(torch.tensor([[first]]))[0, -1].argmax())
+    drafts = list(made.write([""], Writing(max_tokens=2, temperature=0), Random(0, range(1))))
+    expected = made.form.tokenizer.decode([first, second])
+    assert drafts[-1].texts[0] == expected
+
+
+def test_an_empty_prompt_of_a_single_text_follows_a_line() -> None:
+    made = task()
+    assert write(made, [""], temperature=0) == write(made, ["\n"], temperature=0)
+    without = task(letters="abcdefghij")
+    assert write(without, [""], temperature=0) == write(without, ["a"], temperature=0)
+
+
+def test_a_single_text_never_ends() -> None:
+    made = task()
+    with torch.no_grad():  # END is by far the likeliest
+        made.model.head.weight[-1] = 0  # type: ignore[union-attr]
+        made.model.head.weight[:-1] *= 1e-3  # type: ignore[union-attr]
+    assert len(write(made, ["a"])[0]) == 30
+
+
+def test_drafts_grow_and_count() -> None:
+    drafts = list(task().write(["a", "b"], Writing(max_tokens=5), Random(0, range(2))))
+    assert [draft.tokens for draft in drafts] == [2, 4, 6, 8, 10]
+    assert [draft.is_done for draft in drafts] == [False] * 4 + [True]
+    assert all(draft.grows for draft in drafts)
+    for before, after in itertools.pairwise(drafts):
+        assert all(b.startswith(a) for a, b in zip(before.texts, after.texts, strict=True))
+
+
+def test_a_stop_string_cuts_the_text_that_would_have_been() -> None:
+    made = task()
+    (whole,) = write(made, ["a"])
+    stop = whole[7:9]
+    assert write(made, ["a"], stop=(stop,)) == [whole[: whole.find(stop)]]
+
+
+def test_a_repetition_penalty_sees_prompt_and_text() -> None:
+    made = task(letters="abcdefghij")
+    (text,) = write(made, ["ab"], temperature=0, repetition_penalty=1e6, max_tokens=8)
+    assert len(set("ab" + text)) == 10  # nothing comes twice while anything is left
+
+
+def test_top_k_1_is_greedy() -> None:
+    made = task()
+    assert write(made, ["a"], top_k=1) == write(made, ["a"], temperature=0)
+
+
+@pytest.mark.parametrize("context", [2, 3, 7, 12, 64])
+def test_texts_of_all_lengths_are_soon_full_together(context: int) -> None:
+    half = max(1, context // 2)
+    full_at: list[set[int]] = []
+    for prompt in range(1, context + 1):
+        length, moments = prompt, set()
+        for written in range(1, 5 * context):
+            length += 1
+            if length > context:
+                length = kept(context, written)
+                assert half < length <= context
+                moments.add(written)
+        full_at.append({one for one in moments if one > context})
+    assert all(one == full_at[0] for one in full_at)
+    assert len(full_at[0]) <= 4 * context // half + 1
+
+
+@pytest.mark.parametrize(
+    ("prompts", "how", "words"),
+    [
+        (["a", "abcabcabcabca"], {}, ["Prompt 2", "13 tokens", "up to 12"]),
+        (["az"], {}, ["'z'", "number 2"]),
+        ([], {}, ["no prompt"]),
+        (["a\udcff"], {}, ["no valid UTF-8", "character 2"]),
+        (["a"], {"steps": 4}, ["--steps", "unmask"]),
+        (["a"], {"length_penalty": 2.0}, ["--length-penalty", "--beams"]),
+        (["a"], {"temperature": -1.0}, ["--temperature is -1.0", "0 or more"]),
+        (["a"], {"top_p": 0.0}, ["--top-p is 0.0", "above 0"]),
+        (["a"], {"stop": ("",)}, ["--stop", "empty"]),
+        (["a"], {"max_tokens": 0}, ["--max-tokens is 0", "1 or more"]),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    prompts: list[str], how: dict[str, object], words: list[str]
+) -> None:
+    with pytest.raises(InputError) as error:
+        task().write(prompts, Writing(**how), Random(0, range(9)))  # type: ignore[arg-type]
+    for word in words:
+        assert word in str(error.value)
+
+
+def test_a_prompt_as_long_as_the_context_is_read_whole() -> None:
+    made = task()
+    prompt = "abcdefgh abc"
+    assert write(made, [prompt], temperature=0, max_tokens=3) == [greedy(made, prompt, 3)]
+
+
+def test_loss_is_by_token_and_losses_by_item() -> None:
+    made = task()
+    items = np.random.default_rng(0).integers(0, 10, (3, CONTEXT + 1)).astype(np.uint16)
+    batch, random = Batch(items, None), Random(0, range(3))
+    total, number = made.loss(batch, random)["loss"]
+    assert number == 3 * CONTEXT
+    torch.testing.assert_close(total / number, made.losses(batch, random).mean())
+    torch.testing.assert_close(made.score(items, random).mean(dim=1), made.losses(batch, random))
