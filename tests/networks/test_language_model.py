@@ -22,13 +22,12 @@ KINDS: dict[str, dict[str, object]] = {
     "window": {"window": 3},
     "grouped": {"kv_heads": 2, "value_embeddings": 2, "softcap": 15.0},
     "capped": {"attention_softcap": 2.0, "qk_norm": False},
-    "n-grams": {"bigrams": 150, "trigrams": 50},
+    "n-grams": {"ngrams": (150, 50)},
     "all": {
         "window": 5,
         "kv_heads": 1,
         "value_embeddings": 1,
-        "bigrams": 40,
-        "trigrams": 60,
+        "ngrams": (40, 60, 70),
         "attention_softcap": 5.0,
     },
 }

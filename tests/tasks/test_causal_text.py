@@ -12,7 +12,7 @@ from noiseloom.data.text import Config as Text
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks.language_model import Config as LanguageModel
 from noiseloom.seeds import Random, fixed
-from noiseloom.tasks.text_generation import CausalText, Config
+from noiseloom.tasks.text_generation import Causal, CausalText, Config
 from noiseloom.training.loop import Training, TrainingConfig
 from noiseloom.training.optimizers import AdamW
 
@@ -46,7 +46,7 @@ def test_an_untrained_model_takes_every_token_for_equally_likely(folder: Path) -
 def test_accumulated_windows_are_one_batch(folder: Path, dropout: float) -> None:
     weights, losses = [], []
     for parts in (1, 2, 4):
-        task, data = build(folder, dropout=dropout, bigrams=64)
+        task, data = build(folder, dropout=dropout, ngrams=(64,))
         plan = TrainingConfig(
             steps=3, batch_size=8, accumulate=parts, optimizer=AdamW(learning_rate=0.01)
         )
@@ -63,7 +63,7 @@ def test_label_smoothing_is_for_training_alone(folder: Path) -> None:
     plain, data = build(folder)
     for parameter in plain.model.parameters():
         parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator()))
-    smooth = CausalText(Config(label_smoothing=0.3), plain.model, plain.form)
+    smooth = CausalText(Causal(label_smoothing=0.3), plain.model, plain.form)
     items, random = data.train.items[:4], Random(0, range(4))  # type: ignore[attr-defined]
     assert smooth.score(items, random).equal(plain.score(items, random))
     logits = plain.model(

@@ -47,8 +47,7 @@ def _language_model() -> LanguageModel:
         heads=4,
         kv_heads=2,
         window=6,
-        bigrams=32,
-        trigrams=32,
+        ngrams=(32, 32),
         value_embeddings=1,
     )
     with fixed(0, "weights"):
