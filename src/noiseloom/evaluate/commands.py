@@ -70,4 +70,41 @@ def _reconstruct(folder: str, class_names: Sequence[str]) -> Use:
     )
 
 
-_USES = {"items": _draw, "classes": _predict, "reconstructions": _reconstruct}
+def _write(folder: str, class_names: Sequence[str]) -> Use:
+    sample = f"noiseloom sample {shlex.quote(folder)}"
+    return Use(
+        verb="sample",
+        does="writes text",
+        lacks="writes no text",
+        invitation="Have it write, go on after a stop, or measure again:",
+        commands=(
+            f"{sample} --max-tokens 300",
+            f'{sample} --prompt "…" --temperature 0.8 --top-p 0.95',
+            f"{sample} --input prompts.txt --out texts.jsonl",
+        ),
+        python=('print(run.write("", max_tokens=300)[0])',),
+    )
+
+
+def _translate(folder: str, class_names: Sequence[str]) -> Use:
+    sample = f"noiseloom sample {shlex.quote(folder)}"
+    return Use(
+        verb="sample",
+        does="translates text",
+        lacks="translates no text",
+        invitation="Have it translate, go on after a stop, or measure again:",
+        commands=(
+            f'{sample} --prompt "A sentence."',
+            f"{sample} --input sentences.txt --out translations.jsonl",
+        ),
+        python=('print(run.write("A sentence.")[0])',),
+    )
+
+
+_USES = {
+    "items": _draw,
+    "classes": _predict,
+    "reconstructions": _reconstruct,
+    "text": _write,
+    "translations": _translate,
+}
