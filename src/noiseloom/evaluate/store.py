@@ -29,6 +29,7 @@ CODE = (  # modules of noiseloom
     "evaluate/features",
     "evaluate/kernel",
     "evaluate/memorisation",
+    "evaluate/ngram",
     "evaluate/real",
     "evaluate/views",
     "networks/image_encoder",

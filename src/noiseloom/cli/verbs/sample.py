@@ -11,6 +11,7 @@ from noiseloom.cli.options import (
     AsJson,
     Autoguide,
     Beams,
+    Checkpoint,
     Debug,
     Device,
     Ema,
@@ -89,6 +90,7 @@ def verb(
     raw: Raw = False,
     ema: Ema = None,
     untuned: Untuned = False,
+    checkpoint: Checkpoint = None,
     device: Device = None,
     out: Annotated[
         str | None,
@@ -164,6 +166,7 @@ def verb(
             batch_size=batch_size or TEXTS_AT_ONCE,
             raw=raw,
             ema=ema,
+            checkpoint=checkpoint,
             device=device,
         )
         return
@@ -192,6 +195,7 @@ def verb(
             raw=raw,
             ema=ema,
             untuned=untuned,
+            checkpoint=checkpoint,
             device=device,
             keep_frames=kind == "gif",
             on_step=lambda done, total: on_event(Working("Sampling", done, total)),
