@@ -184,4 +184,5 @@ def _draft(texts: Sequence[Text], form: TextForm, mask: int) -> Draft:
         ),
         sum(sum(token != mask for token in text.tokens[text.start :]) for text in texts),
         is_done=all(text.is_done for text in texts),
+        grows=False,
     )
