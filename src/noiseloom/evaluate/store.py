@@ -30,7 +30,9 @@ CODE = (  # modules of noiseloom
     "evaluate/kernel",
     "evaluate/memorisation",
     "evaluate/ngram",
+    "evaluate/pair_features",
     "evaluate/real",
+    "evaluate/ridge",
     "evaluate/views",
     "networks/image_encoder",
 )
