@@ -228,7 +228,8 @@ def _written(
     ):
         if name not in metrics or name not in floor:
             continue
-        text = f"{TOLD[name].format(figure(name, metrics[name]))} ({figure(name, floor[name])} of held-out text)"
+        share, real = figure(name, metrics[name]), figure(name, floor[name])
+        text = f"{TOLD[name].format(share)} (of held-out text: {real})"
         low = (own.get(name) or [metrics[name]])[0]
         high = (usual.get(name) or [floor[name]])[-1]
         if low > high:

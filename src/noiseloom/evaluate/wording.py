@@ -77,8 +77,8 @@ MEANINGS = {
     ),
     "bits_per_byte": Meaning(
         "Bits per byte",
-        "How many bits a byte of held-out text takes, told what stands before it: the same question "
-        "whatever a token is. Lower is better; 8 is knowing nothing.",
+        "How many bits a byte of held-out text takes, told what stands before it: the same "
+        "question whatever a token is. Lower is better; 8 is knowing nothing.",
     ),
     "nats_per_token": Meaning(
         "Nats per token",
@@ -128,7 +128,7 @@ MEANINGS = {
     ),
     "bleu_tokenised": Meaning(
         "BLEU, tokenised and lower-cased",
-        "The same with words split and lower-cased first, as older papers give it: a higher figure.",
+        "The same with words split and lower-cased first, as older papers give it. It is higher.",
     ),
     "chrf": Meaning(
         "chrF",
