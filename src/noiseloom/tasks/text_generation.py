@@ -3,7 +3,7 @@
 `causal` is a language model (Radford et al. 2018); `masked-diffusion` is in `masked_text`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,7 +18,8 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks import Answer
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
-from noiseloom.tasks import Task
+from noiseloom.tasks import Draft, Task, Writing
+from noiseloom.tasks.causal_writing import write_on
 from noiseloom.tasks.masked_text import MaskedDiffusion, MaskedText
 
 
@@ -69,7 +70,7 @@ class Config:
 
 
 class CausalText:
-    """The loss of a language model on windows of text: each token from those before it."""
+    """A language model on windows of text: each token from those before it."""
 
     is_bound = False
 
@@ -91,6 +92,10 @@ class CausalText:
     def score(self, items: np.ndarray, random: Random) -> Tensor:
         """Nats of each token of windows but the first, given those before it, (N, L), CPU."""
         return self._token_losses(items, None).cpu()
+
+    def write(self, prompts: Sequence[str], writing: Writing, random: Random) -> Iterator[Draft]:
+        """Each prompt goes on token by token: see `causal_writing`."""
+        return write_on(self.model, self.form, prompts, writing, random)
 
     def _token_losses(self, items: np.ndarray, random: Random | None) -> Tensor:
         device = next(self.model.parameters()).device
