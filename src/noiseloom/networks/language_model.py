@@ -29,7 +29,7 @@ HASH = (1_000_003, 8_191, 131, 17, 7)  # odd factors of a token by how far back 
 class Config:
     """A transformer over tokens."""
 
-    answers: ClassVar[Answer] = "text"
+    answers: ClassVar[tuple[Answer, ...]] = ("text", "masks")
 
     width: int = option(128, "numbers per token")
     depth: int = option(4, "transformer blocks")
