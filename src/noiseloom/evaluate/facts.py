@@ -31,6 +31,11 @@ def kind_of_items(data_report: Mapping[str, Any]) -> ItemKind:
     return _KINDS.get(str((data_report.get("form") or {}).get("kind")), "images")
 
 
+def items_of(folder: Path) -> ItemKind:
+    """The same of the run in `folder`."""
+    return kind_of_items(_read_json(folder / "data_report.json"))
+
+
 @dataclass(frozen=True)
 class Facts:
     """A run's files as plain values; an empty one is one that is not there."""
