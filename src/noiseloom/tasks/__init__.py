@@ -6,9 +6,9 @@ What a task can do beside being trained is a protocol of its own, which `runs` a
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
 `Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Estimates` (numbers); `Writes`,
-`Fills`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents); `Prepares` where it needs
-more than the data. Its `Config` says in `answers`, as networks
-and evaluations do, what comes out of it.
+`Fills`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents); `Prepares` where it
+needs more than the data. Its `Config` says in `answers`, as networks and evaluations do, what comes
+out of it.
 """
 
 import math

@@ -9,7 +9,7 @@ say how likely a text is.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,19 +21,19 @@ from noiseloom.config import option
 from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch, Form, TextForm
 from noiseloom.diffusion.denoiser import Statistics
-from noiseloom.diffusion.discrete import Linear, hide_some
+from noiseloom.diffusion.discrete import Denoise, Linear, hide_some
 from noiseloom.diffusion.unmasking import UNMASKINGS, plan_of
 from noiseloom.errors import InputError
 from noiseloom.networks import Answer
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
 from noiseloom.tasks import Candidate, Draft, Task, Writing
-from noiseloom.tasks.holes import read_prompt, show
+from noiseloom.tasks.holes import HOLE, read_prompt, show
 from noiseloom.tasks.masked_writing import check, denoiser
 
 MASKED, REPLACED = 0.8, 0.1  # shares of what is asked for; the rest stays what it was
 SHOWN = 4  # windows of which a look at a training shows a part, with masks
-SHOWN_EVERY = 7  # tokens from one mask to the next there
+FIRST_SHOWN, SHOWN_EVERY = 3, 7  # where the first mask stands, and how far the next is
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,20 +118,24 @@ class FillMask:
         that cannot be read or has no mask, and for wishes that are not for this kind of model.
         """
         check(writing)
+        if writing.stop:
+            raise InputError("--stop ends texts that go on; this run fills in masks. Leave it out")
         return self._write([self._read(prompt) for prompt in prompts], writing, random)
 
     def ask(self, held_out: Split) -> list[tuple[str, str]]:
         """Held-out text with every seventh token masked, and as it is."""
         places = np.linspace(0, len(held_out) - 1, SHOWN).round().astype(int)
+        decode, half = self.form.tokenizer.decode, max(1, self.form.context // 2)
         asked = []
-        for item in self.form.to_model(held_out.items[np.unique(places)]).tolist():
-            masked = list(item)
-            masked[SHOWN_EVERY // 2 :: SHOWN_EVERY] = [self.mask] * len(
-                masked[SHOWN_EVERY // 2 :: SHOWN_EVERY]
-            )
-            tokenizer = self.form.tokenizer
-            pieces = ["<mask>" if one == self.mask else tokenizer.decode([one]) for one in masked]
-            asked.append(("".join(pieces), tokenizer.decode(item)))
+        for item in held_out.items[np.unique(places)]:
+            text = item[:half].tolist()
+            parts = [text[:FIRST_SHOWN]]
+            parts += [
+                text[start + 1 : start + SHOWN_EVERY]
+                for start in range(FIRST_SHOWN, half, SHOWN_EVERY)
+            ]
+            if not HOLE.search(decode(text)):  # else text would be read as a mask
+                asked.append(("<mask>".join(map(decode, parts)), decode(text)))
         return asked
 
     def _asked(self, items: np.ndarray, random: Random, training: bool) -> tuple[Tensor, int]:
@@ -155,6 +159,9 @@ class FillMask:
         is_replaced = (chance >= MASKED) & (chance < MASKED + REPLACED)
         return torch.where(is_replaced, other.long().to(seen), seen)
 
+    def _denoiser(self, writing: Writing) -> Denoise:
+        return denoiser(self.model, self.form, writing, may_end=[False])
+
     def _read(self, prompt: str) -> Tensor:
         """The tokens (1, L) of a prompt with masks."""
         tokens = read_prompt(self.form.tokenizer, prompt, self.model.context)
@@ -170,7 +177,7 @@ class FillMask:
         unmask = UNMASKINGS[writing.unmasking]
         for place, x in enumerate(texts):
             plan = plan_of(Linear(), (x == self.mask).sum(dim=1), writing.steps)
-            own = Random(random.seed, [random.items[place]], random.step, scope=random.scope)
+            own = replace(random, items=[random.items[place]])
             for reveal in unmask(
                 self._denoiser(writing), x, self.mask, plan, own, writing.temperature
             ):
