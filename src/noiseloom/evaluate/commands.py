@@ -65,6 +65,21 @@ def _write(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
     )
 
 
+def _fill(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
+    sample = f"noiseloom sample {folder}"
+    return Use(
+        verb="sample",
+        does="fills in masks",
+        lacks="fills in no masks",
+        invitation="Have it fill in masks, go on after a stop, or measure again:",
+        commands=(
+            f'{sample} --prompt "A text with a <mask> in it"',
+            f"{sample} --input texts.txt --out filled.jsonl",
+        ),
+        python=('print(run.write("A text with a <mask> in it")[0])',),
+    )
+
+
 def _translate(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
     sample = f"noiseloom sample {folder}"
     return Use(
@@ -141,6 +156,7 @@ _USES = {
     "reconstructions": _reconstruct,
     "numbers": _estimate,
     "text": _write,
+    "masks": _fill,
     "translations": _translate,
     "spans": _find,
 }

@@ -173,6 +173,7 @@ LONGER = " Train longer, with a larger network, or on more data."
 COMPARED = (
     Compared("accuracy", "It reads {} of held-out items right"),
     Compared("bits_per_byte", "It takes {} bits for a byte of held-out text", True, LONGER),
+    Compared("masked_accuracy", "It names {} of hidden tokens", False, LONGER),
     Compared("pearson", "Its estimates go with the truth at a correlation of {}", False, LONGER),
     Compared("sacrebleu", "Its translations score {} BLEU", False, LONGER),
     Compared("f1", "Its answers share {} of their words with the right ones", False, LONGER),

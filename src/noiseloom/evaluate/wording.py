@@ -103,6 +103,11 @@ MEANINGS = {
         "text it says less.",
         unit_share=True,
     ),
+    "nats_per_masked_token": Meaning(
+        "Nats per masked token",
+        "How unlikely it finds what is hidden, in nats of 1.44 bits: also how sure it is counts. "
+        "Lower is better.",
+    ),
     "masked_accuracy": Meaning(
         "Masked tokens",
         "The share of hidden tokens of held-out text that it names. Higher is better.",
