@@ -29,6 +29,7 @@ CODE = (  # modules of noiseloom
     "evaluate/features",
     "evaluate/kernel",
     "evaluate/memorisation",
+    "evaluate/ngram",
     "evaluate/pair_features",
     "evaluate/real",
     "evaluate/ridge",
