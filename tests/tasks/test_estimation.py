@@ -3,7 +3,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from noiseloom.networks.text_encoder import Config as TextEncoder
 
 from noiseloom.data.digits import Config as Digits
 from noiseloom.data.forms import Batch
@@ -11,12 +10,11 @@ from noiseloom.data.rows import Rows, open_rows
 from noiseloom.data.series import Config as Series
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks.series_encoder import Config as SeriesEncoder
+from noiseloom.networks.text_encoder import Config as TextEncoder
 from noiseloom.seeds import Random, fixed
 from noiseloom.tasks import Estimates, Predicts, text_regression
 from noiseloom.tasks import time_series_classification as classification
 from noiseloom.tasks import time_series_regression as regression
-from noiseloom.training.loop import Training, TrainingConfig
-from noiseloom.training.optimizers import AdamW
 
 UNKNOWN = Statistics(torch.zeros(()), 1.0)
 SMALL = SeriesEncoder(patch=4, width=16, depth=1, heads=2, dropout=0.0)
@@ -25,11 +23,6 @@ SMALL = SeriesEncoder(patch=4, width=16, depth=1, heads=2, dropout=0.0)
 def build(module, dataset, network=SMALL):
     with fixed(0, "weights"):
         return module.Config().build(network, dataset.form, UNKNOWN, {})
-
-
-def learn(task, dataset, steps):
-    plan = TrainingConfig(steps=steps, batch_size=64, optimizer=AdamW(learning_rate=3e-3))
-    return [one.loss for one in Training(plan, task, dataset.train, "float32", steps).run()]
 
 
 def whole(split):
@@ -63,7 +56,7 @@ def test_a_network_that_answers_0_answers_the_mean_change_of_the_last_value(sign
     change = signal.train.labels - signal.train.items[:, -1, 0]
     expected = signal.train.items[:, -1, 0] + change.mean()
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-    losses = task.losses(*whole(signal.train), training=False)
+    losses = task.losses(*whole(signal.train), training=False).detach()
     assert float(losses.mean()) == pytest.approx(1, rel=1e-4)  # that of the mean
     error = np.square(found - signal.train.labels) / change.var()
     np.testing.assert_allclose(losses, error, rtol=2e-3, atol=1e-5)
@@ -80,27 +73,19 @@ def test_numbers_come_in_the_unit_of_the_labels(tmp_path):
     expected = 2.5e6 + 2 * labels.astype(np.float64).std()
     np.testing.assert_allclose(task.estimate(dataset.train.items), expected, rtol=1e-6)
     parts = task.loss(*whole(dataset.train))
-    assert parts["loss"][1] == 8 and float(parts["loss"][0]) > 8
+    assert parts["loss"][1] == 8 and parts["loss"][0].detach() > 8
 
 
-def test_it_learns_what_no_line_does(signal):
-    task = build(regression, signal)
-    learn(task, signal, 150)
-    truth = signal.reference.labels.astype(np.float64)
-    wrong = task.estimate(signal.reference.items).numpy() - truth
-    last = signal.reference.items[:, -1, 0] - truth
-    assert np.square(wrong).mean() < 0.1 * np.square(last).mean()
-
-
-def test_classes_of_series_are_learned(tmp_path):
-    dataset = Series(num=300, steps=16, cache=str(tmp_path)).open()
+def test_a_network_that_answers_0_takes_all_classes_for_as_likely(tmp_path):
+    dataset = Series(num=60, steps=16, cache=str(tmp_path)).open()
     task = build(classification, dataset)
     assert isinstance(task, Predicts) and not isinstance(task, Estimates)
     logits = task.predict(dataset.reference.items)
     assert logits.shape == (len(dataset.reference), 4) and not logits.any()
-    losses = learn(task, dataset, 60)
-    assert losses[0] == pytest.approx(np.log(4), rel=1e-4)
-    assert np.mean(losses[-10:]) < 1.0
+    batch, random = whole(dataset.train)
+    torch.testing.assert_close(
+        task.losses(batch, random), torch.full((len(batch.items),), np.log(4))
+    )
 
 
 def test_labels_are_smoothed_in_training_alone(tmp_path):
