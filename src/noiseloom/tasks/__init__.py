@@ -6,9 +6,9 @@ What a task can do beside being trained is a protocol of its own, which `runs` a
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
 `Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Estimates` (numbers); `Writes`,
-`Scores` and `Finds` (text); `Reconstructs` (items, by way of latents); `Prepares` where it needs
-more than the data. Its `Config` says in `answers`, as networks
-and evaluations do, what comes out of it.
+`Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents); `Prepares`
+where it needs more than the data. Its `Config` says in `answers`, as networks and evaluations do,
+what comes out of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -222,6 +222,21 @@ class Writes(Task, Protocol):
         """Drafts for the prompts, each further than the last; the last is done.
 
         `random` has an item a prompt. Raises InputError for a prompt that cannot be read.
+        """
+
+
+@runtime_checkable
+class Translates(Writes, Protocol):
+    """A task that writes a text anew: in another language, or in other words."""
+
+    @property
+    def usual(self) -> Writing:
+        """How it writes where nothing else is asked."""
+
+    def score_pairs(self, items: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Nats of each pair's second text given its first, and its number of tokens.
+
+        Either (N,), on the CPU; the end of the text is one of its tokens.
         """
 
 
