@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
+from noiseloom.networks.grams import check_tables, tables
 from noiseloom.seeds import Random
 from noiseloom.transformer import masks
 from noiseloom.transformer.attention import Sight, check_heads
@@ -22,7 +23,6 @@ from noiseloom.transformer.feed_forward import Activation
 from noiseloom.transformer.positions import frequencies, grid, rotary, waves
 
 Positions = Literal["rotary", "learned", "sinusoidal", "none"]
-HASH = (1_000_003, 8_191, 131)  # odd factors of a token by how far back it stands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,10 @@ class Config:
     softcap: float | None = option(None, "bound of the logits: c tanh(logit / c)")
     attention_softcap: float | None = option(None, "the same of attention's; slower")
     value_embeddings: int = option(0, "last blocks whose values also hold the token itself")
-    bigrams: int = option(0, "rows of a table of pairs of tokens, found by hash; 0: none")
-    trigrams: int = option(0, "rows of a table of triples; 0: none")
+    ngrams: tuple[int, ...] = option(
+        (), "rows of the tables of the last 2, 3, … tokens together, found by hash"
+    )
+    ngram_width: int = option(16, "numbers in a row of these tables")
     dropout: float = option(0.0, "share of each branch's output dropped in training")
 
     def __post_init__(self) -> None:
@@ -67,6 +69,7 @@ class Config:
             raise ValueError(
                 f"value_embeddings is {self.value_embeddings}; allowed is 0 to depth {self.depth}"
             )
+        check_tables(self.ngrams, self.ngram_width)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
@@ -117,12 +120,8 @@ class LanguageModel(nn.Module):
         self.values = nn.ModuleList(
             nn.Embedding(vocabulary + read_only, kv_width) for _ in range(config.value_embeddings)
         )
-        self.grams = nn.ModuleList(
-            Grams(size, rows, width, vocabulary + read_only)
-            for size, rows in ((2, config.bigrams), (3, config.trigrams))
-            if rows
-        )
-        self.looks_back = 2 if config.trigrams else 1 if config.bigrams else 0
+        self.grams = tables(config.ngrams, config.ngram_width, width, vocabulary + read_only)
+        self.looks_back = len(config.ngrams)
         self.norm = norm_of(parts)
         self.head: nn.Linear | None = None
         if not config.tied:
@@ -198,10 +197,13 @@ class LanguageModel(nn.Module):
         """Hidden numbers of tokens that stand at `start` and after."""
         x: Tensor = self.embed(tokens_BL)
         tokens = tokens_BL.shape[1]
-        if self.places is not None:
-            x = x + self.places.weight[start : start + tokens]
-        if self.config.positions == "sinusoidal":
+        if is_real is None:
             places = torch.arange(start, start + tokens, device=x.device)
+        else:  # padding takes no place
+            places = (is_real.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
+        if self.places is not None:
+            x = x + self.places(places)
+        if self.config.positions == "sinusoidal":
             angular = frequencies(1 / self.context, 1.0, x.shape[-1] // 2).to(x.device)
             x = x + waves(places.float(), angular)
         if not self.looks_back:
@@ -252,39 +254,3 @@ class LanguageModel(nn.Module):
         for one in shown[1:]:
             mask = mask & one
         return Sight(rotation, mask)
-
-
-class Grams(nn.Module):
-    """What the last `size` tokens together say, from a table found by hash; starts at 0.
-
-    Tuples that share a row share what is said (hash n-grams, Pagnoni et al. 2024, arXiv:2412.09871,
-    eq. 3); where the table has room for all of them, each has its own. It costs a look-up where
-    layers cost products.
-    """
-
-    def __init__(self, size: int, rows: int, width: int, vocabulary: int) -> None:
-        super().__init__()
-        self.size = size
-        self.unknown = vocabulary
-        self.base = vocabulary + 1  # with what stands before the first token
-        self.is_exact = self.base**size <= rows
-        self.table = nn.Embedding(rows, width)
-        nn.init.zeros_(self.table.weight)
-
-    def forward(self, row_BN: Tensor, tokens: int, documents: Tensor | None = None) -> Tensor:
-        """Of the last `tokens` of a row that goes back further, (B, tokens, W).
-
-        What stands in another of the `documents` (B, tokens) is as unknown as what stands before
-        the first.
-        """
-        length = row_BN.shape[1]
-        index = torch.zeros_like(row_BN[:, :tokens])
-        for back in range(self.size):
-            part = row_BN[:, length - tokens - back : length - back]
-            if documents is not None and back:
-                earlier = torch.full_like(documents, -1)
-                earlier[:, back:] = documents[:, : tokens - back]
-                part = part.masked_fill(earlier != documents, self.unknown)
-            factor = self.base**back if self.is_exact else HASH[back]
-            index = index + part * factor
-        return self.table(index % self.table.num_embeddings)
