@@ -61,7 +61,7 @@ def _write(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
             f'{sample} --prompt "Once upon a time" --max-tokens 200',
             f"{sample} --input prompts.txt --out texts.jsonl",
         ),
-        python=('print(run.write(["Once upon a time"]).texts[0])',),
+        python=('print(run.write("Once upon a time")[0])',),
     )
 
 
@@ -76,7 +76,7 @@ def _translate(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
             f'{sample} --prompt "A sentence to translate."',
             f"{sample} --input sentences.txt --out translations.jsonl",
         ),
-        python=('print(run.write(["A sentence to translate."]).texts[0])',),
+        python=('print(run.write("A sentence to translate.")[0])',),
     )
 
 

@@ -18,6 +18,9 @@ from typing import Any, Literal
 Answer = Literal["items", "classes", "reconstructions", "numbers", "text", "translations", "spans"]
 """What comes out of a task, and what an evaluation measures. A network may fit several."""
 
+WRITTEN: frozenset[Answer] = frozenset({"text", "translations"})
+"""Those that are text, written in answer to a text."""
+
 
 def answers_of(config: Any) -> tuple[Answer, ...]:
     """What a task, a network or an evaluation of this config answers: all that it may."""

@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 from torch import Tensor, nn
 
+from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import Denoise
 from noiseloom.diffusion.guidance import Guidance
@@ -248,17 +249,29 @@ class Writes(Task, Protocol):
     def write(self, prompts: Sequence[str], writing: Writing, random: Random) -> Iterator[Draft]:
         """Drafts for the prompts, each further than the last; the last is done.
 
-        `random` has an item a prompt. Raises InputError for a prompt that cannot be read.
+        `random` has an item a prompt. Raises InputError when called, before the first draft, for a
+        prompt that cannot be read and for a wish that this task cannot fulfil.
         """
 
 
 @runtime_checkable
-class Translates(Writes, Protocol):
-    """A task that writes a text anew: in another language, or in other words."""
+class WritesUsually(Writes, Protocol):
+    """A task that is better asked for `usual` than for what `Writing` says by default."""
 
-    @property
-    def usual(self) -> Writing:
-        """How it writes where nothing else is asked."""
+    usual: Writing
+
+
+@runtime_checkable
+class Asks(Writes, Protocol):
+    """A task that knows what to ask itself for a look at what it writes."""
+
+    def ask(self, held_out: Split) -> Sequence[tuple[str, str]]:
+        """A few prompts, and beside each what stands there in the data ("": nothing does)."""
+
+
+@runtime_checkable
+class Translates(WritesUsually, Protocol):
+    """A task that writes a text anew: in another language, or in other words."""
 
     def score_pairs(self, items: np.ndarray) -> tuple[Tensor, Tensor]:
         """Nats of each pair's second text given its first, and its number of tokens.
