@@ -3,7 +3,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from noiseloom.networks.text_encoder import Config as TextEncoder
 
 from noiseloom.data.digits import Config as Digits
 from noiseloom.data.forms import Batch
@@ -11,6 +10,7 @@ from noiseloom.data.rows import Rows, open_rows
 from noiseloom.data.series import Config as Series
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks.series_encoder import Config as SeriesEncoder
+from noiseloom.networks.text_encoder import Config as TextEncoder
 from noiseloom.seeds import Random, fixed
 from noiseloom.tasks import Estimates, Predicts, text_regression
 from noiseloom.tasks import time_series_classification as classification

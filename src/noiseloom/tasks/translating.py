@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from noiseloom.data.forms import TextForm
+from noiseloom.data.spelling import Spelling
 from noiseloom.data.tokenizer import END, PAD, START
 from noiseloom.errors import InputError
 from noiseloom.networks.seq2seq import Seq2seq
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draft, Writing
+from noiseloom.tasks.causal_writing import Chooser
 from noiseloom.transformer.beams import search
 
 
@@ -31,63 +33,63 @@ def translate(
     if not sources:
         raise InputError("There is no text to translate; give at least one")
     texts = [_read(form, source, place) for place, source in enumerate(sources)]
-    device = next(model.parameters()).device
-    reading = Reading(model, form, padded(texts, form, device))
     if writing.beams > 1:
-        return _search(reading, form, writing)
-    return _write(reading, form, writing)
-
-
-def padded(texts: Sequence[Sequence[int]], form: TextForm, device: torch.device) -> Tensor:
-    """Texts as rows (B, S), filled up on the right."""
-    pad = form.tokenizer.special(PAD)
-    longest = max(map(len, texts))
-    rows = [[*text, *[pad] * (longest - len(text))] for text in texts]
-    return torch.tensor(rows, device=device)
+        return _search(model, form, texts, writing)
+    return _write(model, form, texts, writing, random)
 
 
 class Reading:
-    """What a model expects next in each translation, as they grow."""
+    """What a model expects next in each translation of a batch, as they grow."""
+
+    def __init__(self, model: Seq2seq, form: TextForm, texts: Sequence[Sequence[int]]) -> None:
+        self.model = model
+        self.start, self.pad = (form.tokenizer.special(name) for name in (START, PAD))
+        self.source_BS = torch.tensor(
+            [[*text, *[self.pad] * (max(map(len, texts)) - len(text))] for text in texts],
+            device=next(model.parameters()).device,
+        )
 
     @torch.inference_mode()
-    def __init__(self, model: Seq2seq, form: TextForm, source_BS: Tensor) -> None:
-        tokenizer = form.tokenizer
-        self.model = model
-        is_real = source_BS != tokenizer.special(PAD)
-        self.memories = model.remember(source_BS, is_real)
-        self.cache = model.new_cache()
-        is_never = torch.zeros(tokenizer.vocabulary, dtype=torch.bool)
-        is_never[tokenizer.pieces :] = True
-        is_never[tokenizer.special(END)] = False
-        self.is_never = is_never.to(source_BS.device)
-        start = tokenizer.special(START)
-        self.logits = self._forward(torch.full_like(source_BS[:, :1], start))
+    def begin(self) -> Tensor:
+        """Read the sources: logits (B, V) of the first tokens."""
+        self.memories = self.model.remember(self.source_BS, self.source_BS != self.pad)
+        self.cache = self.model.new_cache()
+        return self._forward(torch.full_like(self.source_BS[:, :1], self.start))
 
     @torch.inference_mode()
     def go_on(self, rows: Tensor, tokens: Tensor) -> Tensor:
-        """Log-probabilities (R, V) after one token more of these `rows` of the call before."""
-        if not rows.equal(torch.arange(len(self.logits), device=rows.device)):
+        """Read one token more of each of these `rows` of the call before: logits (R, V)."""
+        if not rows.equal(torch.arange(len(self.memories[0].k), device=rows.device)):
             self.memories = [memory.select(rows) for memory in self.memories]
             self.cache.select(rows)
-        self.logits = self._forward(tokens[:, None])
-        return self.logits
+        return self._forward(tokens[:, None])
 
     def _forward(self, tokens_R1: Tensor) -> Tensor:
-        """No special is ever written but the end."""
         hidden = self.model.decode(tokens_R1, self.memories, cache=self.cache)
-        logits = self.model.leave(hidden[:, -1]).float()
-        return logits.masked_fill(self.is_never, -torch.inf).log_softmax(dim=-1)
+        return self.model.leave(hidden[:, -1]).float()
 
 
 def _check(writing: Writing) -> None:
-    given = {
+    unmasks = {
         "--steps": writing.steps is not None,
         "--unmasking": writing.unmasking != "confidence",
     }
-    if not_meant := [option for option, is_given in given.items() if is_given]:
+    draws = {
+        "--top-k": writing.top_k is not None,
+        "--top-p": writing.top_p is not None,
+        "--min-p": writing.min_p is not None,
+        "--repetition-penalty": writing.repetition_penalty != 1,
+    }
+    if not_meant := [option for option, is_given in unmasks.items() if is_given]:
         raise InputError(
             f"{' and '.join(not_meant)} is for models that unmask text; this one translates token "
             "by token. Leave it out"
+        )
+    drawn = [option for option, is_given in draws.items() if is_given]
+    if drawn and writing.beams > 1:
+        raise InputError(
+            f"{' and '.join(drawn)} says how a token is chosen by itself, and {writing.beams} "
+            "beams look for the likeliest text. Give --beams 1 with it, or leave it out"
         )
 
 
@@ -104,48 +106,67 @@ def _read(form: TextForm, source: str, place: int) -> list[int]:
     return tokens
 
 
-def _search(reading: Reading, form: TextForm, writing: Writing) -> Iterator[Draft]:
+def _search(
+    model: Seq2seq, form: TextForm, texts: Sequence[Sequence[int]], writing: Writing
+) -> Iterator[Draft]:
+    """The best of the beams; a special is never written but the end."""
     tokenizer = form.tokenizer
+    end = tokenizer.special(END)
+    reading = Reading(model, form, texts)
+    is_never = torch.zeros(tokenizer.vocabulary, dtype=torch.bool, device=reading.source_BS.device)
+    is_never[tokenizer.pieces :] = True
+    is_never[end] = False
+
+    def likely(logits_RV: Tensor) -> Tensor:
+        return logits_RV.masked_fill(is_never, -torch.inf).log_softmax(dim=-1)
+
     found = search(
-        reading.logits,
-        reading.go_on,
+        likely(reading.begin()),
+        lambda rows, tokens: likely(reading.go_on(rows, tokens)),
         beams=writing.beams,
-        end=tokenizer.special(END),
+        end=end,
         most=min(writing.max_tokens, form.context),
         length_penalty=writing.length_penalty,
     )
-    best = [hypotheses[0].tokens for hypotheses in found]
-    texts = tuple(_before(tokenizer.decode(tokens), writing.stop) for tokens in best)
-    yield Draft(texts, sum(map(len, best)), is_done=True)
+    spellings = [Spelling(tokenizer, writing.stop) for _ in texts]
+    for spelling, hypotheses in zip(spellings, found, strict=True):
+        for token in hypotheses[0].tokens:
+            spelling.add(token)
+        spelling.close()
+    tokens = sum(len(best.tokens) + best.is_finished for best, *_ in found)
+    yield Draft(tuple(one.text for one in spellings), tokens, is_done=True)
 
 
-def _write(reading: Reading, form: TextForm, writing: Writing) -> Iterator[Draft]:
-    """The likeliest token every time."""
+def _write(
+    model: Seq2seq,
+    form: TextForm,
+    texts: Sequence[Sequence[int]],
+    writing: Writing,
+    random: Random,
+) -> Iterator[Draft]:
+    """One token after the other, the likeliest or one drawn, of every text that is not over."""
     tokenizer = form.tokenizer
-    most, end = min(writing.max_tokens, form.context), tokenizer.special(END)
-    written: list[list[int]] = [[] for _ in reading.logits]
-    live, tokens = list(range(len(written))), 0
-    for length in range(1, most + 1):
-        chosen = reading.logits.argmax(dim=-1).tolist()
-        going = [row for row, token in enumerate(chosen) if token != end]
-        for row in going:
-            written[live[row]].append(chosen[row])
+    end, most = tokenizer.special(END), min(writing.max_tokens, form.context)
+    reading = Reading(model, form, texts)
+    device = reading.source_BS.device
+    chooser = Chooser(tokenizer, [()] * len(texts), writing, random, end=end, device=device)
+    spellings = [Spelling(tokenizer, writing.stop) for _ in texts]
+    live, tokens = list(range(len(texts))), 0
+    logits = reading.begin()
+    for written in range(1, most + 1):
+        chosen = chooser.choose(logits, live)
         tokens += len(live)
-        texts = tuple(_before(tokenizer.decode(text), writing.stop) for text in written)
-        live = [live[row] for row in going]
-        is_done = not live or length == most
-        yield Draft(texts, tokens, is_done)
-        if is_done:
+        for place, token in zip(live, chosen, strict=True):
+            if token != end:
+                spellings[place].add(token)
+            if token == end or written == most:
+                spellings[place].close()
+        going = [row for row, place in enumerate(live) if not spellings[place].is_done]
+        yield Draft(tuple(one.text for one in spellings), tokens, is_done=not going)
+        if not going:
             return
-        device = reading.logits.device
-        reading.go_on(
+        logits = reading.go_on(
             torch.tensor(going, device=device),
             torch.tensor([chosen[row] for row in going], device=device),
         )
-
-
-def _before(text: str, stop: Sequence[str]) -> str:
-    """A text up to the first of the strings `stop`."""
-    for one in stop:
-        text = text.partition(one)[0]
-    return text
+        live = [live[row] for row in going]
