@@ -34,7 +34,8 @@ class Rows:
     """What was read: the rows of either split, and what is to be said of them.
 
     `labels` are as in `Split`, but that spans count characters: the first, and the one after the
-    last, of the first text. `report` is added to data_report.json.
+    last, of the first text. `test` is a third part, for the last word alone; empty: there is none.
+    `report` is added to data_report.json.
     """
 
     train: Sequence[tuple[str, ...]]
@@ -42,6 +43,7 @@ class Rows:
     train_labels: np.ndarray | None = None
     reference_labels: np.ndarray | None = None
     class_names: Sequence[str] = ()
+    test: Sequence[tuple[str, ...]] = ()
     report: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -98,6 +100,9 @@ def open_rows(
         text_form=form,
         train_texts=read_texts(prepared.folder, "train", len(columns)),
         reference_texts=read_texts(prepared.folder, "reference", len(columns)),
+        test_texts=read_texts(prepared.folder, "test", len(columns))
+        if details.get("test")
+        else None,
         report={
             "source": source,
             "kind": f"{tokenizer} tokens, {form.tokenizer.pieces:,} different ones",
@@ -138,6 +143,8 @@ def _build(
             raise DataError(f"{source} leaves no rows {name}")
     write_texts(folder, "train", rows.train)
     write_texts(folder, "reference", rows.reference)
+    if rows.test:
+        write_texts(folder, "test", rows.test)
     characters = kind == "characters"  # who is held out can be spelled
     learned_from = [*rows.train, *rows.reference] if characters else rows.train
     texts: Iterator[str] = (text for row in learned_from for text in row)
@@ -161,7 +168,11 @@ def _build(
     counts["skipped"] = rows.report.get("skipped", {}).get("count", 0)
     notes = [*rows.report.get("notes", ()), *_say_cut(cut, counts["used"], context)]
     report = {"cut": cut, **rows.report, "counts": counts, "notes": notes}
-    return {"class_names": list(rows.class_names), "report": report}
+    return {
+        "class_names": list(rows.class_names),
+        "report": report,
+        "test": bool(rows.test),
+    }
 
 
 def suited_vocabulary(characters: int) -> int:
