@@ -22,7 +22,7 @@ class Split:
     """Items and, where there are any, their labels.
 
     Labels are classes (int64, from 0 to their number - 1), numbers (float32), or spans (int64,
-    (N, 2): the first token and the last).
+    (N, 2): the first token and the last; -1 for both where there is nothing to be found).
     """
 
     items: np.ndarray
