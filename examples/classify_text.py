@@ -60,8 +60,7 @@ class Classifier(nn.Module):
         parts = Parts(width=WIDTH, heads=HEADS, hidden=4 * WIDTH, activation="gelu")
         self.blocks = nn.ModuleList(Block(parts) for _ in range(DEPTH))
         self.leave = nn.Linear(WIDTH, classes)
-        # queries and keys turn with their place, so that attention sees distances
-        self.turn = positions.rotary(positions.grid([LONGEST]), WIDTH // HEADS)
+        self.turn = positions.rotary(positions.grid([LONGEST]), WIDTH // HEADS)  # by place
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Scores (B, classes) of `tokens` (B, L); what padding stands beside them changes none."""

@@ -2,8 +2,7 @@
 
     python examples/diffusion_transformer.py --out digits.png
 
-The diffusion of denoise_digits.py on another schedule, with a transformer as its network, to which
-a picture is a row of patches (arXiv:2212.09748). Digits from scikit-learn; about a minute.
+As denoise_digits.py, but a picture is a row of patches (arXiv:2212.09748). About a minute.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from noiseloom.transformer.attention import Sight
 from noiseloom.transformer.blocks import Block, Parts
 from noiseloom.transformer.modulation import Modulation
 
-NO_LABEL, SIDE, PATCH = 10, 8, 2  # 4 x 4 = 16 tokens a picture
+NO_LABEL, SIDE, PATCH, ROWS = 10, 8, 2, 4  # ROWS x ROWS = 16 tokens a picture
 BATCH, WIDTH, DEPTH, HEADS = 64, 64, 3, 2
 
 
@@ -39,15 +38,14 @@ class DiffusionTransformer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.enter = nn.Linear(PATCH**2, WIDTH)
-        self.position = nn.Parameter(0.1 * torch.randn((SIDE // PATCH) ** 2, WIDTH))
+        self.position = nn.Parameter(0.1 * torch.randn(ROWS**2, WIDTH))
         self.condition = LevelAndLabel(WIDTH, num_classes=NO_LABEL)
         # level and digit scale, shift and gate every branch of every block (arXiv:2310.00426, 2.3)
         self.modulation = Modulation(WIDTH, condition_width=WIDTH, branches=2)
         parts = Parts(width=WIDTH, heads=HEADS, hidden=4 * WIDTH, activation="gelu", modulated=True)
         self.blocks = nn.ModuleList(Block(parts) for _ in range(DEPTH))
         self.leave = nn.Linear(WIDTH, PATCH**2)
-        # queries and keys turn with row and column, so that attention sees distances
-        self.turn = positions.rotary(positions.grid([SIDE // PATCH] * 2), WIDTH // HEADS)
+        self.turn = positions.rotary(positions.grid([ROWS, ROWS]), WIDTH // HEADS)  # by place
 
     def forward(self, x: Tensor, level: Tensor, label: Tensor, random: None) -> Tensor:
         modulation = self.modulation(self.condition(level, label))[:, None]  # alike for all tokens
@@ -67,7 +65,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.manual_seed(args.seed)
 
-    # Real digits, pixels from -1 to 1; a fifth is held out and seen by no model.
+    # scikit-learn's real digits, pixels from -1 to 1; a fifth is held out and seen by no model
     pixels, labels = load_digits(return_X_y=True)
     split = {"test_size": 0.2, "stratify": labels, "random_state": args.seed}
     real, held_out, label, held_out_label = train_test_split(pixels / 8 - 1, labels, **split)

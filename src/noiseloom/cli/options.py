@@ -72,6 +72,14 @@ Ema = Annotated[
         "training.snapshots."
     ),
 ]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        metavar="best|latest|STEP",
+        help="Whose weights; the newest checkpoint's if not given, or the best of a run that "
+        "over-fits.",
+    ),
+]
 Untuned = Annotated[
     bool,
     typer.Option("--untuned", help="As the recipe samples, not as tune-sampler found best."),

@@ -8,12 +8,14 @@ from typing import Any
 
 from noiseloom.evaluate.columns import columns
 from noiseloom.evaluate.commands import use
+from noiseloom.evaluate.facts import read_facts
 from noiseloom.evaluate.likelihood import sentences
 from noiseloom.networks import Answer
 
 _WORTH_OPENING = {
     "report.html": "everything on one page",
     "samples/final.png": "a sheet of samples",
+    "samples/final.txt": "what it writes",
     "samples/denoising.gif": "from noise to samples",
     "samples/predictions.png": "held-out items and what is read in them",
     "samples/reconstructions.png": "held-out images over what came back of them",
@@ -78,7 +80,8 @@ def next_steps(folder: Path, answers: Answer) -> str:
     width = max((len(str(folder / name)) for name in found), default=0)
     lines = [f"  {folder / name!s:<{width}}  {about}" for name, about in found.items()]
     opening = ["Open:", *lines] if lines else []
-    return "\n".join([*opening, f"Use: {use(answers, str(folder)).command}"])
+    items = read_facts(folder).items
+    return "\n".join([*opening, f"Use: {use(answers, str(folder), items=items).command}"])
 
 
 def _number(value: float | None) -> str:

@@ -52,7 +52,7 @@ class ParquetSource:
     def __init__(self, files: ParquetFiles, wanted: Wanted) -> None:
         self.files, self.split = files, bool(files.reference)
         self.skipped, self.ignored = Skipped(), files.ignored
-        with _opened(files.train[0]) as file:
+        with opened(files.train[0]) as file:
             self.columns = read_columns(file.schema_arrow, files.train[0])
         use_labels = wanted.labels or bool(wanted.classes)
         self.label_column = self.columns.label if use_labels else None
@@ -113,7 +113,7 @@ class ParquetSource:
 
     def _read_labels(self, path: Path) -> np.ndarray:
         """The labels of a file's rows, UNKNOWN where there is none."""
-        with _opened(path) as file:
+        with opened(path) as file:
             found = read_columns(file.schema_arrow, path)
             mine = (found.image, found.label if self.label_column else None)
             if mine != (self.columns.image, self.label_column):
@@ -175,7 +175,7 @@ class ParquetSource:
     def _rows(self, path: Path) -> Iterator[tuple[str, bytes]]:
         """Name and encoded image (empty where there is none) of every row."""
         row = 0
-        with _opened(path) as file:
+        with opened(path) as file:
             for batch in file.iter_batches(ROWS, columns=[self.columns.image], use_threads=False):
                 for value in batch.column(0).to_pylist():
                     value = value or {}
@@ -261,7 +261,7 @@ def _pyarrow() -> tuple[Any, Any]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
     """The file as pyarrow's; whatever pyarrow objects to becomes one DataError."""
     pa, parquet = _pyarrow()
     try:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from noiseloom.evaluate.facts import ItemKind
 from noiseloom.networks import Answer
 
 
@@ -26,14 +27,16 @@ class Use:
         return self.commands[0]
 
 
-def use(answers: Answer, folder: str, class_names: Sequence[str] = ()) -> Use:
-    """What to do with the run in `folder` (a path, not quoted) that answers `answers`."""
-    return _USES[answers](folder, class_names)
+def use(
+    answers: Answer, folder: str, class_names: Sequence[str] = (), items: ItemKind = "images"
+) -> Use:
+    """What to do with the run in `folder` (a path, not quoted) that answers `answers` of `items`."""
+    return _USES[answers](shlex.quote(folder), class_names, items)
 
 
-def _draw(folder: str, class_names: Sequence[str]) -> Use:
+def _draw(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
     label = f" --label {shlex.quote(class_names[0])}" if class_names else ""
-    sample = f"noiseloom sample {shlex.quote(folder)}"
+    sample = f"noiseloom sample {folder}"
     return Use(
         verb="sample",
         does="draws samples",
@@ -47,27 +50,97 @@ def _draw(folder: str, class_names: Sequence[str]) -> Use:
     )
 
 
-def _predict(folder: str, class_names: Sequence[str]) -> Use:
+def _write(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
+    sample = f"noiseloom sample {folder}"
+    return Use(
+        verb="sample",
+        does="writes text",
+        lacks="writes no text",
+        invitation="Have it write, go on after a stop, or measure again:",
+        commands=(
+            f'{sample} --prompt "Once upon a time" --max-tokens 200',
+            f"{sample} --input prompts.txt --out texts.jsonl",
+        ),
+        python=('print(run.write(["Once upon a time"]).texts[0])',),
+    )
+
+
+def _translate(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
+    sample = f"noiseloom sample {folder}"
+    return Use(
+        verb="sample",
+        does="translates",
+        lacks="translates nothing",
+        invitation="Have it translate, go on after a stop, or measure again:",
+        commands=(
+            f'{sample} --prompt "A sentence to translate."',
+            f"{sample} --input sentences.txt --out translations.jsonl",
+        ),
+        python=('print(run.write(["A sentence to translate."]).texts[0])',),
+    )
+
+
+ONE: dict[ItemKind, tuple[str, str, str]] = {  # where an item is, in a shell, in Python
+    "images": ("in a picture", "picture.png", '"picture.png"'),
+    "points": ("at a point", "points.npy", '"points.npy"'),
+    "texts": ("in a text", '"A text to read."', '"A text to read."'),
+    "series": ("in a series", "series.csv", '"series.csv"'),
+}
+
+
+def _predict(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
+    where, shell, python = ONE[items]
     return Use(
         verb="predict",
         does="predicts classes",
         lacks="predicts no classes",
-        invitation="Ask it what is in a picture, go on after a stop, or measure again:",
-        commands=(f"noiseloom predict {shlex.quote(folder)} picture.png",),
-        python=('print(run.predict(["picture.png"]).names)',),
+        invitation=f"Ask it what is {where}, go on after a stop, or measure again:",
+        commands=(f"noiseloom predict {folder} {shell}",),
+        python=(f"print(run.predict([{python}]).names)",),
     )
 
 
-def _reconstruct(folder: str, class_names: Sequence[str]) -> Use:
+def _estimate(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
+    where, shell, python = ONE[items]
+    return Use(
+        verb="predict",
+        does="estimates numbers",
+        lacks="estimates no numbers",
+        invitation=f"Ask it for the number {where}, go on after a stop, or measure again:",
+        commands=(f"noiseloom predict {folder} {shell}",),
+        python=(f"print(run.predict([{python}]))",),
+    )
+
+
+def _find(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
+    return Use(
+        verb="predict",
+        does="finds answers in a text",
+        lacks="finds no answers in texts",
+        invitation="Ask it about a text, go on after a stop, or measure again:",
+        commands=(f'noiseloom predict {folder} --context text.txt --question "Who wrote it?"',),
+        python=('print(run.predict([("A text.", "Who wrote it?")]))',),
+    )
+
+
+def _reconstruct(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
     train = "noiseloom train RECIPE task.autoencoder.run="
     return Use(
         verb="train",
         does="reconstructs images",
         lacks="reconstructs no images",
         invitation="Train a model that draws in its latents, go on after a stop, or measure again:",
-        commands=(f"{train}{shlex.quote(folder)}",),
+        commands=(f"{train}{folder}",),
         python=('run.reconstruct(["picture.png"]).picture().show()',),
     )
 
 
-_USES = {"items": _draw, "classes": _predict, "reconstructions": _reconstruct}
+_USES = {
+    "items": _draw,
+    "classes": _predict,
+    "reconstructions": _reconstruct,
+    "numbers": _estimate,
+    "text": _write,
+    "translations": _translate,
+    "spans": _find,
+}

@@ -10,9 +10,10 @@ import json
 import math
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from noiseloom import menu
 from noiseloom.config import Document, read_yaml
@@ -20,6 +21,14 @@ from noiseloom.errors import InputError
 from noiseloom.networks import Answer
 
 TASKS = "noiseloom.tasks"
+
+ItemKind = Literal["images", "points", "texts", "series"]
+_KINDS: dict[str, ItemKind] = {"PointForm": "points", "TextForm": "texts", "SeriesForm": "series"}
+
+
+def kind_of_items(data_report: Mapping[str, Any]) -> ItemKind:
+    """What a run's items are, by its data_report.json; images where that says nothing."""
+    return _KINDS.get(str((data_report.get("form") or {}).get("kind")), "images")
 
 
 @dataclass(frozen=True)
@@ -81,7 +90,17 @@ class Facts:
     @property
     def is_points(self) -> bool:
         """Whether items are points rather than pictures."""
-        return len(self.data.get("item_shape") or []) == 1
+        return self.items == "points"
+
+    @property
+    def items(self) -> ItemKind:
+        """What the items are."""
+        return kind_of_items(self.data)
+
+    @property
+    def written(self) -> str:
+        """`samples/final.txt`, where the run writes text."""
+        return _read_text(self.folder / "samples" / "final.txt")
 
     def picture(self, name: str) -> Path | None:
         """A file of `samples/`, if it is there."""

@@ -102,7 +102,7 @@ def _figures(facts: Facts) -> list[str]:
 def _use(facts: Facts) -> str:
     folder = facts.command_folder
     commands = [
-        use(facts.answers, facts.place, facts.class_names).command,
+        use(facts.answers, facts.place, facts.class_names, facts.items).command,
         f"noiseloom resume {folder}",
         f"noiseloom evaluate {folder}",
     ]

@@ -65,3 +65,26 @@ def spread(values: Sequence[float]) -> Interval | None:
         return None
     half = 1.959964 * float(np.std(values, ddof=1))
     return float(np.mean(values)) - half, float(np.mean(values)) + half
+
+
+def ratio_interval(
+    above: np.ndarray, below: np.ndarray, replicates: int, generator: torch.Generator
+) -> tuple[Interval, float]:
+    """Block-bootstrap interval of sum(above) / sum(below), items in their order; standard error.
+
+    Neighbours are alike, as parts of one text are, so that about the cube root of n of them are
+    drawn together, the last followed by the first (Politis & Romano 1992).
+    """
+    n = len(above)
+    length = max(1, round(n ** (1 / 3)))
+    starts = torch.randint(n, (replicates, -(-n // length)), generator=generator).numpy()
+    drawn = [_summed(values, starts, length) for values in (above, below)]
+    ratios = torch.from_numpy(drawn[0] / drawn[1])
+    interval = shifted_interval(float(above.sum() / below.sum()), ratios)
+    return interval, float(ratios.std())
+
+
+def _summed(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+    """Of each row of `starts` the sum of `length` values from each on, round the end."""
+    ends = np.cumsum(np.concatenate([[0.0], values, values[: length - 1]]))
+    return np.asarray((ends[starts + length] - ends[starts]).sum(axis=1))

@@ -29,7 +29,10 @@ CODE = (  # modules of noiseloom
     "evaluate/features",
     "evaluate/kernel",
     "evaluate/memorisation",
+    "evaluate/ngram",
+    "evaluate/pair_features",
     "evaluate/real",
+    "evaluate/ridge",
     "evaluate/views",
     "networks/image_encoder",
 )

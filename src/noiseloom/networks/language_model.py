@@ -22,7 +22,7 @@ from noiseloom.transformer.feed_forward import Activation
 from noiseloom.transformer.positions import frequencies, grid, rotary, waves
 
 Positions = Literal["rotary", "learned", "sinusoidal", "none"]
-HASH = (1_000_003, 8_191, 131)  # odd factors of a token by how far back it stands
+HASH = (1_000_003, 8_191, 131, 17, 7)  # odd factors of a token by how far back it stands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +47,10 @@ class Config:
     softcap: float | None = option(None, "bound of the logits: c tanh(logit / c)")
     attention_softcap: float | None = option(None, "the same of attention's; slower")
     value_embeddings: int = option(0, "last blocks whose values also hold the token itself")
-    bigrams: int = option(0, "rows of a table of pairs of tokens, found by hash; 0: none")
-    trigrams: int = option(0, "rows of a table of triples; 0: none")
+    ngrams: tuple[int, ...] = option(
+        (), "rows of the tables of the last 2, 3, … tokens together, found by hash"
+    )
+    ngram_width: int = option(16, "numbers in a row of these tables")
     dropout: float = option(0.0, "share of each branch's output dropped in training")
 
     def __post_init__(self) -> None:
@@ -66,6 +68,11 @@ class Config:
         if not 0 <= self.value_embeddings <= self.depth:
             raise ValueError(
                 f"value_embeddings is {self.value_embeddings}; allowed is 0 to depth {self.depth}"
+            )
+        if len(self.ngrams) >= len(HASH) or min(self.ngrams, default=1) < 1 or self.ngram_width < 1:
+            raise ValueError(
+                f"ngrams {list(self.ngrams)} of width {self.ngram_width} are given; allowed are up "
+                f"to {len(HASH) - 1} tables, of pairs first, with at least 1 row each"
             )
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
@@ -118,11 +125,10 @@ class LanguageModel(nn.Module):
             nn.Embedding(vocabulary + read_only, kv_width) for _ in range(config.value_embeddings)
         )
         self.grams = nn.ModuleList(
-            Grams(size, rows, width, vocabulary + read_only)
-            for size, rows in ((2, config.bigrams), (3, config.trigrams))
-            if rows
+            Grams(size, rows, config.ngram_width, width, vocabulary + read_only)
+            for size, rows in enumerate(config.ngrams, start=2)
         )
-        self.looks_back = 2 if config.trigrams else 1 if config.bigrams else 0
+        self.looks_back = len(config.ngrams)
         self.norm = norm_of(parts)
         self.head: nn.Linear | None = None
         if not config.tied:
@@ -198,10 +204,13 @@ class LanguageModel(nn.Module):
         """Hidden numbers of tokens that stand at `start` and after."""
         x: Tensor = self.embed(tokens_BL)
         tokens = tokens_BL.shape[1]
-        if self.places is not None:
-            x = x + self.places.weight[start : start + tokens]
-        if self.config.positions == "sinusoidal":
+        if is_real is None:
             places = torch.arange(start, start + tokens, device=x.device)
+        else:  # padding takes no place
+            places = (is_real.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
+        if self.places is not None:
+            x = x + self.places(places)
+        if self.config.positions == "sinusoidal":
             angular = frequencies(1 / self.context, 1.0, x.shape[-1] // 2).to(x.device)
             x = x + waves(places.float(), angular)
         if not self.looks_back:
@@ -262,14 +271,15 @@ class Grams(nn.Module):
     layers cost products.
     """
 
-    def __init__(self, size: int, rows: int, width: int, vocabulary: int) -> None:
+    def __init__(self, size: int, rows: int, inner: int, width: int, vocabulary: int) -> None:
         super().__init__()
         self.size = size
         self.unknown = vocabulary
         self.base = vocabulary + 1  # with what stands before the first token
         self.is_exact = self.base**size <= rows
-        self.table = nn.Embedding(rows, width)
+        self.table = nn.Embedding(rows, inner)
         nn.init.zeros_(self.table.weight)
+        self.spread = nn.Linear(inner, width, bias=False)
 
     def forward(self, row_BN: Tensor, tokens: int, documents: Tensor | None = None) -> Tensor:
         """Of the last `tokens` of a row that goes back further, (B, tokens, W).
@@ -287,4 +297,5 @@ class Grams(nn.Module):
                 part = part.masked_fill(earlier != documents, self.unknown)
             factor = self.base**back if self.is_exact else HASH[back]
             index = index + part * factor
-        return self.table(index % self.table.num_embeddings)
+        said: Tensor = self.spread(self.table(index % self.table.num_embeddings))
+        return said

@@ -19,6 +19,7 @@ SUBJECTS = (
     "sampling",
     "guidance",
     "likelihood",
+    "masking",
     "transformer",
     "training",
     "evaluation",

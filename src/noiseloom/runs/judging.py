@@ -53,6 +53,7 @@ def evaluate(
     raw: bool = False,
     ema: float | None = None,
     untuned: bool = False,
+    checkpoint: str | int | None = None,
     likelihood: bool = False,
     device: Device | None = None,
     on_event: OnEvent = ignore,
@@ -63,6 +64,7 @@ def evaluate(
         raw=raw,
         ema=ema,
         tuned=run.takes_tuned(request, untuned, on_event),
+        checkpoint=checkpoint,
         device=device,
         on_event=on_event,
     )
@@ -105,9 +107,16 @@ def evaluate(
         dataset = run.open_data(on_event)
         if isinstance(task, Reconstructs):
             result = _measure_reconstructions(run, task, dataset, protocol, on_event)
-        else:
-            assert isinstance(task, Predicts)  # a task does one of the three
+        elif isinstance(task, Predicts):
             result = _measure_predictions(run, task, dataset, protocol, on_event)
+        else:
+            result = run.recipe.evaluation.measure(
+                dataset,
+                task,
+                seed=seed,
+                protocol=protocol,
+                progress=shown(on_event),
+            )
     if not likelihood and (kept := _kept_likelihood(run, protocol)):
         result["likelihood"] = kept
     run.write_json("evaluation.json", result)

@@ -27,8 +27,8 @@ CAPTIONED_CELL = 84  # pixels: two short class names
 
 
 def is_image(form: Form) -> bool:
-    """Whether items are pictures rather than points."""
-    return len(form.item_shape) > 1
+    """Whether items are pictures: channels, height, width."""
+    return len(form.item_shape) == 3
 
 
 def columns_of(form: Form) -> int:

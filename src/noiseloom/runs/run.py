@@ -15,6 +15,7 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
+from noiseloom.runs.choosing import LATEST, choose_checkpoint
 from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
 from noiseloom.runs.environment import choose_device, describe_environment
 from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
@@ -120,14 +121,17 @@ class Run:
         raw: bool = False,
         ema: float | None = None,
         tuned: bool = True,
+        checkpoint: str | int | None = None,
         device: Device | None = None,
         on_event: OnEvent = ignore,
     ) -> tuple[Task, int]:
-        """The task with the newest checkpoint's averaged (`raw`: own) weights, and their step.
+        """The task with a checkpoint's averaged (`raw`: own) weights, and their step.
 
-        `ema` asks for an average of another width, a share of the run, made from its snapshots;
-        `tuned` for the sampler that `tune-sampler` found, where there is one. The task is put on
-        `device`, by default the recipe's, and guided as the recipe says. Raises InputError.
+        `checkpoint` is a step, "latest" or "best"; None is the newest, or the best of a run that
+        over-fits, which is said. `ema` asks for an average of another width, a share of the run,
+        made from its snapshots; `tuned` for the sampler that `tune-sampler` found, where there is
+        one. The task is put on `device`, by default the recipe's, and guided as the recipe says.
+        Raises InputError.
         """
         from noiseloom.runs.guiding import with_earlier_guide  # it needs Run
 
@@ -138,14 +142,12 @@ class Run:
                 gamma_of(ema)
             except ValueError as error:
                 raise InputError(f"--ema: {error}") from error
-        checkpoint = self.newest_checkpoint(on_event)
-        if checkpoint is None:
-            raise InputError(
-                f"{self.folder} has no usable checkpoint yet: noiseloom resume {self.folder}"
-            )
+        if ema is not None and checkpoint is None:
+            checkpoint = LATEST  # such an average reaches to the end of the run
+        chosen = choose_checkpoint(self, checkpoint, on_event)
         task = self.build_task(device, tuned=tuned)
-        step = checkpoint.state["step"]
-        weights = checkpoint.groups["model" if raw else "average"]
+        step = chosen.state["step"]
+        weights = chosen.groups["model" if raw else "average"]
         if ema is not None:
             weights, made = self.snapshots.average(ema, step)
             if made.error > WORST_PROFILE:
@@ -190,6 +192,7 @@ class Run:
         raw: bool = False,
         ema: float | None = None,
         untuned: bool = False,
+        checkpoint: str | int | None = None,
         device: Device | None = None,
         keep_frames: bool = False,
         on_step: Callable[[int, int], None] = lambda done, total: None,
@@ -200,12 +203,12 @@ class Run:
         None means as `tune-sampler` found best, or as the recipe says where it was not asked, where
         `untuned` is set, or where anything else of the sampler is given. Picture i depends on the
         seed and i alone, not on `num` or `batch_size`. `raw` takes the weights themselves instead
-        of their average, `ema` an average of that width (a share of the run). `device` is the
-        recipe's if None. `guidance` is a scale, applied within `interval` of t, with the spread of
-        x0 brought back by `rescale`; away from the class `negative` where that is given.
-        `autoguide` guides by an earlier checkpoint of this run (a share of its steps, or a step) or
-        by another run's folder, `classifier` by the run of a classifier. Raises InputError, also
-        where the run's task draws no samples.
+        of their average, `ema` an average of that width (a share of the run); `checkpoint` is as
+        in `trained_task`. `device` is the recipe's if None. `guidance` is a scale, applied within
+        `interval` of t, with the spread of x0 brought back by `rescale`; away from the class
+        `negative` where that is given. `autoguide` guides by an earlier checkpoint of this run (a
+        share of its steps, or a step) or by another run's folder, `classifier` by the run of a
+        classifier. Raises InputError, also where the run's task draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
 
@@ -214,6 +217,7 @@ class Run:
             raw=raw,
             ema=ema,
             tuned=self.takes_tuned(request, untuned, on_event),
+            checkpoint=checkpoint,
             device=device,
             on_event=on_event,
         )
@@ -254,15 +258,18 @@ class Run:
         items: Sequence[str | Path] | str | Path | np.ndarray,
         *,
         raw: bool = False,
+        checkpoint: str | int | None = None,
         device: Device | None = None,
         on_event: OnEvent = ignore,
     ) -> Predictions:
         """The class of each of `items`: image files (or one), or an array as items are stored.
 
-        `raw` and `device` as in `sample`. Raises InputError for what cannot be read, and where the
-        run's task predicts no classes.
+        `raw`, `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read,
+        and where the run's task predicts no classes.
         """
-        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
+        task, _ = self.trained_task(
+            raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+        )
         if not isinstance(task, Predicts):
             raise InputError(self.cannot("classes"))
         if isinstance(items, np.ndarray):
@@ -275,15 +282,18 @@ class Run:
         items: Sequence[str | Path] | str | Path | np.ndarray,
         *,
         raw: bool = False,
+        checkpoint: str | int | None = None,
         device: Device | None = None,
         on_event: OnEvent = ignore,
     ) -> Reconstructions:
         """What comes back of `items`: image files (or one), or an array as items are stored.
 
-        `raw` and `device` as in `sample`. Raises InputError for what cannot be read, and where the
-        run's task reconstructs nothing.
+        `raw`, `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read,
+        and where the run's task reconstructs nothing.
         """
-        task, _ = self.trained_task(raw=raw, device=device, on_event=on_event)
+        task, _ = self.trained_task(
+            raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+        )
         if not isinstance(task, Reconstructs):
             raise InputError(self.cannot("reconstructions"))
         if isinstance(items, np.ndarray):
@@ -297,9 +307,10 @@ class Run:
         return f"{self.folder} {own.does} and {other.lacks}. Use it with: {own.command}"
 
     def evaluate(self, *, num: int | None = None, **how: Any) -> dict[str, Any]:
-        """Measure samples, predictions or reconstructions on held-out data.
+        """Measure what the run makes, reads or says on held-out data.
 
-        `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw, device.
+        `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw,
+        checkpoint, device.
         With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
         evaluation.json and report.html. Raises InputError for what does not fit the run.
         """

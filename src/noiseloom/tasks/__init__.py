@@ -11,6 +11,7 @@ more than the data. Its `Config` says in `answers`, as networks
 and evaluations do, what comes out of it.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,14 +205,40 @@ class Writing:
     steps: int | None = None
     unmasking: Literal["confidence", "random"] = "confidence"
 
+    def __post_init__(self) -> None:
+        allowed = (
+            ("--max-tokens", self.max_tokens, self.max_tokens >= 1, "1 or more"),
+            ("--temperature", self.temperature, 0 <= self.temperature < math.inf, "0 or more"),
+            ("--top-k", self.top_k, self.top_k is None or self.top_k >= 1, "1 or more"),
+            ("--top-p", self.top_p, self.top_p is None or 0 < self.top_p <= 1, "above 0, up to 1"),
+            ("--min-p", self.min_p, self.min_p is None or 0 <= self.min_p <= 1, "0 to 1"),
+            (
+                "--repetition-penalty",
+                self.repetition_penalty,
+                0 < self.repetition_penalty < math.inf,
+                "above 0; 1 is off",
+            ),
+            ("--beams", self.beams, self.beams >= 1, "1 or more"),
+            ("--length-penalty", self.length_penalty, math.isfinite(self.length_penalty), "finite"),
+            ("--stop", self.stop, all(self.stop), "any text but an empty one"),
+            ("--steps", self.steps, self.steps is None or self.steps >= 1, "1 or more"),
+        )
+        for option, given, is_allowed, words in allowed:
+            if not is_allowed:
+                raise InputError(f"{option} is {given}; allowed is {words}")
+
 
 @dataclass(frozen=True)
 class Draft:
-    """What stands written so far, a text for each prompt, without the prompt; `tokens` in all."""
+    """What stands written so far, a text for each prompt, without the prompt; `tokens` in all.
+
+    `grows`: the drafts that follow only add to these texts; else any part of them may change yet.
+    """
 
     texts: Sequence[str]
     tokens: int
     is_done: bool
+    grows: bool = True
 
 
 @runtime_checkable

@@ -10,6 +10,7 @@ import typer
 from noiseloom.cli.options import (
     AsJson,
     Autoguide,
+    Checkpoint,
     Debug,
     Device,
     Ema,
@@ -53,6 +54,7 @@ def verb(
     raw: Raw = False,
     ema: Ema = None,
     untuned: Untuned = False,
+    checkpoint: Checkpoint = None,
     likelihood: Annotated[
         bool, typer.Option("--likelihood", help="How likely held-out items are (--num of them).")
     ] = False,
@@ -94,6 +96,7 @@ def verb(
                 "--likelihood": likelihood or None,
                 "--ema": ema,
                 "--raw": raw or None,
+                "--checkpoint": checkpoint,
             }
         )
         with watch() as on_event:
@@ -119,6 +122,7 @@ def verb(
             raw=raw,
             ema=ema,
             untuned=untuned,
+            checkpoint=checkpoint,
             likelihood=likelihood,
             device=device,
             on_event=on_event,

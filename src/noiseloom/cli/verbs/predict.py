@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from noiseloom.cli.options import AsJson, Debug, Device, Raw, RunFolder
+from noiseloom.cli.options import AsJson, Checkpoint, Debug, Device, Raw, RunFolder
 from noiseloom.cli.output import answer
 
 
@@ -14,6 +14,7 @@ def verb(
     run: RunFolder,
     images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Image files.")],
     raw: Raw = False,
+    checkpoint: Checkpoint = None,
     device: Device = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -27,7 +28,9 @@ def verb(
 
     opened = Run.open(run)
     with watch() as on_event:
-        found = opened.predict(images, raw=raw, device=device, on_event=on_event)
+        found = opened.predict(
+            images, raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+        )
     width = max(map(len, images))
     lines = [
         f"{image:<{width}}  {name} ({confidence:.1%})"

@@ -9,6 +9,7 @@ import typer
 from noiseloom.cli.options import (
     AsJson,
     Autoguide,
+    Checkpoint,
     Debug,
     Device,
     Ema,
@@ -53,6 +54,7 @@ def verb(
     raw: Raw = False,
     ema: Ema = None,
     untuned: Untuned = False,
+    checkpoint: Checkpoint = None,
     device: Device = None,
     out: Annotated[
         str | None,
@@ -93,6 +95,7 @@ def verb(
             raw=raw,
             ema=ema,
             untuned=untuned,
+            checkpoint=checkpoint,
             device=device,
             keep_frames=kind == "gif",
             on_step=lambda done, total: on_event(Working("Sampling", done, total)),

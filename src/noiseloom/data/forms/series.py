@@ -17,21 +17,35 @@ COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesForm(Form):
-    """Series of one length, float32 (N, steps, channels), seen as they are.
+    """Series of one length, float64 (N, steps, channels), as they were measured.
 
-    `number_mean` and `number_std` are those of the training labels where labels are numbers.
+    The model sees each channel with mean 0 and a spread of 1: `channel_means` and `channel_stds`
+    are those of the training items. Where labels are numbers, `number_mean` and `number_std` say
+    how they lie round what they are counted from (`anchors`): 0, or, where they go on with a
+    channel, `continued`, its last value.
     """
 
+    channels: tuple[str, ...]
+    channel_means: tuple[float, ...]
+    channel_stds: tuple[float, ...]
     number_mean: float = 0.0
     number_std: float = 1.0
+    continued: int | None = None
 
     def to_model(self, items: np.ndarray) -> Tensor:
-        """The numbers as they are."""
-        return torch.from_numpy(np.array(items, dtype=np.float32))
+        """The numbers, each channel standardised: (N, steps, channels)."""
+        standard = (np.asarray(items, np.float64) - self.channel_means) / self.channel_stds
+        return torch.from_numpy(standard.astype(np.float32))
 
     def to_items(self, x0: Tensor) -> np.ndarray:
-        """The numbers as they are."""
-        return x0.detach().to("cpu", torch.float32).numpy()
+        """The inverse of `to_model`."""
+        return x0.detach().cpu().double().numpy() * self.channel_stds + self.channel_means
+
+    def anchors(self, items: np.ndarray) -> np.ndarray:
+        """What the number of each item is counted from, float64 (N,)."""
+        if self.continued is None:
+            return np.zeros(len(items))
+        return np.asarray(items[:, -1, self.continued], np.float64)
 
     def picture(
         self,
@@ -43,8 +57,9 @@ class SeriesForm(Form):
         """A strip for each item, a line in it for each channel, with its label."""
         sheet = Image.new("RGB", (WIDTH, HEIGHT * len(items)), "white")
         pen = ImageDraw.Draw(sheet)
-        low, high = float(np.min(items)), float(np.max(items))
-        for row, item in enumerate(items):
+        seen = self.to_model(items).numpy()
+        low, high = float(seen.min()), float(seen.max())
+        for row, item in enumerate(seen):
             x = np.linspace(0, WIDTH - 1, len(item))
             y = HEIGHT * (row + 0.95 - 0.9 * (item - low) / max(high - low, 1e-12))
             for channel in range(item.shape[1]):

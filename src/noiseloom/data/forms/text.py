@@ -56,6 +56,10 @@ class TextForm(Form):
         """The tokens as they are stored, int32."""
         return x0.cpu().numpy().astype(np.int32)
 
+    def anchors(self, items: np.ndarray) -> np.ndarray:
+        """What the number of each item is counted from, (N,): 0."""
+        return np.zeros(len(items))
+
     def document_numbers(self, tokens_BL: Tensor) -> Tensor | None:
         """Which document of its window each token belongs to, (B, L); None where there is one.
 
