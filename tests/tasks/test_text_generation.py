@@ -25,7 +25,7 @@ NETWORKS = {
     "learned": Network(width=16, depth=2, heads=2, positions="learned", norm="layer"),
     "sinusoidal": Network(width=16, depth=2, heads=2, positions="sinusoidal", tied=True),
     "window": Network(width=16, depth=2, heads=4, kv_heads=2, window=4, value_embeddings=1),
-    "grams": Network(width=16, depth=1, heads=2, bigrams=200, trigrams=300, softcap=10.0),
+    "grams": Network(width=16, depth=1, heads=2, ngrams=(200, 300), softcap=10.0),
 }
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
+from noiseloom.networks.grams import check_tables, tables
 from noiseloom.seeds import Random
 from noiseloom.transformer import masks
 from noiseloom.transformer.attention import Sight, check_heads
@@ -22,7 +23,6 @@ from noiseloom.transformer.feed_forward import Activation
 from noiseloom.transformer.positions import frequencies, grid, rotary, waves
 
 Positions = Literal["rotary", "learned", "sinusoidal", "none"]
-HASH = (1_000_003, 8_191, 131, 17, 7)  # odd factors of a token by how far back it stands
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,11 +69,7 @@ class Config:
             raise ValueError(
                 f"value_embeddings is {self.value_embeddings}; allowed is 0 to depth {self.depth}"
             )
-        if len(self.ngrams) >= len(HASH) or min(self.ngrams, default=1) < 1 or self.ngram_width < 1:
-            raise ValueError(
-                f"ngrams {list(self.ngrams)} of width {self.ngram_width} are given; allowed are up "
-                f"to {len(HASH) - 1} tables, of pairs first, with at least 1 row each"
-            )
+        check_tables(self.ngrams, self.ngram_width)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
@@ -124,10 +120,7 @@ class LanguageModel(nn.Module):
         self.values = nn.ModuleList(
             nn.Embedding(vocabulary + read_only, kv_width) for _ in range(config.value_embeddings)
         )
-        self.grams = nn.ModuleList(
-            Grams(size, rows, config.ngram_width, width, vocabulary + read_only)
-            for size, rows in enumerate(config.ngrams, start=2)
-        )
+        self.grams = tables(config.ngrams, config.ngram_width, width, vocabulary + read_only)
         self.looks_back = len(config.ngrams)
         self.norm = norm_of(parts)
         self.head: nn.Linear | None = None
@@ -261,41 +254,3 @@ class LanguageModel(nn.Module):
         for one in shown[1:]:
             mask = mask & one
         return Sight(rotation, mask)
-
-
-class Grams(nn.Module):
-    """What the last `size` tokens together say, from a table found by hash; starts at 0.
-
-    Tuples that share a row share what is said (hash n-grams, Pagnoni et al. 2024, arXiv:2412.09871,
-    eq. 3); where the table has room for all of them, each has its own. It costs a look-up where
-    layers cost products.
-    """
-
-    def __init__(self, size: int, rows: int, inner: int, width: int, vocabulary: int) -> None:
-        super().__init__()
-        self.size = size
-        self.unknown = vocabulary
-        self.base = vocabulary + 1  # with what stands before the first token
-        self.is_exact = self.base**size <= rows
-        self.table = nn.Embedding(rows, inner)
-        nn.init.zeros_(self.table.weight)
-        self.spread = nn.Linear(inner, width, bias=False)
-
-    def forward(self, row_BN: Tensor, tokens: int, documents: Tensor | None = None) -> Tensor:
-        """Of the last `tokens` of a row that goes back further, (B, tokens, W).
-
-        What stands in another of the `documents` (B, tokens) is as unknown as what stands before
-        the first.
-        """
-        length = row_BN.shape[1]
-        index = torch.zeros_like(row_BN[:, :tokens])
-        for back in range(self.size):
-            part = row_BN[:, length - tokens - back : length - back]
-            if documents is not None and back:
-                earlier = torch.full_like(documents, -1)
-                earlier[:, back:] = documents[:, : tokens - back]
-                part = part.masked_fill(earlier != documents, self.unknown)
-            factor = self.base**back if self.is_exact else HASH[back]
-            index = index + part * factor
-        said: Tensor = self.spread(self.table(index % self.table.num_embeddings))
-        return said

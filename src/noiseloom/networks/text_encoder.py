@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
-from noiseloom.networks.language_model import Grams
+from noiseloom.networks.grams import check_tables, tables
 from noiseloom.seeds import Random
 from noiseloom.transformer import masks
 from noiseloom.transformer.attention import Sight, check_heads
@@ -37,8 +37,10 @@ class Config:
     activation: Activation = option("gelu", "between the two maps of the feed-forward")
     norm: Norm = option("rms", "how hidden numbers are normalised")
     qk_norm: bool = option(True, "whether queries and keys are normalised")
-    bigrams: int = option(0, "rows of a table of pairs of tokens, found by hash; 0: none")
-    trigrams: int = option(0, "rows of a table of triples; 0: none")
+    ngrams: tuple[int, ...] = option(
+        (), "rows of the tables of the last 2, 3, … tokens together, found by hash"
+    )
+    ngram_width: int = option(32, "numbers in a row of these tables")
     apart: bool = option(False, "whether each of two texts is read without the other")
     pooling: Pooling = option("mean", "how a text's tokens become one")
     dropout: float = option(0.1, "share of each branch, and of what is pooled, dropped in training")
@@ -54,6 +56,7 @@ class Config:
         for name in ("dropout", "token_dropout"):
             if not 0 <= (share := getattr(self, name)) < 1:
                 raise ValueError(f"{name} is {share}; allowed is 0 to below 1")
+        check_tables(self.ngrams, self.ngram_width)
 
     def build(
         self,
@@ -110,11 +113,7 @@ class TextEncoder(nn.Module):
             dropout=config.dropout,
         )
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
-        self.grams = nn.ModuleList(
-            Grams(size, rows, width, vocabulary + 1)
-            for size, rows in ((2, config.bigrams), (3, config.trigrams))
-            if rows
-        )
+        self.grams = tables(config.ngrams, config.ngram_width, width, vocabulary + 1)
         self.norm = norm_of(parts)
         self.weigh = nn.Linear(width, 1) if pooled and config.pooling == "attention" else None
         self.head = nn.Linear(
