@@ -22,11 +22,14 @@ class Split:
     """Items and, where there are any, their labels.
 
     Labels are classes (int64, from 0 to their number - 1), numbers (float32), or spans (int64,
-    (N, 2): the first token and the last; -1 for both where there is nothing to be found).
+    (N, 2): the first token and the last; -1 for both where there is nothing to be found). `lengths`
+    (N,) says of items that are filled up how long each is, so that those of like length are trained
+    on together.
     """
 
     items: np.ndarray
     labels: np.ndarray | None = None
+    lengths: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.labels is not None and len(self.labels) != len(self.items):

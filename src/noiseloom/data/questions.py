@@ -44,7 +44,9 @@ class Config:
     num: Annotated[int, Ge(20)] = option(24_000, "how many are made where there is no path")
     seed: int = option(0, "what those that are made follow from")
     tokenizer: Kind = option("bpe", "what a token is")
-    vocabulary: Annotated[int, Ge(1)] = option(4096, "how many pieces bpe and wordpiece learn")
+    vocabulary: Annotated[int, Ge(1)] | None = option(
+        None, "how many pieces bpe and wordpiece learn; null: as suits the amount of text"
+    )
     context: Annotated[int, Ge(8)] = option(256, "tokens of a context read at once")
     stride: int | None = option(
         None, "tokens from one window of a long context to the next; null: half of context"

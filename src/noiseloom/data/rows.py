@@ -23,9 +23,11 @@ from noiseloom.data.tokenizer import END, PAD, SEPARATOR, START, Kind, Tokenizer
 from noiseloom.data.windows import NOWHERE, in_windows
 from noiseloom.errors import DataError
 
-VERSION = 1  # of the rules here: raised when they change
+VERSION = 2  # of the rules here: raised when they change
 SPECIALS = (PAD, START, END, SEPARATOR)
 CHUNK = 10_000  # rows tokenised at once
+CHARACTERS_A_PIECE = 400  # of training text, for each piece that a tokenizer learns by itself
+SMALLEST, LARGEST = 320, 8192  # vocabularies that it takes by itself
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def open_rows(
     source: str,
     columns: Sequence[str],
     tokenizer: Kind,
-    vocabulary: int,
+    vocabulary: int | None,
     context: int,
     cache: str | None,
     progress: Progress | None,
@@ -62,9 +64,10 @@ def open_rows(
     """The rows that `read` answers as tokens, prepared now or before.
 
     `facts` is all that they depend on besides the arguments here, the hash of the files' content
-    among them. A text of more than `context` tokens is cut there, and counted; with a `stride`,
-    which is for spans, the first text is seen in windows instead, a row each. `beside` names what
-    a row holds after its `columns`. Raises DataError.
+    among them. A `vocabulary` of None is one that suits the amount of text. A text of more than
+    `context` tokens is cut there, and counted; with a `stride`, which is for spans, the first text
+    is seen in windows instead, a row each. `beside` names what a row holds after its `columns`.
+    Raises DataError.
     """
     root = cache_root(cache)
     if beside or stride:
@@ -135,7 +138,7 @@ def _build(
     rows: Rows,
     columns: Sequence[str],
     kind: Kind,
-    vocabulary: int,
+    vocabulary: int | None,
     context: int,
     stride: int | None,
     source: str,
@@ -148,6 +151,8 @@ def _build(
     characters = kind == "characters"  # who is held out can be spelled
     learned_from = [*rows.train, *rows.reference] if characters else rows.train
     texts: Iterator[str] = (text for row in learned_from for text in row[:seen])
+    if vocabulary is None:
+        vocabulary = suited_vocabulary(sum(len(text) for row in rows.train for text in row[:seen]))
     tokenizer = tokenizers.learn(kind, texts, vocabulary=vocabulary, specials=SPECIALS)
     tokenizer.save(folder)
     if stride is not None:
@@ -161,10 +166,15 @@ def _build(
     ):
         items, cut[name] = _tokens(tokenizer, part, seen, context, progress)
         np.save(folder / f"{name}_items.npy", items)
+        is_text = items != tokenizer.special(PAD)
+        np.save(folder / f"{name}_lengths.npy", is_text.sum(axis=2).max(axis=1).astype(np.int32))
         if labels is not None:
             np.save(folder / f"{name}_labels.npy", _stored(tokenizer, part, labels))
     counts = {"train": len(rows.train), "reference": len(rows.reference)}
-    report = {"counts": {"used": sum(counts.values()), **counts}, "cut": cut, **rows.report}
+    counts = {"used": sum(counts.values()), **counts}
+    counts["skipped"] = rows.report.get("skipped", {}).get("count", 0)
+    notes = [*rows.report.get("notes", ()), *_say_cut(cut, counts["used"], context)]
+    report = {"cut": cut, **rows.report, "counts": counts, "notes": notes}
     return {"class_names": list(rows.class_names), "report": report}
 
 
@@ -214,6 +224,20 @@ def _in_windows(rows: Rows, tokenizer: Tokenizer, context: int, stride: int) -> 
 
 def _spans(labels: np.ndarray | None) -> np.ndarray:
     return np.zeros((0, 2), np.int64) if labels is None else labels
+
+
+def suited_vocabulary(characters: int) -> int:
+    """How many pieces to learn from so many characters of training text."""
+    return min(LARGEST, max(SMALLEST, characters // CHARACTERS_A_PIECE))
+
+
+def _say_cut(cut: Mapping[str, int], rows: int, context: int) -> list[str]:
+    if not (number := sum(cut.values())):
+        return []
+    return [
+        f"{number:,} texts of {rows:,} rows are longer than data.context={context} tokens and are "
+        "cut there."
+    ]
 
 
 def _tokens(

@@ -173,9 +173,9 @@ def _accuracy(evaluation: dict[str, Any]) -> list[Verdict]:
 
 
 def _calibration(metrics: dict[str, float]) -> list[Verdict]:
-    if "calibration_error" not in metrics:
+    if "expected_calibration_error" not in metrics:
         return []
-    error = metrics["calibration_error"]
+    error = metrics["expected_calibration_error"]
     text = f"Its confidence is off by {100 * error:.1f} percentage points on average."
     return [Verdict("good" if error < 0.03 else "fair" if error < 0.1 else "bad", text)]
 

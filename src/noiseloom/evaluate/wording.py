@@ -63,8 +63,8 @@ MEANINGS = {
         "as a frequent one. Higher is better.",
         unit_share=True,
     ),
-    "calibration_error": Meaning(
-        "Calibration error",
+    "expected_calibration_error": Meaning(
+        "Expected calibration error",
         "How far the share of right answers is, on average, from the confidence they were given "
         "with. Lower is better; 0 means it is right as often as it is sure.",
         unit_share=True,
