@@ -38,7 +38,7 @@ def write_on(
     for this kind of model.
     """
     _check(writing)
-    texts = [_read(form, prompt, model.context, place) for place, prompt in enumerate(prompts)]
+    texts = [_read(form, prompt, model.context) for prompt in prompts]
     if not texts:
         raise InputError("There is no prompt; give at least one, which may be empty")
     return _write(model, form, texts, writing, random)
@@ -64,15 +64,15 @@ def _check(writing: Writing) -> None:
         raise InputError("--beams of more than 1 are not for this model. Leave it out")
 
 
-def _read(form: TextForm, prompt: str, context: int, place: int) -> list[int]:
+def _read(form: TextForm, prompt: str, context: int) -> list[int]:
     """The tokens of a prompt, or of what stands for an empty one (none: the opening does)."""
     if form.tokenizer.kind != "bytes" and (bad := _no_text(prompt)) is not None:
-        raise InputError(f"Prompt {place + 1} is no valid UTF-8 from its character {bad + 1} on")
+        raise InputError(f"A prompt is no valid UTF-8 from its character {bad + 1} on")
     tokens: list[int] = form.tokenizer.encode(prompt).tolist()
     if len(tokens) > context:
         raise InputError(
-            f"Prompt {place + 1} is {len(tokens):,} tokens long, and this run reads up to "
-            f"{context:,} at once. Shorten it: what comes last matters most"
+            f"The prompt that begins with {prompt[:20]!r} is {len(tokens):,} tokens long, and this "
+            f"run reads up to {context:,} at once. Shorten it: what comes last matters most"
         )
     if tokens or form.documents:
         return tokens
