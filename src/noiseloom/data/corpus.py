@@ -207,6 +207,7 @@ def _report(
         },
         "documents": details["documents"],
         "bytes": details["bytes"],
+        "pieces": form.tokenizer.pieces,
         "reference": "whole documents, by a hash of their content" if several else "its last part",
         "item_shape": list(form.item_shape),
         "skipped": details["skipped"],

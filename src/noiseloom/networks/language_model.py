@@ -30,7 +30,7 @@ Positions = Literal["rotary", "learned", "sinusoidal", "none"]
 class Config:
     """A transformer over tokens."""
 
-    answers: ClassVar[Answer] = "text"
+    answers: ClassVar[tuple[Answer, ...]] = ("text", "masks")
 
     width: int = option(128, "numbers per token")
     depth: int = option(4, "transformer blocks")
