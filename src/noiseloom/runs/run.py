@@ -388,8 +388,10 @@ class Run:
 
         `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw,
         checkpoint, device.
-        With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
-        evaluation.json and report.html. Raises InputError for what does not fit the run.
+        With `likelihood=True` instead how likely held-out items are, `num` of them. With `data`, a
+        file or folder, its items take the place of those held out, where the recipe's kind of data
+        allows it. Writes evaluation.json and report.html, or evaluation-<name of data>.json. Raises
+        InputError for what does not fit the run.
         """
         from noiseloom.runs.judging import evaluate
 
