@@ -1,6 +1,6 @@
 """Causal against masked diffusion: the same text, network, batches and steps; bits per byte.
 
-    python benchmarks/objectives.py FILE [--steps 1500] [--dropout 0 0.1] [--points 5] [--out FOLDER]
+    python benchmarks/objectives.py FILE [--steps N] [--dropout 0 0.1] [--points 5] [--out FOLDER]
 
 Each objective is trained once with each drop-out, since a model that is held back less than it
 needs flatters the other, with the recipe `shakespeare` for all the rest, and judged at `points`

@@ -53,7 +53,7 @@ def _answer_one(
     run: Run, prompt: str, out: str | None, as_json: bool, num: int, how: dict[str, Any]
 ) -> None:
     is_shown = sys.stdout.isatty() and num == 1 and not as_json and out is None
-    with watch() as on_event, _screen(is_shown) as screen:
+    with watch() as on_event, _screen(sys.stdout, is_wanted=is_shown) as screen:
         texts = run.write(
             prompt,
             num=num,
@@ -186,11 +186,11 @@ class _Screen:
 
 
 @contextmanager
-def _screen(is_wanted: bool) -> Iterator[_Screen | None]:
+def _screen(stream: TextIO, *, is_wanted: bool) -> Iterator[_Screen | None]:
     if not is_wanted:
         yield None
         return
-    screen = _Screen(sys.stdout)
+    screen = _Screen(stream)
     try:
         yield screen
     finally:

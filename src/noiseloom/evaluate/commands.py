@@ -30,7 +30,7 @@ class Use:
 def use(
     answers: Answer, folder: str, class_names: Sequence[str] = (), items: ItemKind = "images"
 ) -> Use:
-    """What to do with the run in `folder` (not quoted) that answers `answers` of `items`."""
+    """What to do with the run in `folder` (a path, not quoted), by what comes out and goes in."""
     return _USES[answers](shlex.quote(folder), class_names, items)
 
 

@@ -229,7 +229,8 @@ def _written(
     ):
         if name not in metrics or name not in floor:
             continue
-        text = f"{TOLD[name].format(figure(name, metrics[name]))} ({figure(name, floor[name])} of held-out text)"
+        share, real = figure(name, metrics[name]), figure(name, floor[name])
+        text = f"{TOLD[name].format(share)} (of held-out text: {real})"
         low = (own.get(name) or [metrics[name]])[0]
         high = (usual.get(name) or [floor[name]])[-1]
         if low > high:
@@ -246,9 +247,9 @@ TOLD = {
 
 
 def _calibration(metrics: dict[str, float]) -> list[Verdict]:
-    error = metrics.get("expected_calibration_error", metrics.get("calibration_error"))
-    if error is None:
+    if "expected_calibration_error" not in metrics:
         return []
+    error = metrics["expected_calibration_error"]
     text = f"Its confidence is off by {100 * error:.1f} percentage points on average."
     return [Verdict("good" if error < 0.03 else "fair" if error < 0.1 else "bad", text)]
 

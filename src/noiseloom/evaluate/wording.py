@@ -63,12 +63,6 @@ MEANINGS = {
         "as a frequent one. Higher is better.",
         unit_share=True,
     ),
-    "calibration_error": Meaning(
-        "Calibration error",
-        "How far the share of right answers is, on average, from the confidence they were given "
-        "with. Lower is better; 0 means it is right as often as it is sure.",
-        unit_share=True,
-    ),
     "expected_calibration_error": Meaning(
         "Expected calibration error",
         "How far the share of right answers is, on average, from the confidence they were given "
@@ -77,8 +71,8 @@ MEANINGS = {
     ),
     "bits_per_byte": Meaning(
         "Bits per byte",
-        "How many bits a byte of held-out text takes, told what stands before it: the same question "
-        "whatever a token is. Lower is better; 8 is knowing nothing.",
+        "How many bits a byte of held-out text takes, told what stands before it: the same "
+        "question whatever a token is. Lower is better; 8 is knowing nothing.",
     ),
     "nats_per_token": Meaning(
         "Nats per token",
@@ -133,7 +127,7 @@ MEANINGS = {
     ),
     "bleu_tokenised": Meaning(
         "BLEU, tokenised and lower-cased",
-        "The same with words split and lower-cased first, as older papers give it: a higher figure.",
+        "The same with words split and lower-cased first, as older papers give it. It is higher.",
     ),
     "chrf": Meaning(
         "chrF",

@@ -6,9 +6,9 @@ What a task can do beside being trained is a protocol of its own, which `runs` a
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
 `Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Estimates` (numbers); `Writes`,
-`Fills`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents); `Prepares` where it
-needs more than the data. Its `Config` says in `answers`, as networks and evaluations do, what comes
-out of it.
+`Fills`, `Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents);
+`Prepares` where it needs more than the data. Its `Config` says in `answers`, as networks and
+evaluations do, what comes out of it.
 """
 
 import math
@@ -292,6 +292,17 @@ class Fills(Task, Protocol):
 
         Each mask is looked at with all others unfilled. Raises InputError for a prompt that cannot
         be read or has none.
+        """
+
+
+@runtime_checkable
+class Translates(WritesUsually, Protocol):
+    """A task that writes a text anew: in another language, or in other words."""
+
+    def score_pairs(self, items: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Nats of each pair's second text given its first, and its number of tokens.
+
+        Either (N,), on the CPU; the end of the text is one of its tokens.
         """
 
 

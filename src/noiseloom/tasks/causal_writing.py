@@ -15,7 +15,7 @@ from torch import Tensor
 
 from noiseloom.data.forms import TextForm
 from noiseloom.data.spelling import Spelling
-from noiseloom.data.tokenizer import END
+from noiseloom.data.tokenizer import END, Tokenizer
 from noiseloom.errors import InputError
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
@@ -102,7 +102,8 @@ def _write(
     end = tokenizer.special(END) if form.documents else None
     spellings = [Spelling(tokenizer, writing.stop) for _ in texts]
     reading = Reading(model, texts, opening=end)
-    chooser = Chooser(form, texts, writing, random, next(model.parameters()).device)
+    device = next(model.parameters()).device
+    chooser = Chooser(tokenizer, texts, writing, random, end=end, device=device)
     live, tokens = list(range(len(texts))), 0
     logits = reading.begin()
     for written in range(1, writing.max_tokens + 1):
@@ -126,23 +127,27 @@ def _write(
 
 
 class Chooser:
-    """Chooses tokens for texts as they are wished for; never a special but the end of a text."""
+    """Chooses tokens for texts as they are wished for; never a special but the `end` of a text.
+
+    `texts` are what stands there before anything is written.
+    """
 
     def __init__(
         self,
-        form: TextForm,
+        tokenizer: Tokenizer,
         texts: Sequence[Sequence[int]],
         writing: Writing,
         random: Random,
+        *,
+        end: int | None,
         device: torch.device,
     ) -> None:
-        tokenizer = form.tokenizer
         self.writing = writing
         self.numbers = uniforms(random.under("writing")) if writing.temperature > 0 else None
         is_never = torch.zeros(tokenizer.vocabulary, dtype=torch.bool)
         is_never[tokenizer.pieces :] = True
-        if form.documents:
-            is_never[tokenizer.special(END)] = False
+        if end is not None:
+            is_never[end] = False
         self.is_never = is_never.to(device) if is_never.any() else None
         self.seen: Tensor | None = None
         if writing.repetition_penalty != 1:

@@ -82,8 +82,9 @@ _SIGNS: dict[Cause, str] = {
         "(and rest.learning_rate) by 3 to 10."
     ),
     "data is noise or constant": (
-        "the held-out loss is not clearly below where it began, which is what an answer gives that "
-        "looks at nothing (the mean, or all tokens equally likely). Likely cause: the data is noise or constant; look at it with noiseloom data check."
+        "the held-out loss is not clearly below where it began, which is what an answer gives "
+        "that looks at nothing (the mean, or all tokens equally likely). Likely cause: the data is "
+        "noise or constant; look at it with noiseloom data check."
     ),
 }
 
