@@ -25,7 +25,7 @@ SCRIPT = """
 import json, sys, threading, time
 import numpy as np
 from noiseloom.data.images import Config
-from noiseloom.training.order import batch_indices
+from noiseloom.training.order import Order
 
 def memory(what):
     with open("/proc/self/status") as file:
@@ -42,7 +42,7 @@ dataset = Config(path=sys.argv[1], cache=sys.argv[2]).open()
 prepared = memory("VmHWM")
 num, total = len(dataset.train), 0.0
 for step in range(num // 50):
-    items = dataset.train.items[batch_indices(0, step, 50, num)]
+    items = dataset.train.items[Order(0, 50, num).batch(step)]
     total += float(dataset.to_model(items).sum())
 print(json.dumps({"num": num, "prepared": prepared, "own": own[0], "total": total}))
 """

@@ -15,7 +15,7 @@ from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import Random
 from noiseloom.training.loop import Training, TrainingConfig
 from noiseloom.training.optimizers import AdamW
-from noiseloom.training.order import batch_indices
+from noiseloom.training.order import Order
 
 
 class Regression:
@@ -40,12 +40,12 @@ def make(steps: int = 30, items: np.ndarray = ITEMS, **changes) -> Training:  # 
 
 
 def test_every_epoch_sees_every_item_once_in_a_new_order() -> None:
-    seen = np.concatenate([batch_indices(0, step, 8, 37) for step in range(37 * 2 // 8 + 1)])
+    seen = np.concatenate([Order(0, 8, 37).batch(step) for step in range(37 * 2 // 8 + 1)])
     first, second = seen[:37], seen[37:74]
     assert sorted(first) == sorted(second) == list(range(37))
     assert list(first) != list(second)
-    assert not np.array_equal(first, batch_indices(1, 0, 37, 37))
-    assert len(batch_indices(0, 0, 100, 37)) == 100  # a batch larger than the data
+    assert not np.array_equal(first, Order(1, 37, 37).batch(0))
+    assert len(Order(0, 100, 37).batch(0)) == 100  # a batch larger than the data
 
 
 def test_the_loss_falls() -> None:
@@ -132,7 +132,7 @@ def test_going_on_from_a_checkpoint_is_exact() -> None:
 
 def test_gradients_are_clipped_to_their_norm() -> None:
     training = make(1, clip=1e-3, optimizer=AdamW(learning_rate=1e-9))
-    batch = Batch(ITEMS[batch_indices(0, 0, 8, 37)], None)
+    batch = Batch(ITEMS[Order(0, 8, 37).batch(0)], None)
     loss, count = training.task.loss(batch, Random(0, range(8)))["loss"]
     (loss / count).backward()
     true_norm = math.sqrt(

@@ -147,8 +147,12 @@ def _open(folder: Path) -> Prepared:
 
 def _split(folder: Path, name: str) -> Split:
     items = np.load(folder / f"{name}_items.npy", mmap_mode="r")
-    labels = folder / f"{name}_labels.npy"
-    return Split(items, np.load(labels) if labels.exists() else None)
+    labels, lengths = (folder / f"{name}_{kind}.npy" for kind in ("labels", "lengths"))
+    return Split(
+        items,
+        np.load(labels) if labels.exists() else None,
+        np.load(lengths) if lengths.exists() else None,
+    )
 
 
 def _remove(folder: Path) -> None:

@@ -25,6 +25,11 @@ class Skipped:
             whole = f"{reason}: {detail}" if detail else reason
             self.files.append({"file": printable(name), "reason": printable(whole)})
 
+    def take(self, other: Skipped) -> None:
+        """Count what another has counted, too."""
+        self.reasons += other.reasons
+        self.files = (self.files + other.files)[:LISTED]
+
     def merged(self, other: dict[str, Any]) -> dict[str, Any]:
         """As a report says it, together with what another `merged` had said."""
         reasons = self.reasons + Counter(other.get("reasons", {}))

@@ -173,6 +173,7 @@ LONGER = " Train longer, with a larger network, or on more data."
 COMPARED = (
     Compared("accuracy", "It reads {} of held-out items right"),
     Compared("bits_per_byte", "It takes {} bits for a byte of held-out text", True, LONGER),
+    Compared("masked_accuracy", "It names {} of hidden tokens", False, LONGER),
     Compared("pearson", "Its estimates go with the truth at a correlation of {}", False, LONGER),
     Compared("sacrebleu", "Its translations score {} BLEU", False, LONGER),
     Compared("f1", "Its answers share {} of their words with the right ones", False, LONGER),
@@ -246,9 +247,9 @@ TOLD = {
 
 
 def _calibration(metrics: dict[str, float]) -> list[Verdict]:
-    error = metrics.get("expected_calibration_error", metrics.get("calibration_error"))
-    if error is None:
+    if "expected_calibration_error" not in metrics:
         return []
+    error = metrics["expected_calibration_error"]
     text = f"Its confidence is off by {100 * error:.1f} percentage points on average."
     return [Verdict("good" if error < 0.03 else "fair" if error < 0.1 else "bad", text)]
 

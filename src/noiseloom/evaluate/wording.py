@@ -63,12 +63,6 @@ MEANINGS = {
         "as a frequent one. Higher is better.",
         unit_share=True,
     ),
-    "calibration_error": Meaning(
-        "Calibration error",
-        "How far the share of right answers is, on average, from the confidence they were given "
-        "with. Lower is better; 0 means it is right as often as it is sure.",
-        unit_share=True,
-    ),
     "expected_calibration_error": Meaning(
         "Expected calibration error",
         "How far the share of right answers is, on average, from the confidence they were given "
@@ -102,6 +96,11 @@ MEANINGS = {
         "Different pairs of words over all pairs, in all texts it writes. Below that of held-out "
         "text it says less.",
         unit_share=True,
+    ),
+    "nats_per_masked_token": Meaning(
+        "Nats per masked token",
+        "How unlikely it finds what is hidden, in nats of 1.44 bits: also how sure it is counts. "
+        "Lower is better.",
     ),
     "masked_accuracy": Meaning(
         "Masked tokens",

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from noiseloom.data.forms import TextForm
 from noiseloom.data.spelling import Spelling
-from noiseloom.data.tokenizer import END
+from noiseloom.data.tokenizer import END, Tokenizer
 from noiseloom.errors import InputError
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
@@ -38,7 +38,7 @@ def write_on(
     for this kind of model.
     """
     _check(writing)
-    texts = [_read(form, prompt, model.context, place) for place, prompt in enumerate(prompts)]
+    texts = [_read(form, prompt, model.context) for prompt in prompts]
     if not texts:
         raise InputError("There is no prompt; give at least one, which may be empty")
     return _write(model, form, texts, writing, random)
@@ -64,15 +64,15 @@ def _check(writing: Writing) -> None:
         raise InputError("--beams of more than 1 are not for this model. Leave it out")
 
 
-def _read(form: TextForm, prompt: str, context: int, place: int) -> list[int]:
+def _read(form: TextForm, prompt: str, context: int) -> list[int]:
     """The tokens of a prompt, or of what stands for an empty one (none: the opening does)."""
     if form.tokenizer.kind != "bytes" and (bad := _no_text(prompt)) is not None:
-        raise InputError(f"Prompt {place + 1} is no valid UTF-8 from its character {bad + 1} on")
+        raise InputError(f"A prompt is no valid UTF-8 from its character {bad + 1} on")
     tokens: list[int] = form.tokenizer.encode(prompt).tolist()
     if len(tokens) > context:
         raise InputError(
-            f"Prompt {place + 1} is {len(tokens):,} tokens long, and this run reads up to "
-            f"{context:,} at once. Shorten it: what comes last matters most"
+            f"The prompt that begins with {prompt[:20]!r} is {len(tokens):,} tokens long, and this "
+            f"run reads up to {context:,} at once. Shorten it: what comes last matters most"
         )
     if tokens or form.documents:
         return tokens
@@ -102,7 +102,8 @@ def _write(
     end = tokenizer.special(END) if form.documents else None
     spellings = [Spelling(tokenizer, writing.stop) for _ in texts]
     reading = Reading(model, texts, opening=end)
-    chooser = Chooser(form, texts, writing, random, next(model.parameters()).device)
+    device = next(model.parameters()).device
+    chooser = Chooser(tokenizer, texts, writing, random, end=end, device=device)
     live, tokens = list(range(len(texts))), 0
     logits = reading.begin()
     for written in range(1, writing.max_tokens + 1):
@@ -126,23 +127,27 @@ def _write(
 
 
 class Chooser:
-    """Chooses tokens for texts as they are wished for; never a special but the end of a text."""
+    """Chooses tokens for texts as they are wished for; never a special but the `end` of a text.
+
+    `texts` are what stands there before anything is written.
+    """
 
     def __init__(
         self,
-        form: TextForm,
+        tokenizer: Tokenizer,
         texts: Sequence[Sequence[int]],
         writing: Writing,
         random: Random,
+        *,
+        end: int | None,
         device: torch.device,
     ) -> None:
-        tokenizer = form.tokenizer
         self.writing = writing
         self.numbers = uniforms(random.under("writing")) if writing.temperature > 0 else None
         is_never = torch.zeros(tokenizer.vocabulary, dtype=torch.bool)
         is_never[tokenizer.pieces :] = True
-        if form.documents:
-            is_never[tokenizer.special(END)] = False
+        if end is not None:
+            is_never[end] = False
         self.is_never = is_never.to(device) if is_never.any() else None
         self.seen: Tensor | None = None
         if writing.repetition_penalty != 1:

@@ -4,16 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-from torch import Tensor
-
-from noiseloom.data.forms import Form, TextForm
-from noiseloom.data.tokenizer import PAD
+from noiseloom.data.forms import Form
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks import Answer
-from noiseloom.seeds import Random
 from noiseloom.tasks import Task
 from noiseloom.tasks.estimation import Estimation, check_numbers
+from noiseloom.tasks.row_reading import reader, row_form
 
 WORD = "text-regression"
 
@@ -31,15 +27,7 @@ class Config:
 
         Raises ValueError where the data is no rows of text, or its labels are classes.
         """
-        if not isinstance(form, TextForm) or not form.columns:
-            raise ValueError(f"task {WORD} reads rows of text: use data table")
-        check_numbers(form, WORD, "text-classification")
-        model = network.build(form.tokenizer.vocabulary, form.context, len(form.columns), 1)
-
-        def read(items: np.ndarray, random: Random | None) -> Tensor:
-            tokens = form.to_model(items).to(next(model.parameters()).device)
-            is_real = tokens != form.tokenizer.special(PAD)
-            numbers: Tensor = model(tokens, is_real, random=random)
-            return numbers.float()
-
-        return Estimation(model, form, read)
+        rows = row_form(form, WORD)
+        check_numbers(rows, WORD, "text-classification")
+        model = network.build(rows.tokenizer.vocabulary, rows.context, len(rows.columns), 1)
+        return Estimation(model, rows, reader(model, rows))

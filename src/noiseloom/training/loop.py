@@ -27,7 +27,7 @@ from noiseloom.training.averaging import Average, gamma_of
 from noiseloom.training.checkpoints import Checkpoint
 from noiseloom.training.engines import Engine, Sharding, engine_for
 from noiseloom.training.optimizers import OPTIMIZERS, PLANS, AdamW, Muon, Plan, WarmDown
-from noiseloom.training.order import batch_indices
+from noiseloom.training.order import Order
 from noiseloom.training.parts import blocks_of, fill, gather, total_norm
 from noiseloom.training.precision import Precision, autocast
 from noiseloom.training.snapshots import LENGTHS
@@ -201,6 +201,7 @@ class Training:
     step: int = 0
     asked_to_stop: Callable[[], bool] = lambda: False
     is_stopping: bool = field(init=False, default=False)
+    order: Order = field(init=False)
     engine: Engine = field(init=False)
     optimizer: Any = field(init=False)
     average: Average = field(init=False)
@@ -217,6 +218,8 @@ class Training:
             )
         if self.config.compile:
             compile_blocks(self.task.model)
+        data, config = self.data, self.config
+        self.order = Order(config.seed, config.batch_size, len(data), data.lengths)
         self.engine = engine_for(self.task.model, self.task.loss)
         self.optimizer = self.config.optimizer.build(self.task.model)
         self.average = Average(self.task.model, self.config.average)
@@ -292,7 +295,7 @@ class Training:
     def advance(self) -> tuple[float, float]:
         """One optimiser step; the batch's mean loss and the gradient's norm."""
         config, train = self.config, self.data
-        items = batch_indices(config.seed, self.step, config.batch_size, len(train.items))
+        items = self.order.batch(self.step)
         share = config.batch_size // distributed.size()
         micro = share // config.accumulate
         end = (distributed.rank() + 1) * share

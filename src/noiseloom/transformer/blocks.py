@@ -80,6 +80,7 @@ class Block(nn.Module):
                 kv_heads=parts.kv_heads,
                 bias=parts.bias,
                 qk_norm=parts.qk_norm,
+                softcap=parts.softcap,
                 memory_width=parts.memory_width,
             )
         self.feed_forward = FeedForward(

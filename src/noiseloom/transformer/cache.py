@@ -14,11 +14,12 @@ class LayerCache:
 
     They lie in one buffer that is written on at its end, so that a new token copies nothing old.
     One with a window is twice as long as that: when it is full, the newest move to its beginning.
+    A window of the capacity or more hides nothing.
     """
 
     def __init__(self, capacity: int, window: int | None = None) -> None:
-        self.window = window
-        self.size = capacity if window is None else min(capacity, 2 * window)
+        self.window = None if window is None or window >= capacity else window
+        self.size = capacity if self.window is None else min(capacity, 2 * self.window)
         self.buffer: Tensor | None = None  # (2, B, H, size, D)
         self.start = self.end = 0
 
