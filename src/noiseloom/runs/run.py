@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -25,7 +26,17 @@ from noiseloom.runs.recipe import Recipe
 from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
 from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.runs.tuned import tuned_recipe
-from noiseloom.tasks import Draws, Reconstructs, Request, Task, Views
+from noiseloom.runs.writing import OnDraft, OnTexts, usual, write_all
+from noiseloom.tasks import (
+    Candidate,
+    Draws,
+    Fills,
+    Reconstructs,
+    Request,
+    Task,
+    Views,
+    Writes,
+)
 from noiseloom.training import distributed
 from noiseloom.training.averaging import gamma_of
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
@@ -252,6 +263,94 @@ class Run:
             on_step=on_step,
         )
 
+    def write(
+        self,
+        prompts: Sequence[str] | str = "",
+        *,
+        num: int = 1,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float | None = None,
+        beams: int | None = None,
+        length_penalty: float | None = None,
+        stop: Sequence[str] | str | None = None,
+        steps: int | None = None,
+        unmasking: Literal["confidence", "random"] | None = None,
+        seed: int = 0,
+        batch_size: int = 16,
+        raw: bool = False,
+        ema: float | None = None,
+        checkpoint: str | int | None = None,
+        device: Device | None = None,
+        places: Sequence[str] | None = None,
+        on_draft: OnDraft = lambda draft: None,
+        on_texts: OnTexts = lambda first, texts: None,
+        on_event: OnEvent = ignore,
+    ) -> list[str]:
+        """`num` texts in answer to each prompt (or one), without the prompts.
+
+        None means as suits the task; what the options mean `tasks.Writing` says. Text i depends on
+        the seed and i alone. `places` name the prompts for what is said of one that cannot be read.
+        `on_draft` sees texts grow, `on_texts` gets the number of a batch's first text and all of
+        it. `raw`, `ema`, `checkpoint` and `device` as in `sample`. Raises InputError for a
+        prompt that cannot be read, and where the run's task writes no text.
+        """
+        task, _ = self.trained_task(
+            raw=raw, ema=ema, checkpoint=checkpoint, device=device, on_event=on_event
+        )
+        if not isinstance(task, Writes):
+            raise InputError(self.cannot("text"))
+        asked = {
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "min_p": min_p,
+            "repetition_penalty": repetition_penalty,
+            "beams": beams,
+            "length_penalty": length_penalty,
+            "stop": (stop,) if isinstance(stop, str) else None if stop is None else tuple(stop),
+            "steps": steps,
+            "unmasking": unmasking,
+        }
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        return write_all(
+            task,
+            [prompts] if isinstance(prompts, str) else prompts,
+            replace(usual(task), **given),
+            num=num,
+            seed=seed,
+            batch_size=batch_size,
+            places=places,
+            on_draft=on_draft,
+            on_texts=on_texts,
+        )
+
+    def candidates(
+        self,
+        prompt: str,
+        *,
+        most: int = 5,
+        raw: bool = False,
+        checkpoint: str | int | None = None,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> Sequence[Sequence[Candidate]]:
+        """What may stand behind each `<mask>` of a prompt, `most` tokens each, the likeliest first.
+
+        Each mask is looked at with the others unfilled. Raises InputError for a prompt that cannot
+        be read or has no mask, and where the run's task fills in none.
+        """
+        task, _ = self.trained_task(
+            raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+        )
+        if not isinstance(task, Fills):
+            raise InputError(self.cannot("masks"))
+        return task.candidates(prompt, most)
+
     def takes_tuned(self, request: Request, untuned: bool, on_event: OnEvent = ignore) -> bool:
         """Whether samples for `request` are drawn as `tune-sampler` found best."""
         if untuned:
@@ -320,8 +419,10 @@ class Run:
 
         `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw,
         checkpoint, device.
-        With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
-        evaluation.json and report.html. Raises InputError for what does not fit the run.
+        With `likelihood=True` instead how likely held-out items are, `num` of them. With `data`, a
+        file or folder, its items take the place of those held out, where the recipe's kind of data
+        allows it. Writes evaluation.json and report.html, or evaluation-<name of data>.json. Raises
+        InputError for what does not fit the run.
         """
         from noiseloom.runs.judging import evaluate
 
