@@ -27,7 +27,16 @@ from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
 from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.runs.tuned import tuned_recipe
 from noiseloom.runs.writing import OnDraft, OnTexts, usual, write_all
-from noiseloom.tasks import Draws, Reconstructs, Request, Task, Views, Writes
+from noiseloom.tasks import (
+    Candidate,
+    Draws,
+    Fills,
+    Reconstructs,
+    Request,
+    Task,
+    Views,
+    Writes,
+)
 from noiseloom.training import distributed
 from noiseloom.training.averaging import gamma_of
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
@@ -319,6 +328,28 @@ class Run:
             on_draft=on_draft,
             on_texts=on_texts,
         )
+
+    def candidates(
+        self,
+        prompt: str,
+        *,
+        most: int = 5,
+        raw: bool = False,
+        checkpoint: str | int | None = None,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> Sequence[Sequence[Candidate]]:
+        """What may stand behind each `<mask>` of a prompt, `most` tokens each, the likeliest first.
+
+        Each mask is looked at with the others unfilled. Raises InputError for a prompt that cannot
+        be read or has no mask, and where the run's task fills in none.
+        """
+        task, _ = self.trained_task(
+            raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+        )
+        if not isinstance(task, Fills):
+            raise InputError(self.cannot("masks"))
+        return task.candidates(prompt, most)
 
     def takes_tuned(self, request: Request, untuned: bool, on_event: OnEvent = ignore) -> bool:
         """Whether samples for `request` are drawn as `tune-sampler` found best."""
