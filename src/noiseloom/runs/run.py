@@ -15,6 +15,7 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
+from noiseloom.runs.answering import Found, answers_to
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
 from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
 from noiseloom.runs.environment import choose_device, describe_environment
@@ -23,7 +24,7 @@ from noiseloom.runs.recipe import Recipe
 from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
 from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.runs.tuned import tuned_recipe
-from noiseloom.tasks import Draws, Predicts, Reconstructs, Request, Task, Views
+from noiseloom.tasks import Draws, Finds, Predicts, Reconstructs, Request, Task, Views
 from noiseloom.training import distributed
 from noiseloom.training.averaging import gamma_of
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
@@ -276,6 +277,27 @@ class Run:
             return predictions_of(task, check_items(task.form, items))
         paths = [items] if isinstance(items, str | Path) else items
         return predictions_of(task, read_items(task.form, paths))
+
+    def answer(
+        self,
+        asked: Sequence[tuple[str, str]],
+        *,
+        raw: bool = False,
+        checkpoint: str | int | None = None,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> list[Found]:
+        """The part of each context that answers its question, of (context, question) each.
+
+        `raw`, `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read,
+        and where the run's task finds no answers.
+        """
+        task, _ = self.trained_task(
+            raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+        )
+        if not isinstance(task, Finds):
+            raise InputError(self.cannot("spans"))
+        return answers_to(task, asked)
 
     def reconstruct(
         self,
