@@ -33,21 +33,21 @@ def task() -> QuestionAnswering:
 
 def test_an_answer_is_the_part_of_the_context_that_it_says(task: QuestionAnswering) -> None:
     asked = [(TEXT * n, q) for n in (1, 2, 5) for q in ("Who built another?", "When?")]
-    for (context, _), found in zip(asked, answers_to(task, asked), strict=True):
+    for (context, _), found in zip(asked, answers_to(task, asked).found, strict=True):
         assert context[found.first : found.after] == found.text == found.text.strip() != ""
         assert 0 < found.probability < 1
 
 
 def test_a_long_context_is_answered_by_its_surest_window(task: QuestionAnswering) -> None:
     words = TEXT * 3
-    (found,) = answers_to(task, [(words, "Who built another?")])
-    many = answers_to(task, [(words, "Who built another?"), (TEXT, "When?")])
+    (found,) = answers_to(task, [(words, "Who built another?")]).found
+    many = answers_to(task, [(words, "Who built another?"), (TEXT, "When?")]).found
     assert many[0] == found  # whatever is asked beside it
     form = task.form
     shown = windows(words, form.tokenizer, context=form.context, stride=form.context // 2)
     assert len(shown) > 4
     parts = [(words[low:high], "Who built another?") for low, high in shown]
-    each = answers_to(task, parts)
+    each = answers_to(task, parts).found
     surest = max(range(len(each)), key=lambda place: each[place].probability)
     assert found.text == each[surest].text
     assert found.first == shown[surest][0] + each[surest].first

@@ -180,7 +180,7 @@ def test_texts_of_all_lengths_are_soon_full_together(context: int) -> None:
 @pytest.mark.parametrize(
     ("prompts", "how", "words"),
     [
-        (["a", "abcabcabcabca"], {}, ["Prompt 2", "13 tokens", "up to 12"]),
+        (["a", "abcabcabcabca"], {}, ["'abcabc", "13 tokens", "up to 12"]),
         (["az"], {}, ["'z'", "number 2"]),
         ([], {}, ["no prompt"]),
         (["a\udcff"], {}, ["no valid UTF-8", "character 2"]),

@@ -85,5 +85,45 @@ Untuned = Annotated[
     typer.Option("--untuned", help="As the recipe samples, not as tune-sampler found best."),
 ]
 
+Prompt = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="What the run's text answers; may be empty.")
+]
+MaxTokens = Annotated[int | None, typer.Option(help="The most tokens that a text may take.")]
+Temperature = Annotated[
+    float | None,
+    typer.Option(help="How freely tokens are drawn; 0: always the likeliest, 1: as it learned."),
+]
+TopK = Annotated[int | None, typer.Option(help="Draw from the k likeliest tokens alone.")]
+TopP = Annotated[
+    float | None, typer.Option(help="Draw from the fewest tokens that together have this chance.")
+]
+MinP = Annotated[
+    float | None,
+    typer.Option(help="Draw from tokens at least this share as likely as the likeliest."),
+]
+RepetitionPenalty = Annotated[
+    float | None, typer.Option(help="Above 1, tokens that were there before become less likely.")
+]
+Beams = Annotated[
+    int | None, typer.Option(help="Search for the likeliest text with so many side by side.")
+]
+LengthPenalty = Annotated[
+    float | None, typer.Option(help="Of beams: 0 favours short texts, above 1 long ones.")
+]
+Stop = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TEXT", help="End before this text; again for several."),
+]
+Unmasking = Annotated[
+    Literal["confidence", "random"] | None,
+    typer.Option(help="Of models that unmask text: what they reveal first."),
+]
+Input = Annotated[
+    str | None,
+    typer.Option(
+        "--input", metavar="FILE", help='A prompt a line, or .jsonl with "prompt" or "text".'
+    ),
+]
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]

@@ -133,11 +133,13 @@ class TextDataset(Dataset):
     """Tokens as `TextForm` describes them, and the texts they were made of, as they were read.
 
     `train_texts` and `reference_texts` hold a row for each item; of windows, one for each document.
+    `test_texts` are rows of a third part that nothing is chosen by; None or empty: there is none.
     """
 
     text_form: TextForm
     train_texts: RawTexts
     reference_texts: RawTexts
+    test_texts: RawTexts | None = None
 
     @property
     def form(self) -> TextForm:

@@ -35,8 +35,9 @@ class Rows:
     """What was read: the rows of either split, and what is to be said of them.
 
     `labels` are as in `Split`, but that spans count characters: the first, and the one after the
-    last, of the first text. After its texts a row may hold others that are kept as they are, and no
-    model sees. `report` is added to data_report.json.
+    last, of the first text. `test` is a third part, for the last word alone; empty: there is none.
+    After its texts a row may hold others that are kept as they are, and no model sees. `report` is
+    added to data_report.json.
     """
 
     train: Sequence[tuple[str, ...]]
@@ -44,6 +45,7 @@ class Rows:
     train_labels: np.ndarray | None = None
     reference_labels: np.ndarray | None = None
     class_names: Sequence[str] = ()
+    test: Sequence[tuple[str, ...]] = ()
     report: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -89,6 +91,7 @@ def open_rows(
 
     prepared = open_prepared(root, key, build)
     details = prepared.details
+    kept = len(columns) + len(beside)
     labels = prepared.train.labels
     is_number = labels is not None and labels.dtype.kind == "f"
     form = TextForm(
@@ -106,8 +109,9 @@ def open_rows(
         fingerprint=prepared.fingerprint,
         cache=prepared.learned,
         text_form=form,
-        train_texts=read_texts(prepared.folder, "train", len(columns) + len(beside)),
-        reference_texts=read_texts(prepared.folder, "reference", len(columns) + len(beside)),
+        train_texts=read_texts(prepared.folder, "train", kept),
+        reference_texts=read_texts(prepared.folder, "reference", kept),
+        test_texts=read_texts(prepared.folder, "test", kept) if details.get("test") else None,
         report={
             "source": source,
             "kind": f"{tokenizer} tokens, {form.tokenizer.pieces:,} different ones",
@@ -159,6 +163,8 @@ def _build(
         rows = _in_windows(rows, tokenizer, context, stride)
     write_texts(folder, "train", rows.train)
     write_texts(folder, "reference", rows.reference)
+    if rows.test:
+        write_texts(folder, "test", rows.test)
     cut: dict[str, int] = {}
     for name, part, labels in (
         ("train", rows.train, rows.train_labels),
@@ -175,7 +181,11 @@ def _build(
     counts["skipped"] = rows.report.get("skipped", {}).get("count", 0)
     notes = [*rows.report.get("notes", ()), *_say_cut(cut, counts["used"], context)]
     report = {"cut": cut, **rows.report, "counts": counts, "notes": notes}
-    return {"class_names": list(rows.class_names), "report": report}
+    return {
+        "class_names": list(rows.class_names),
+        "report": report,
+        "test": bool(rows.test),
+    }
 
 
 def rows_beside(dataset: TextDataset, read: Rows, *, stride: int, source: str) -> TextDataset:

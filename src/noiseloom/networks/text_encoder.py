@@ -115,13 +115,15 @@ class TextEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
         self.grams = tables(config.ngrams, config.ngram_width, width, vocabulary + 1)
         self.norm = norm_of(parts)
-        self.weigh = nn.Linear(width, 1) if pooled and config.pooling == "attention" else None
+        self.weigh: nn.Linear | None = None
+        if pooled and config.pooling == "attention":
+            self.weigh = nn.Linear(width, 1, bias=False)
+            nn.init.zeros_(self.weigh.weight)
         self.head = nn.Linear(
             width * (4 if columns == 2 else columns) if pooled else width, outputs
         )
-        for started_at_0 in filter(None, (self.weigh, self.head)):
-            nn.init.zeros_(started_at_0.weight)
-            nn.init.zeros_(started_at_0.bias)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
         turned = rotary(grid([context]), width // config.heads, longest=max(100.0, 2.0 * context))
         self.register_buffer("rotation", turned, persistent=False)
 

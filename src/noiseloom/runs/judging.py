@@ -85,6 +85,8 @@ def evaluate(
         "weights": "raw" if raw else "ema" if ema is None else f"ema {ema:g}",
         "trained_steps": trained_steps,
     }
+    if trained_steps != (newest := run.checkpoints.steps()[-1]):
+        protocol["checkpoint"] = f"checkpoint of step {trained_steps:,} of {newest:,}"
     asked = {
         "--num": num,
         "--steps": steps,

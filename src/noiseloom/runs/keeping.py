@@ -1,4 +1,4 @@
-"""What a run keeps while it trains: checkpoints with their held-out loss, and sheets of samples."""
+"""What a run keeps while it trains: checkpoints with their held-out loss, and samples."""
 
 import math
 from pathlib import Path
@@ -12,8 +12,9 @@ from noiseloom.data.forms import Batch
 from noiseloom.errors import MachineError
 from noiseloom.runs.pictures import save_preview
 from noiseloom.runs.reconstructing import save_reconstructions
+from noiseloom.runs.writing import save_texts
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Reconstructs, Task
+from noiseloom.tasks import Draws, Reconstructs, Task, Writes
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder
 from noiseloom.training.distributed import from_first
 from noiseloom.training.loop import Training
@@ -51,10 +52,10 @@ class Keeper:
 
     @property
     def preview_is_due(self) -> bool:
-        """Whether the step just done ends with a sheet to look at; the last comes after."""
+        """Whether the step just done ends with samples to look at; the last comes after."""
         step = self.training.step
         return (
-            isinstance(self.task, Draws | Reconstructs)
+            isinstance(self.task, Draws | Reconstructs | Writes)
             and 0 < step < self.training.total_steps
             and step % self.sample_every == 0
         )
@@ -104,16 +105,21 @@ class Keeper:
             return self.task.losses(batch, random, training=False).mean().item()
 
     def preview(self) -> None:
-        """A sheet of samples, or reconstructions, of the averaged weights, unless it is there.
+        """Samples, reconstructions or texts of the averaged weights, unless they are there.
 
-        Nothing for a task that makes neither.
+        Nothing for a task that makes none of them.
         """
-        if not isinstance(self.task, Draws | Reconstructs):
+        task, seed = self.task, self.training.config.seed
+        if not isinstance(task, Draws | Reconstructs | Writes):
             return
-        path = self.folder / "samples" / f"step-{self.training.step:08d}.png"
-        if not from_first(path.exists):
-            with self.training.averaged():
-                if isinstance(self.task, Draws):
-                    save_preview(self.task, path, seed=self.training.config.seed)
-                else:
-                    save_reconstructions(self.task, self.held_out, path)
+        kind = "txt" if isinstance(task, Writes) else "png"
+        path = self.folder / "samples" / f"step-{self.training.step:08d}.{kind}"
+        if from_first(path.exists):
+            return
+        with self.training.averaged():
+            if isinstance(task, Draws):
+                save_preview(task, path, seed=seed)
+            elif isinstance(task, Writes):
+                save_texts(task, self.held_out, path, seed=seed)
+            else:
+                save_reconstructions(task, self.held_out, path)

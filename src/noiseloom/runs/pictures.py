@@ -16,8 +16,9 @@ from noiseloom.data.forms import Form, TextForm
 from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.runs.predicting import predictions_of
 from noiseloom.runs.reconstructing import save_reconstructions
+from noiseloom.runs.writing import save_texts
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Noises, Predicts, Reconstructs, Request, Task
+from noiseloom.tasks import Draws, Noises, Predicts, Reconstructs, Request, Task, Writes
 from noiseloom.training.checkpoints import write_text
 from noiseloom.training.distributed import from_first
 
@@ -61,13 +62,15 @@ def save_preview(task: Draws, path: Path, *, seed: int) -> None:
 def save_final_pictures(
     folder: Path, task: Task, dataset: Dataset, *, seed: int, recipe_text: str
 ) -> None:
-    """What the task can show of the weights as they are: samples, or what it makes of items."""
+    """What the task can show of the weights as they are: samples, texts, what it makes of items."""
     if isinstance(task, Draws):
         save_samples(folder, task, dataset, seed=seed, recipe_text=recipe_text)
     if isinstance(task, Predicts):
         save_predictions(folder, task, dataset.reference)
     if isinstance(task, Reconstructs):
         save_reconstructions(task, dataset.reference, folder / "reconstructions.png")
+    if isinstance(task, Writes):
+        save_texts(task, dataset.reference, folder / "final.txt", seed=seed)
 
 
 def save_samples(

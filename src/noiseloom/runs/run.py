@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -15,16 +16,29 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
-from noiseloom.runs.answering import Found, answers_to
+from noiseloom.runs.answering import answers_to, pairs_of
+from noiseloom.runs.asked import check_items, read_asked, read_images
+from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
 from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
 from noiseloom.runs.environment import choose_device, describe_environment
-from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
+from noiseloom.runs.predicting import READS, Answers, answers_of
 from noiseloom.runs.recipe import Recipe
 from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
 from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.runs.tuned import tuned_recipe
-from noiseloom.tasks import Draws, Finds, Predicts, Reconstructs, Request, Task, Views
+from noiseloom.runs.writing import OnDraft, OnTexts, usual, write_all
+from noiseloom.tasks import (
+    Candidate,
+    Draws,
+    Fills,
+    Finds,
+    Reconstructs,
+    Request,
+    Task,
+    Views,
+    Writes,
+)
 from noiseloom.training import distributed
 from noiseloom.training.averaging import gamma_of
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
@@ -91,17 +105,22 @@ class Run:
         with disk_errors(name, self.folder, f"Go on with: noiseloom resume {self.folder}"):
             write_text(self.folder / name, json.dumps(content, indent=1))
 
-    def build_task(self, device: Device | None = None, *, tuned: bool = False) -> Task:
-        """The task, freshly initialised, from what the run's folder says of its data.
-
-        With `tuned` it samples as `tune-sampler` found best, where it was asked.
-        """
+    @property
+    def form(self) -> Form:
+        """What the data's items look like; InputError before training has begun."""
         report = self.read_json("data_report.json")
         if not report:
             raise InputError(
                 f"{self.folder} has not started training: noiseloom resume {self.folder}"
             )
-        form = form_from(report["form"], self.folder)
+        return form_from(report["form"], self.folder)
+
+    def build_task(self, device: Device | None = None, *, tuned: bool = False) -> Task:
+        """The task, freshly initialised, from what the run's folder says of its data.
+
+        With `tuned` it samples as `tune-sampler` found best, where it was asked.
+        """
+        form = self.form
         others = self.others(device)
         form = seen_form(self.recipe, form, others)
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
@@ -246,6 +265,94 @@ class Run:
             on_step=on_step,
         )
 
+    def write(
+        self,
+        prompts: Sequence[str] | str = "",
+        *,
+        num: int = 1,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float | None = None,
+        beams: int | None = None,
+        length_penalty: float | None = None,
+        stop: Sequence[str] | str | None = None,
+        steps: int | None = None,
+        unmasking: Literal["confidence", "random"] | None = None,
+        seed: int = 0,
+        batch_size: int = 16,
+        raw: bool = False,
+        ema: float | None = None,
+        checkpoint: str | int | None = None,
+        device: Device | None = None,
+        places: Sequence[str] | None = None,
+        on_draft: OnDraft = lambda draft: None,
+        on_texts: OnTexts = lambda first, texts: None,
+        on_event: OnEvent = ignore,
+    ) -> list[str]:
+        """`num` texts in answer to each prompt (or one), without the prompts.
+
+        None means as suits the task; what the options mean `tasks.Writing` says. Text i depends on
+        the seed and i alone. `places` name the prompts for what is said of one that cannot be read.
+        `on_draft` sees texts grow, `on_texts` gets the number of a batch's first text and all of
+        it. `raw`, `ema`, `checkpoint` and `device` as in `sample`. Raises InputError for a
+        prompt that cannot be read, and where the run's task writes no text.
+        """
+        task, _ = self.trained_task(
+            raw=raw, ema=ema, checkpoint=checkpoint, device=device, on_event=on_event
+        )
+        if not isinstance(task, Writes):
+            raise InputError(self.cannot("text"))
+        asked = {
+            "max_tokens": max_tokens,
+            "temperature": temperature,
+            "top_k": top_k,
+            "top_p": top_p,
+            "min_p": min_p,
+            "repetition_penalty": repetition_penalty,
+            "beams": beams,
+            "length_penalty": length_penalty,
+            "stop": (stop,) if isinstance(stop, str) else None if stop is None else tuple(stop),
+            "steps": steps,
+            "unmasking": unmasking,
+        }
+        given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+        return write_all(
+            task,
+            [prompts] if isinstance(prompts, str) else prompts,
+            replace(usual(task), **given),
+            num=num,
+            seed=seed,
+            batch_size=batch_size,
+            places=places,
+            on_draft=on_draft,
+            on_texts=on_texts,
+        )
+
+    def candidates(
+        self,
+        prompt: str,
+        *,
+        most: int = 5,
+        raw: bool = False,
+        checkpoint: str | int | None = None,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> Sequence[Sequence[Candidate]]:
+        """What may stand behind each `<mask>` of a prompt, `most` tokens each, the likeliest first.
+
+        Each mask is looked at with the others unfilled. Raises InputError for a prompt that cannot
+        be read or has no mask, and where the run's task fills in none.
+        """
+        task, _ = self.trained_task(
+            raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+        )
+        if not isinstance(task, Fills):
+            raise InputError(self.cannot("masks"))
+        return task.candidates(prompt, most)
+
     def takes_tuned(self, request: Request, untuned: bool, on_event: OnEvent = ignore) -> bool:
         """Whether samples for `request` are drawn as `tune-sampler` found best."""
         if untuned:
@@ -256,48 +363,32 @@ class Run:
 
     def predict(
         self,
-        items: Sequence[str | Path] | str | Path | np.ndarray,
+        items: Sequence[Asked] | str | Path | np.ndarray,
         *,
         raw: bool = False,
         checkpoint: str | int | None = None,
         device: Device | None = None,
         on_event: OnEvent = ignore,
-    ) -> Predictions:
-        """The class of each of `items`: image files (or one), or an array as items are stored.
+    ) -> Answers:
+        """What the run reads in each of `items`: image files, texts, or an array as it is stored.
 
-        `raw`, `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read,
-        and where the run's task predicts no classes.
+        A run of two texts reads pairs of them, one that answers questions a context, of any length,
+        with a question. What comes back is `Predictions` of a run that predicts classes,
+        `Estimated` of one that estimates numbers, `Answered` of one that answers questions. `raw`,
+        `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read, and
+        where the run's task reads nothing in items.
         """
         task, _ = self.trained_task(
             raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
         )
-        if not isinstance(task, Predicts):
+        if isinstance(task, Finds):
+            return answers_to(task, pairs_of(task.form, items))
+        if not isinstance(task, READS):
             raise InputError(self.cannot("classes"))
-        if isinstance(items, np.ndarray):
-            return predictions_of(task, check_items(task.form, items))
-        paths = [items] if isinstance(items, str | Path) else items
-        return predictions_of(task, read_items(task.form, paths))
-
-    def answer(
-        self,
-        asked: Sequence[tuple[str, str]],
-        *,
-        raw: bool = False,
-        checkpoint: str | int | None = None,
-        device: Device | None = None,
-        on_event: OnEvent = ignore,
-    ) -> list[Found]:
-        """The part of each context that answers its question, of (context, question) each.
-
-        `raw`, `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read,
-        and where the run's task finds no answers.
-        """
-        task, _ = self.trained_task(
-            raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
-        )
-        if not isinstance(task, Finds):
-            raise InputError(self.cannot("spans"))
-        return answers_to(task, asked)
+        stored, said = read_asked(task.form, items)
+        if said:
+            on_event(Note(said))
+        return answers_of(task, stored)
 
     def reconstruct(
         self,
@@ -321,7 +412,7 @@ class Run:
         if isinstance(items, np.ndarray):
             return reconstructions_of(task, check_items(task.form, items))
         paths = [items] if isinstance(items, str | Path) else items
-        return reconstructions_of(task, read_items(task.form, paths))
+        return reconstructions_of(task, read_images(task.form, paths))
 
     def cannot(self, asked: Answer) -> str:
         """The sentence for a run that is asked for what its task does not answer."""

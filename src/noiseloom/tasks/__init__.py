@@ -6,9 +6,9 @@ What a task can do beside being trained is a protocol of its own, which `runs` a
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
 `Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Estimates` (numbers); `Writes`,
-`Scores` and `Finds` (text); `Reconstructs` (items, by way of latents); `Prepares` where it needs
-more than the data. Its `Config` says in `answers`, as networks
-and evaluations do, what comes out of it.
+`Fills`, `Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents);
+`Prepares` where it needs more than the data. Its `Config` says in `answers`, as networks and
+evaluations do, what comes out of it.
 """
 
 import math
@@ -20,6 +20,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 from torch import Tensor, nn
 
+from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import Denoise
 from noiseloom.diffusion.guidance import Guidance
@@ -248,7 +249,60 @@ class Writes(Task, Protocol):
     def write(self, prompts: Sequence[str], writing: Writing, random: Random) -> Iterator[Draft]:
         """Drafts for the prompts, each further than the last; the last is done.
 
-        `random` has an item a prompt. Raises InputError for a prompt that cannot be read.
+        `random` has an item a prompt. Raises InputError when called, before the first draft, for a
+        prompt that cannot be read and for a wish that this task cannot fulfil.
+        """
+
+
+@runtime_checkable
+class WritesUsually(Writes, Protocol):
+    """A task that is better asked for `usual` than for what `Writing` says by default."""
+
+    usual: Writing
+
+
+@runtime_checkable
+class Asks(Writes, Protocol):
+    """A task that knows what to ask itself for a look at what it writes."""
+
+    def ask(self, held_out: Split) -> Sequence[tuple[str, str]]:
+        """A few prompts, and beside each what stands there in the data ("": nothing does)."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A token that may stand behind a mask, as text, and how likely it does."""
+
+    text: str
+    probability: float
+
+
+@runtime_checkable
+class Fills(Task, Protocol):
+    """A task that says what may stand behind the masks of a text."""
+
+    def behind(self, items: np.ndarray, is_hidden: np.ndarray) -> Tensor:
+        """Log-probabilities of the hidden tokens of windows, in their order.
+
+        (hidden, vocabulary) float32, on the CPU; `is_hidden` is of the windows' shape.
+        """
+
+    def candidates(self, prompt: str, most: int) -> Sequence[Sequence[Candidate]]:
+        """For each `<mask>` of a prompt the likeliest tokens, the likeliest first.
+
+        Each mask is looked at with all others unfilled. Raises InputError for a prompt that cannot
+        be read or has none.
+        """
+
+
+@runtime_checkable
+class Translates(WritesUsually, Protocol):
+    """A task that writes a text anew: in another language, or in other words."""
+
+    def score_pairs(self, items: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Nats of each pair's second text given its first, and its number of tokens.
+
+        Either (N,), on the CPU; the end of the text is one of its tokens.
         """
 
 

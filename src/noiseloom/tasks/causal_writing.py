@@ -15,12 +15,14 @@ from torch import Tensor
 
 from noiseloom.data.forms import TextForm
 from noiseloom.data.spelling import Spelling
-from noiseloom.data.tokenizer import END
+from noiseloom.data.tokenizer import END, Tokenizer
 from noiseloom.errors import InputError
 from noiseloom.networks.language_model import LanguageModel
+from noiseloom.networks.language_model_step import LanguageModelStep
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draft, Writing
 from noiseloom.transformer.decoding import choose, repel, uniforms
+from noiseloom.transformer.stepping import can_step
 
 
 def write_on(
@@ -38,7 +40,7 @@ def write_on(
     for this kind of model.
     """
     _check(writing)
-    texts = [_read(form, prompt, model.context, place) for place, prompt in enumerate(prompts)]
+    texts = [_read(form, prompt, model.context) for prompt in prompts]
     if not texts:
         raise InputError("There is no prompt; give at least one, which may be empty")
     return _write(model, form, texts, writing, random)
@@ -64,15 +66,15 @@ def _check(writing: Writing) -> None:
         raise InputError("--beams of more than 1 are not for this model. Leave it out")
 
 
-def _read(form: TextForm, prompt: str, context: int, place: int) -> list[int]:
+def _read(form: TextForm, prompt: str, context: int) -> list[int]:
     """The tokens of a prompt, or of what stands for an empty one (none: the opening does)."""
     if form.tokenizer.kind != "bytes" and (bad := _no_text(prompt)) is not None:
-        raise InputError(f"Prompt {place + 1} is no valid UTF-8 from its character {bad + 1} on")
+        raise InputError(f"A prompt is no valid UTF-8 from its character {bad + 1} on")
     tokens: list[int] = form.tokenizer.encode(prompt).tolist()
     if len(tokens) > context:
         raise InputError(
-            f"Prompt {place + 1} is {len(tokens):,} tokens long, and this run reads up to "
-            f"{context:,} at once. Shorten it: what comes last matters most"
+            f"The prompt that begins with {prompt[:20]!r} is {len(tokens):,} tokens long, and this "
+            f"run reads up to {context:,} at once. Shorten it: what comes last matters most"
         )
     if tokens or form.documents:
         return tokens
@@ -102,7 +104,8 @@ def _write(
     end = tokenizer.special(END) if form.documents else None
     spellings = [Spelling(tokenizer, writing.stop) for _ in texts]
     reading = Reading(model, texts, opening=end)
-    chooser = Chooser(form, texts, writing, random, next(model.parameters()).device)
+    device = next(model.parameters()).device
+    chooser = Chooser(tokenizer, texts, writing, random, end=end, device=device)
     live, tokens = list(range(len(texts))), 0
     logits = reading.begin()
     for written in range(1, writing.max_tokens + 1):
@@ -126,23 +129,27 @@ def _write(
 
 
 class Chooser:
-    """Chooses tokens for texts as they are wished for; never a special but the end of a text."""
+    """Chooses tokens for texts as they are wished for; never a special but the `end` of a text.
+
+    `texts` are what stands there before anything is written.
+    """
 
     def __init__(
         self,
-        form: TextForm,
+        tokenizer: Tokenizer,
         texts: Sequence[Sequence[int]],
         writing: Writing,
         random: Random,
+        *,
+        end: int | None,
         device: torch.device,
     ) -> None:
-        tokenizer = form.tokenizer
         self.writing = writing
         self.numbers = uniforms(random.under("writing")) if writing.temperature > 0 else None
         is_never = torch.zeros(tokenizer.vocabulary, dtype=torch.bool)
         is_never[tokenizer.pieces :] = True
-        if form.documents:
-            is_never[tokenizer.special(END)] = False
+        if end is not None:
+            is_never[end] = False
         self.is_never = is_never.to(device) if is_never.any() else None
         self.seen: Tensor | None = None
         if writing.repetition_penalty != 1:
@@ -193,6 +200,7 @@ class Reading:
         self.device = next(model.parameters()).device
         self.cache = model.new_cache()
         self.is_real: Tensor | None = None  # (B, context); None: all is
+        self.step = LanguageModelStep(model) if can_step(model) else None
 
     @torch.inference_mode()
     def begin(self) -> Tensor:
@@ -224,6 +232,8 @@ class Reading:
         if is_full:
             return self.begin()
         with torch.inference_mode():
+            if self.step is not None and self.cache.length:
+                return self.step(chosen, self.cache, self._seen(1))
             return self._forward(torch.tensor(chosen, device=self.device)[:, None])
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -241,11 +251,13 @@ class Reading:
         return logits[:, -1].float()
 
     def _forward(self, tokens_BL: Tensor) -> Tensor:
-        is_real = self.is_real
-        if is_real is not None:
-            is_real = is_real[:, : self.cache.length + tokens_BL.shape[1]]
+        is_real = self._seen(tokens_BL.shape[1])
         logits: Tensor = self.model(tokens_BL, is_real=is_real, cache=self.cache)
         return logits[:, -1].float()
+
+    def _seen(self, new: int) -> Tensor | None:
+        """Which of all tokens, `new` ones among them, are real."""
+        return None if self.is_real is None else self.is_real[:, : self.cache.length + new]
 
 
 def kept(context: int, written: int) -> int:

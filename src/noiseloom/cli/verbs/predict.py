@@ -1,33 +1,48 @@
-"""`noiseloom predict RUN IMAGE...`, or `noiseloom predict RUN --context TEXT --question TEXT`"""
+"""`noiseloom predict RUN ITEM...`"""
 
 from __future__ import annotations
 
+import errno
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from noiseloom.cli.options import AsJson, Checkpoint, Debug, Device, Raw, RunFolder
-from noiseloom.cli.output import answer
+from noiseloom.cli.output import answer, say
 from noiseloom.errors import InputError
 
-if TYPE_CHECKING:
-    from noiseloom.runs.answering import Found
-
-AROUND = 40  # characters shown of the context on either side of an answer
+SHOWN = 60  # characters of a text beside its answer
 
 
 def verb(
     run: RunFolder,
-    images: Annotated[
-        list[str] | None, typer.Argument(metavar="IMAGE...", help="Image files.")
+    items: Annotated[
+        list[str] | None, typer.Argument(metavar="[ITEM]...", help="Image files, or texts.")
+    ] = None,
+    pair: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="FIRST SECOND", help="Two texts, for a run that reads pairs."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--input", metavar="FILE", help="Items from a table, or one from each line of a file."
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Write the answers here, as JSON lines."),
     ] = None,
     context: Annotated[
-        str | None, typer.Option("--context", help="A text file, or a text, that holds answers.")
+        str | None,
+        typer.Option(metavar="TEXT", help="A text, or a text file, that answers --question."),
     ] = None,
-    questions: Annotated[
-        list[str] | None, typer.Option("--question", help="What is asked of it; may be repeated.")
+    question: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="What is asked of --context; may be given again."),
     ] = None,
     raw: Raw = False,
     checkpoint: Checkpoint = None,
@@ -35,84 +50,75 @@ def verb(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Say which class each image is in, or which part of a text answers a question; how surely.
+    """Say what a run reads in each item: its class, and how sure the run is, or a number.
 
-    --json prints the probability of every class, and where in the text each answer stands.
+    An item is an image file or, of a run that reads text, a text (two of them: --pair). --input
+    takes many: a table with the run's columns (.csv, .tsv, .jsonl, .parquet), or a file with an
+    item in each line. Of a run that answers questions, --context and --question say what is asked;
+    the part of the context that answers it is shown. --json and --out hold the probability of every
+    class.
     """
     from noiseloom.cli.progress import watch
+    from noiseloom.evaluate.facts import kind_of_items
     from noiseloom.runs import Run
+    from noiseloom.runs.asked import read_file
 
     opened = Run.open(run)
-    if context is not None or questions:
-        text = _context(context, questions, images)
-        asked = [(text, question) for question in questions or ()]
-        with watch() as on_event:
-            answers = opened.answer(
-                asked, raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
-            )
-        document = [
-            {"question": question, **vars(found)}
-            for (_, question), found in zip(asked, answers, strict=True)
-        ]
-        answer(_in_words(text, answers), {"run": run, "answers": document}, as_json)
-        return
-    images = images or []
+    asked: list[str | tuple[str, ...]] = [*(items or ()), *([pair] if pair else ())]
+    named = [*asked, *(question or ())]
+    if context is not None or question:
+        asked += questions_on(context, question)
+    if bool(asked) == (source is not None):
+        raise InputError(
+            f"{'Both items and --input are' if asked else 'Nothing is'} given to {run}; give it "
+            "either items or --input FILE"
+        )
+    if source is not None:
+        named = asked = read_file(opened.form, source)
     with watch() as on_event:
         found = opened.predict(
-            images, raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+            asked, raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
         )
-    width = max(map(len, images))
-    lines = [
-        f"{image:<{width}}  {name} ({confidence:.1%})"
-        for image, name, confidence in zip(images, found.names, found.confidence, strict=True)
-    ]
-    rows = zip(images, found.names, found.probabilities.tolist(), strict=True)
-    document = [
-        {
-            "file": image,
-            "class": name,
-            "probabilities": dict(zip(found.class_names, row, strict=True)),
-        }
-        for image, name, row in rows
-    ]
-    answer("\n".join(lines), {"run": run, "predictions": document}, as_json)
+    noun = "file" if kind_of_items(opened.read_json("data_report.json")) == "images" else "input"
+    records = [{noun: one, **read} for one, read in zip(asked, found.records, strict=True)]
+    if out is not None:
+        write_lines(Path(out), records)
+        say(f"{len(records):,} answers are in {out}")
+    shown = [_short(one) for one in named]
+    width = max(map(len, shown))
+    lines = [f"{one:<{width}}  {words}" for one, words in zip(shown, found.words, strict=True)]
+    document = {"run": run, "predictions": records}
+    if as_json or out is None:
+        answer("\n".join(lines), document, as_json)
 
 
-def _context(
-    context: str | None, questions: Sequence[str] | None, images: Sequence[str] | None
-) -> str:
-    """The text that is asked about: that of the file, where `context` names one."""
-    if images:
-        raise InputError(
-            "Images are given beside --context and --question: a run reads one or the other"
-        )
+def questions_on(context: str | None, questions: Sequence[str] | None) -> list[tuple[str, ...]]:
+    """Each question with its context: the text itself, or that of the file which it names."""
     if context is None or not questions:
         missing = "--context" if context is None else "--question"
-        raise InputError(f"{missing} is missing: a question is asked of a text")
+        raise InputError(f"{missing} is missing: a question is asked of a context. Give both")
     try:
-        is_file = Path(context).is_file()
-    except (OSError, ValueError):  # too long for a name, as a text may be
-        is_file = False
-    if not is_file:
-        return context
-    try:
-        return Path(context).read_text(encoding="utf-8")
+        if Path(context).is_file():
+            context = Path(context).read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         line = Path(context).read_bytes().count(b"\n", 0, error.start) + 1
         raise InputError(f"{context}:{line}: this is not valid UTF-8. Save it as UTF-8") from error
     except OSError as error:
-        raise InputError(f"{context} cannot be read: {error}") from error
+        if error.errno != errno.ENAMETOOLONG:  # then it is a text
+            raise InputError(f"{context} cannot be read: {error}") from error
+    return [(context, question) for question in questions]
 
 
-def _in_words(text: str, answers: Sequence[Found]) -> str:
-    """Each answer on a line, how sure it is, and where it stands."""
-    lines = []
-    for found in answers:
-        before = text[max(0, found.first - AROUND) : found.first]
-        after = text[found.after : found.after + AROUND]
-        around = " ".join(f"…{before}[{found.text}]{after}…".split())
-        lines.append(
-            f"{found.text} ({found.probability:.1%})\n"
-            f"  characters {found.first:,} to {found.after:,}: {around}"
-        )
-    return "\n".join(lines)
+def write_lines(path: Path, records: Sequence[dict[str, Any]]) -> None:
+    """A JSON object a line, in one instant."""
+    from noiseloom.training.checkpoints import disk_errors, write_text
+
+    with disk_errors("The answers", path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in records))
+
+
+def _short(asked: str | tuple[str, ...]) -> str:
+    """An item in a line of the answer."""
+    text = " ".join((asked if isinstance(asked, str) else " | ".join(asked)).split())
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"

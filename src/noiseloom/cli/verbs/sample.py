@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from noiseloom.cli.options import (
     AsJson,
     Autoguide,
+    Beams,
     Checkpoint,
     Debug,
     Device,
@@ -16,23 +18,56 @@ from noiseloom.cli.options import (
     Guidance,
     GuidanceInterval,
     GuidingClassifier,
+    Input,
+    LengthPenalty,
+    MaxTokens,
+    MinP,
     Negative,
+    Prompt,
     Raw,
+    RepetitionPenalty,
     Rescale,
     RunFolder,
     Sampler,
     Seed,
     Spacing,
     Steps,
+    Stop,
+    Temperature,
     Tolerance,
+    TopK,
+    TopP,
+    Unmasking,
     Untuned,
 )
 from noiseloom.cli.output import answer
+from noiseloom.errors import InputError
+
+if TYPE_CHECKING:
+    from noiseloom.runs import Run
+
+ITEMS, TEXTS = 64, 1  # samples, and texts of a prompt, where --num is not given
+ITEMS_AT_ONCE, TEXTS_AT_ONCE = 250, 16
 
 
 def verb(
     run: RunFolder,
-    num: Annotated[int, typer.Option(min=1, help="How many samples.")] = 64,
+    num: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many samples (64), or texts of each prompt (1)."),
+    ] = None,
+    prompt: Prompt = None,
+    max_tokens: MaxTokens = None,
+    temperature: Temperature = None,
+    top_k: TopK = None,
+    top_p: TopP = None,
+    min_p: MinP = None,
+    repetition_penalty: RepetitionPenalty = None,
+    beams: Beams = None,
+    length_penalty: LengthPenalty = None,
+    stop: Stop = None,
+    unmasking: Unmasking = None,
+    source: Input = None,
     steps: Steps = None,
     sampler: Sampler = None,
     spacing: Spacing = None,
@@ -49,8 +84,9 @@ def verb(
     ] = None,
     seed: Seed = 0,
     batch_size: Annotated[
-        int, typer.Option(min=1, help="Samples made at once; changes memory, not samples.")
-    ] = 250,
+        int | None,
+        typer.Option(min=1, help="Samples made at once; changes memory, not samples."),
+    ] = None,
     raw: Raw = False,
     ema: Ema = None,
     untuned: Untuned = False,
@@ -58,27 +94,91 @@ def verb(
     device: Device = None,
     out: Annotated[
         str | None,
-        typer.Option(metavar="FILE|DIR/", help="FILE.png, FILE.gif, FILE.npz, or a folder."),
+        typer.Option(
+            metavar="FILE|DIR/", help="FILE.png, FILE.gif, FILE.npz, a folder; of text FILE.jsonl."
+        ),
     ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Draw samples from a run and save them.
+    """Draw samples from a run and save them, or have it write text and print that.
 
-    A .png is one sheet, a .gif the way from noise, a .npz the arrays `images` and `labels`, a
-    folder one file a sample. Without --label, labels take turns.
+    Of pictures: a .png is one sheet, a .gif the way from noise, a .npz the arrays `images` and
+    `labels`, a folder one file a sample. Without --label, labels take turns. Of text: what answers
+    --prompt goes to standard output as it comes; --input takes a prompt from each line of a file,
+    and answers in JSON lines, to --out where that is given.
     """
-    from noiseloom.cli.progress import watch
-    from noiseloom.media import sample_kind
+    from noiseloom.networks import WRITTEN
     from noiseloom.runs import Run
-    from noiseloom.training.loop import Working
 
     opened = Run.open(run)
+    writes = opened.recipe.task.answers in WRITTEN
+    drawing = {
+        "--sampler": sampler,
+        "--spacing": spacing,
+        "--tolerance": tolerance,
+        "--guidance": guidance,
+        "--guidance-interval": guidance_interval,
+        "--rescale": rescale,
+        "--negative": negative,
+        "--autoguide": autoguide,
+        "--classifier": classifier,
+        "--label": label,
+        "--untuned": untuned or None,
+    }
+    writing = {
+        "--prompt": prompt,
+        "--max-tokens": max_tokens,
+        "--temperature": temperature,
+        "--top-k": top_k,
+        "--top-p": top_p,
+        "--min-p": min_p,
+        "--repetition-penalty": repetition_penalty,
+        "--beams": beams,
+        "--length-penalty": length_penalty,
+        "--stop": stop,
+        "--unmasking": unmasking,
+        "--input": source,
+    }
+    refuse(opened, drawing if writes else writing, "pictures" if writes else "text")
+    if writes:
+        from noiseloom.cli.writing import write
+
+        write(
+            opened,
+            prompt=prompt,
+            source=source,
+            out=out,
+            as_json=as_json,
+            num=num or TEXTS,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            beams=beams,
+            length_penalty=length_penalty,
+            stop=stop,
+            steps=steps,
+            unmasking=unmasking,
+            seed=seed,
+            batch_size=batch_size or TEXTS_AT_ONCE,
+            raw=raw,
+            ema=ema,
+            checkpoint=checkpoint,
+            device=device,
+        )
+        return
+    from noiseloom.cli.progress import watch
+    from noiseloom.media import sample_kind
+    from noiseloom.training.loop import Working
+
     target = out or str(opened.folder / "samples" / f"seed-{seed}.png")
     kind = sample_kind(target)
     with watch() as on_event:
         samples = opened.sample(
-            num=num,
+            num=num or ITEMS,
             steps=steps,
             sampler=sampler,
             spacing=spacing,
@@ -91,7 +191,7 @@ def verb(
             classifier=classifier,
             label=_labels(label),
             seed=seed,
-            batch_size=batch_size,
+            batch_size=batch_size or ITEMS_AT_ONCE,
             raw=raw,
             ema=ema,
             untuned=untuned,
@@ -102,7 +202,20 @@ def verb(
             on_event=on_event,
         )
     path = opened.save(samples, target)
-    answer(str(path), {"run": str(opened.folder), "out": str(path), "num": num}, as_json)
+    document = {"run": str(opened.folder), "out": str(path), "num": num or ITEMS}
+    answer(str(path), document, as_json)
+
+
+def refuse(run: Run, options: Mapping[str, object], meant_for: str) -> None:
+    """InputError where an option is given that is not for what this run does."""
+    from noiseloom.evaluate.commands import use
+
+    if given := [name for name, value in options.items() if value is not None]:
+        own = use(run.recipe.task.answers, str(run.folder))
+        raise InputError(
+            f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} for runs that make "
+            f"{meant_for}; {run.folder} {own.does}. Leave it out, or use it with: {own.command}"
+        )
 
 
 def _labels(words: list[str] | None) -> list[str] | None:
