@@ -32,8 +32,7 @@ def windows(text: str, tokenizer: Tokenizer, *, context: int, stride: int) -> li
     cuts = sorted({0, len(text), *(one.start() for one in WORD_START.finditer(text))})
     cuts = _finer(cuts, np.searchsorted(starts, places[cuts]), context)
     tokens = np.searchsorted(starts, places[cuts])  # before each cut
-    found: list[tuple[int, int]] = []
-    first = 0
+    found, first = list[tuple[int, int]](), 0
     while True:
         after = max(first + 1, int(np.searchsorted(tokens, tokens[first] + context, "right")) - 1)
         if not found or cuts[after] > found[-1][1]:  # else it is a part of the one before
