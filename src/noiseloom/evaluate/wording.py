@@ -69,12 +69,6 @@ MEANINGS = {
         "with. Lower is better; 0 means it is right as often as it is sure.",
         unit_share=True,
     ),
-    "expected_calibration_error": Meaning(
-        "Expected calibration error",
-        "How far the share of right answers is, on average, from the confidence they were given "
-        "with. Lower is better; 0 means it is right as often as it is sure.",
-        unit_share=True,
-    ),
     "bits_per_byte": Meaning(
         "Bits per byte",
         "How many bits a byte of held-out text takes, told what stands before it: the same "

@@ -115,13 +115,15 @@ class TextEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
         self.grams = tables(config.ngrams, config.ngram_width, width, vocabulary + 1)
         self.norm = norm_of(parts)
-        self.weigh = nn.Linear(width, 1) if pooled and config.pooling == "attention" else None
+        self.weigh: nn.Linear | None = None
+        if pooled and config.pooling == "attention":
+            self.weigh = nn.Linear(width, 1, bias=False)
+            nn.init.zeros_(self.weigh.weight)
         self.head = nn.Linear(
             width * (4 if columns == 2 else columns) if pooled else width, outputs
         )
-        for started_at_0 in filter(None, (self.weigh, self.head)):
-            nn.init.zeros_(started_at_0.weight)
-            nn.init.zeros_(started_at_0.bias)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
         turned = rotary(grid([context]), width // config.heads, longest=max(100.0, 2.0 * context))
         self.register_buffer("rotation", turned, persistent=False)
 
@@ -157,8 +159,9 @@ class TextEncoder(nn.Module):
         used = is_real.any(dim=0).nonzero()[:, 0]  # the others are padding in every item
         sight = Sight(rotation[:, used], masks.real(is_real[:, used]))
         read = x[:, used]
+        each = random and random.split(columns // beside)
         for index, block in enumerate(self.blocks):
-            read = block(read, sight, random=random and random.under(f"block{index}"))
+            read = block(read, sight, random=each and each.under(f"block{index}"))
         x_BCLW = x.index_copy(1, used, read).view(batch, columns, length, -1)
         if not self.pooled:
             numbers: Tensor = self.head(self.norm(x_BCLW))
@@ -175,8 +178,8 @@ class TextEncoder(nn.Module):
         if self.grams:
             length = tokens_BCL.shape[-1]
             rows = tokens_BCL.flatten(0, 1)
-            before = torch.full_like(rows[:, :2], self.hidden + 1)  # nothing stands there
-            rows = torch.cat([before, rows], dim=1)
+            nothing = torch.full_like(rows[:, :1], self.hidden + 1)
+            rows = torch.cat([nothing.expand(-1, len(self.grams)), rows], dim=1)
             for grams in self.grams:
                 x_BCLW = x_BCLW + grams(rows, length).view_as(x_BCLW)
         return x_BCLW
