@@ -140,7 +140,7 @@ def answer(run: Run) -> list[str]:
             assert len(answers_to(task, [("The rose is red.", "What is red?")])) == 1
             return ["tokenizer.json"]
         case "classes" | "numbers":
-            assert len(run.predict(run.open_data().reference.items[:3]).words()) == 3
+            assert len(run.predict(run.open_data().reference.items[:3]).words) == 3
             form, numbers = run.form, run.recipe.task.answers == "numbers"
             text = isinstance(form, TextForm)
             return [] if numbers else [f"samples/predictions.{'txt' if text else 'png'}"]
