@@ -16,6 +16,7 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
+from noiseloom.runs.answering import answers_to, pairs_of
 from noiseloom.runs.asked import check_items, read_asked, read_images
 from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
@@ -31,6 +32,7 @@ from noiseloom.tasks import (
     Candidate,
     Draws,
     Fills,
+    Finds,
     Reconstructs,
     Request,
     Task,
@@ -370,14 +372,17 @@ class Run:
     ) -> Answers:
         """What the run reads in each of `items`: image files, texts, or an array as it is stored.
 
-        A run of two texts reads pairs of them. What comes back is `Predictions` of a run that
-        predicts classes, `Estimated` of one that estimates numbers. `raw`, `checkpoint` and
-        `device` as in `sample`. Raises InputError for what cannot be read, and where the run's task
-        reads nothing in items.
+        A run of two texts reads pairs of them, one that answers questions a context, of any length,
+        with a question. What comes back is `Predictions` of a run that predicts classes,
+        `Estimated` of one that estimates numbers, `Answered` of one that answers questions. `raw`,
+        `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read, and
+        where the run's task reads nothing in items.
         """
         task, _ = self.trained_task(
             raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
         )
+        if isinstance(task, Finds):
+            return answers_to(task, pairs_of(task.form, items))
         if not isinstance(task, READS):
             raise InputError(self.cannot("classes"))
         stored, said = read_asked(task.form, items)
