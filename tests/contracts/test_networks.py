@@ -1,10 +1,14 @@
 """What every network must do, whichever are added."""
 
+from inspect import signature
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from noiseloom.menu import member, words
+from noiseloom.networks import answers_of
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random, fixed
 
@@ -13,13 +17,22 @@ SHAPES = [(1, 8, 8), (3, 8, 16), (2,)]
 
 
 def answers(word: str) -> str:
-    return member(PACKAGE, word).Config.answers
+    """What the network answers; of several, the first."""
+    return answers_of(member(PACKAGE, word).Config)[0]
+
+
+def is_built_for(word: str, *names: str) -> bool:
+    """Whether the network is built from arguments of these names, before any others."""
+    asked = list(signature(member(PACKAGE, word).Config.build).parameters)
+    return asked[1 : 1 + len(names)] == list(names)
 
 
 def cases() -> list[tuple[str, tuple[int, ...], int]]:
+    """The cases of networks that see items."""
     return [
         (word, shape, n)
         for word in words(PACKAGE)
+        if is_built_for(word, "item_shape", "num_classes")
         for shape in SHAPES
         for n in (0, 3)
         if fits(word, shape, n)
@@ -170,3 +183,82 @@ def test_two_outputs_are_two_answers_side_by_side(
         for gradient in gradients:  # each has weights of its own in the last layer
             share = gradient.abs().flatten(1).amax(dim=1) if gradient.ndim > 1 else gradient.abs()
             assert int((share > 0).sum()) == len(gradient) // 2
+
+
+VOCABULARY, CONTEXT = 13, 9
+
+
+def reading() -> list[tuple[str, bool]]:
+    """Networks that answer text, reading what is before a token, or all."""
+    return [
+        (word, causal)
+        for word in words(PACKAGE)
+        if "text" in answers_of(member(PACKAGE, word).Config)
+        for causal in (True, False)
+    ]
+
+
+def reader(word: str, causal: bool, seed: int = 0, **changes: object) -> torch.nn.Module:
+    """One that has moved away from where it starts, at answers of 0."""
+    with fixed(seed, "weights"):
+        network = member(PACKAGE, word).Config(**changes).build(VOCABULARY, CONTEXT, causal=causal)
+    with torch.no_grad():
+        for index, parameter in enumerate(network.parameters()):
+            nudge = Random(seed, [0]).under(str(index)).normal("nudge", parameter.shape)[0]
+            parameter.add_(nudge, alpha=0.05)
+    return network
+
+
+@pytest.mark.parametrize(("word", "causal"), reading())
+def test_one_that_answers_text_reads_each_item_alone_and_learns_all_over(
+    word: str, causal: bool
+) -> None:
+    network = reader(word, causal)
+    tokens = torch.arange(4 * CONTEXT).view(4, CONTEXT) % VOCABULARY
+    logits = network(tokens)
+    assert logits.shape == (4, CONTEXT, VOCABULARY)
+    assert logits.equal(network(tokens))
+    torch.testing.assert_close(
+        network(tokens[1:2, :5] if causal else tokens[1:2]),
+        logits[1:2, :5] if causal else logits[1:2],
+    )
+    logits.square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+    assert hasattr(network, "blocks")  # muon moves their matrices
+
+
+@pytest.mark.parametrize(("word", "causal"), reading())
+def test_one_that_answers_text_saves_and_loads(word: str, causal: bool, tmp_path) -> None:
+    first, second = reader(word, causal), reader(word, causal, seed=1)
+    tokens = torch.arange(CONTEXT)[None]
+    assert not first(tokens).equal(second(tokens))
+    save_file(first.state_dict(), tmp_path / "weights.safetensors")
+    second.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    assert first(tokens).equal(second(tokens))
+
+
+@pytest.mark.parametrize(("word", "causal"), reading())
+def test_drop_out_of_one_that_answers_text_is_repeated(word: str, causal: bool) -> None:
+    network, tokens = reader(word, causal, dropout=0.4), torch.arange(CONTEXT)[None]
+    random = Random(0, [3])
+    dropped = network(tokens, random=random)
+    assert dropped.equal(network(tokens, random=random))
+    assert not dropped.equal(network(tokens, random=random.at(1)))
+    assert not dropped.equal(network(tokens))
+    assert network(tokens).equal(reader(word, causal)(tokens))
+
+
+OWN = {  # networks that see something else, and where they are tested
+    "text-encoder": "tests/networks/test_text_encoder.py",
+    "seq2seq": "tests/networks/test_seq2seq.py",
+    "series-encoder": "tests/networks/test_series_encoder.py",
+}
+
+
+@pytest.mark.parametrize("word", words(PACKAGE))
+def test_every_network_is_tested_somewhere(word: str) -> None:
+    here = is_built_for(word, "item_shape", "num_classes") or "text" in answers_of(
+        member(PACKAGE, word).Config
+    )
+    assert here or Path(OWN[word]).is_file()

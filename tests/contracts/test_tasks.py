@@ -3,17 +3,25 @@
 from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from noiseloom.config import RunReference
+from noiseloom.data.dataset import Split
 from noiseloom.data.digits import Config as Digits
+from noiseloom.data.series import Config as Series
+from noiseloom.data.table import Config as Table
+from noiseloom.data.text import Config as Text
 from noiseloom.menu import member, words
 from noiseloom.networks.autoencoder import Config as Autoencoder
 from noiseloom.networks.convolutional_classifier import Config as Classifier
+from noiseloom.networks.language_model import Config as LanguageModel
 from noiseloom.networks.mlp import Config as Mlp
+from noiseloom.networks.series_encoder import Config as SeriesEncoder
+from noiseloom.networks.text_encoder import Config as TextEncoder
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import fixed
 from noiseloom.tasks import Prepares, Task
@@ -27,17 +35,47 @@ NETWORKS = {
     "classes": Classifier(width=4, features=16),
     "reconstructions": Autoencoder(channels=8, downsample=2),
 }
+READER = TextEncoder(width=16, depth=1, heads=2, dropout=0.0)
+SERIES = SeriesEncoder(patch=4, width=16, depth=1, heads=2, dropout=0.0)
+
+
+def parts(word: str, folder: Path) -> tuple[Any, Any]:
+    """The data that a task is tried on, and its network: digits, but for those named here."""
+    table = folder / "table.csv"
+    match word:
+        case "text-generation":
+            return Text(path=__file__, context=16), LanguageModel(width=32, depth=1, heads=2)
+        case "text-classification":
+            return Table(path=str(table), label="class", context=8), READER
+        case "text-regression":
+            return Table(path=str(table), label="number", context=8), READER
+        case "time-series-classification":
+            return Series(num=200, steps=16), SERIES
+        case "time-series-regression":
+            return Series(num=400, layout="long", steps=16, ahead=4), SERIES
+    return Digits(), NETWORKS[member(PACKAGE, word).Config.answers]
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where tasks keep what they make once."""
-    return tmp_path_factory.mktemp("prepared")
+    """Where tasks keep what they make once, and where the table is that some of them read."""
+    folder = tmp_path_factory.mktemp("prepared")
+    rows = [
+        f"{'good' if i % 2 else 'bad'} {i % 7},{(i % 2 and 'yes') or 'no'},{i % 2 + i / 1e3}"
+        for i in range(200)
+    ]
+    (folder / "table.csv").write_text("\n".join(["text,class,number", *rows]))
+    return folder
 
 
-def build(word: str, folder: Path) -> Task:
-    """The task of a config as it is; where it needs another run, one that draws is its teacher."""
-    dataset, config_class = Digits().open(), member(PACKAGE, word).Config
+def build(word: str, folder: Path) -> tuple[Task, Split]:
+    """The task of a config as it is, and what it is trained on.
+
+    Where it needs another run, one that draws is its teacher.
+    """
+    config_class = member(PACKAGE, word).Config
+    data, network = parts(word, folder)
+    dataset = data.open()
     needed = [
         field.name
         for field in fields(config_class)
@@ -46,39 +84,38 @@ def build(word: str, folder: Path) -> Task:
     config = config_class(**{name: RunReference(run="another") for name in needed})
     with fixed(0, "weights"):
         task: Task = config.build(
-            NETWORKS[config.answers],
+            network,
             dataset.form,
             measure_statistics(dataset),
             {name: drawing_task() for name in needed},
         )
     if isinstance(task, Prepares):
         task.prepare(folder, lambda what, done, total: None)
-    return task
+    return task, dataset.train
 
 
 @cache
 def drawing_task() -> Task:
-    task = build("unconditional-image-generation", Path())
-    learn(task, "float32", 120)
+    task, split = build("unconditional-image-generation", Path())
+    learn(task, split, "float32", 120)
     task.model.requires_grad_(False)
     return task
 
 
-def learn(task: Task, precision: Precision, steps: int) -> list[float]:
+def learn(task: Task, split: Split, precision: Precision, steps: int) -> list[float]:
     plan = TrainingConfig(steps=steps, batch_size=32, optimizer=AdamW(learning_rate=2e-3))
-    training = Training(plan, task, Digits().open().train, precision, steps)
-    return [progress.loss for progress in training.run()]
+    return [progress.loss for progress in Training(plan, task, split, precision, steps).run()]
 
 
 @pytest.mark.parametrize("word", words(PACKAGE))
 def test_the_loss_falls(word: str, prepared: Path) -> None:
-    losses = learn(build(word, prepared), "float32", 120)
+    losses = learn(*build(word, prepared), "float32", 120)
     assert np.mean(losses[-20:]) < 0.8 * np.mean(losses[:20])
 
 
 @pytest.mark.parametrize("word", words(PACKAGE))
 def test_trains_in_bfloat16_without_a_warning(word: str, prepared: Path) -> None:
-    assert np.isfinite(learn(build(word, prepared), "bfloat16", 2)).all()
+    assert np.isfinite(learn(*build(word, prepared), "bfloat16", 2)).all()
 
 
 def test_statistics_are_those_of_the_data() -> None:

@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn.metrics import confusion_matrix, f1_score
 
 from noiseloom.data.dataset import Split
-from noiseloom.evaluate.baselines import STRENGTHS, _choose_strength, regression
+from noiseloom.evaluate.baselines import STRENGTHS, TRIED, _choose_strength, regression
 from noiseloom.evaluate.calibration import calibration_error, calibration_interval, reliability
 from noiseloom.evaluate.classification import Config
 from noiseloom.evaluate.confusion import (
@@ -117,13 +117,15 @@ def measure(dataset, logits, **settings):
 def test_perfect_predictions(dataset):
     truth = torch.from_numpy(dataset.reference.labels)
     found = measure(dataset, 50.0 * torch.nn.functional.one_hot(truth, 3))
-    assert found["metrics"] == {"accuracy": 1, "macro_f1": 1, "calibration_error": 0}
+    own = {"accuracy": 1, "macro_f1": 1, "expected_calibration_error": 0}
+    regressed = found["baselines"]["logistic regression"]["metrics"]
+    assert found["metrics"] == own | {f"baseline_{key}": value for key, value in regressed.items()}
     assert found["intervals"]["accuracy"][0] > 0.97
     assert found["checks"]["confusion"] == [[50, 0, 0], [0, 50, 0], [0, 0, 50]]
     assert set(found["checks"]["recall_by_class"]) == set(dataset.class_names)
     assert json.loads(json.dumps(found)) == found
     for one in (found, *found["baselines"].values()):
-        assert set(one["metrics"]) == set(one["intervals"])
+        assert set(one["intervals"]) == set(own)
         for name, (low, high) in one["intervals"].items():
             assert low <= one["metrics"][name] <= high, name
 
@@ -133,7 +135,7 @@ def test_the_baselines_are_what_they_are_said_to_be(dataset):
     frequent = found["baselines"]["most frequent class"]["metrics"]
     assert frequent["accuracy"] == pytest.approx(1 / 3)
     assert frequent["macro_f1"] == pytest.approx(1 / 6)  # F1 of 2 * 50 / (50 + 150), 0 and 0
-    assert frequent["calibration_error"] == pytest.approx(0, abs=1e-9)
+    assert frequent["expected_calibration_error"] == pytest.approx(0, abs=1e-9)
     # in pixels the shapes are hard to tell apart, but not as hard as by chance
     regressed = found["baselines"]["logistic regression"]["metrics"]["accuracy"]
     assert 0.5 < regressed < 1
@@ -161,10 +163,14 @@ def test_the_penalty_is_the_one_that_suits_items_not_learned_from():
     chance = np.random.default_rng(0)
     labels = np.arange(500) % 2
     noise = chance.standard_normal((500, 200))
-    assert _choose_strength(noise + 4 * (labels[:, None] - 0.5), labels) == STRENGTHS[0]
+
+    def chosen(x, labels):
+        return _choose_strength(x, labels, STRENGTHS, TRIED)
+
+    assert chosen(noise + 4 * (labels[:, None] - 0.5), labels) == STRENGTHS[0]
     drowned = noise + 0.2 * (labels[:, None] - 0.5)
-    assert _choose_strength(drowned, labels) > STRENGTHS[0]
-    assert _choose_strength(noise, np.zeros(500, dtype=int)) == STRENGTHS[0]
+    assert chosen(drowned, labels) > STRENGTHS[0]
+    assert chosen(noise, np.zeros(500, dtype=int)) == STRENGTHS[0]
 
 
 def splits(dataset):

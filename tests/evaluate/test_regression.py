@@ -62,14 +62,14 @@ def test_numbers_that_never_change_correlate_with_nothing(constant):
 def test_intervals_hold_the_truth_as_often_as_they_say():
     inside = dict.fromkeys(MEASURES, 0)
     true = {"rmse": np.sqrt((0.5 * 2) ** 2 + 1.5**2 + 1), "pearson": 0.5**0.5}
-    for seed in range(60):
-        truth, estimate = numbers(200, False, seed)
-        found = figures(truth, estimate, 100, np.random.default_rng(seed))
+    for seed in range(40):
+        truth, estimate = numbers(100, False, seed)
+        found = figures(truth, estimate, 60, np.random.default_rng(seed))
         assert set(found.intervals) == set(found.metrics) == set(MEASURES)
         for name, value in true.items():
             low, high = found.intervals[name]
             inside[name] += low < value < high
-    assert all(inside[name] >= 50 for name in true)  # 95 % of 60 is 57
+    assert all(inside[name] >= 33 for name in true)  # 95 % of 40 is 38
 
 
 def test_intervals_stay_where_figures_can_be():

@@ -321,7 +321,7 @@ def test_a_classifier_is_told_as_one(full):
     recipe = RECIPE.replace("unconditional-image-generation", "image-classification")
     (full / "recipe.yaml").write_text(recipe)
     evaluation = classified(0.95)
-    evaluation["metrics"]["calibration_error"] = 0.05
+    evaluation["metrics"]["expected_calibration_error"] = 0.05
     (full / "evaluation.json").write_text(json.dumps(evaluation))
     for path in (full / "samples").iterdir():
         path.unlink()
@@ -356,7 +356,7 @@ def test_accuracy_is_judged_beside_the_best_baseline(full, accuracy, level, said
 
 @pytest.mark.parametrize(("error", "level"), [(0.01, "good"), (0.05, "fair"), (0.2, "bad")])
 def test_confidence_is_judged(full, error, level):
-    evaluation = {"metrics": {"calibration_error": error}, "baselines": {}}
+    evaluation = {"metrics": {"expected_calibration_error": error}, "baselines": {}}
     (full / "evaluation.json").write_text(json.dumps(evaluation))
     (verdict,) = verdicts(read_facts(full))
     assert verdict.level == level

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from noiseloom.transformer import masks
 from noiseloom.transformer.attention import Attention, Sight, attend
 from noiseloom.transformer.blocks import Block, Parts
 from noiseloom.transformer.positions import grid, rotary
@@ -107,6 +108,47 @@ def test_attention_takes_the_mask() -> None:
     before, after = (attention(one, Sight(mask=causal)) for one in (x, changed))
     assert before[:, :3].equal(after[:, :3])
     assert not torch.isclose(before[:, 3:], after[:, 3:]).all()
+
+
+def shown(mask: torch.Tensor) -> list[str]:
+    """Who sees whom: a line for each query, x where it sees the key."""
+    return ["".join(".x"[int(seen)] for seen in query) for query in mask[0, 0]]
+
+
+def test_masks_show_what_they_say() -> None:
+    assert shown(masks.causal(3)) == ["x..", "xx.", "xxx"]
+    assert shown(masks.causal(2, 4)) == ["xxx.", "xxxx"]  # the last query is the last key
+    assert shown(masks.window(4, 2)) == ["xx..", "xxx.", ".xxx", "..xx"]
+    assert shown(masks.window(1, 2, 4)) == ["..xx"]
+    assert shown(masks.causal(4) & masks.window(4, 2)) == ["x...", "xx..", ".xx.", "..xx"]
+    assert shown(masks.blocks(5, 2)) == ["xx...", "xx...", "xxxx.", "xxxx.", "xxxxx"]
+    documents = torch.tensor([[7, 7, 2, 7]])
+    assert shown(masks.documents(documents)) == ["xx.x", "xx.x", "..x.", "xx.x"]
+    assert shown(masks.real(torch.tensor([[False, True, True]]))) == [".xx"]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("mask", "first_to_see"),
+    [
+        (masks.causal(12), 7),
+        (masks.causal(12) & masks.window(12, 3), 7),
+        (masks.causal(12) & masks.documents(torch.arange(12)[None] // 5), 7),
+        (masks.causal(12) & masks.real(torch.arange(12)[None] > 2), 7),
+        (masks.blocks(12, 4), 4),  # a token and all of its block
+        (masks.blocks(12, 1), 7),
+    ],
+    ids=["causal", "window", "documents", "padding", "blocks", "blocks of one"],
+)
+def test_no_bit_before_a_token_depends_on_it(mask: torch.Tensor, first_to_see: int) -> None:
+    x = torch.randn(2, 12, WIDTH, generator=torch.Generator().manual_seed(1))
+    changed = x.clone()
+    changed[:, 7] += 1
+    before, after = x, changed
+    for block in stack():
+        before, after = (block(one, Sight(mask=mask)) for one in (before, after))
+    assert before[:, :first_to_see].equal(after[:, :first_to_see])
+    assert (before[:, first_to_see:8] != after[:, first_to_see:8]).any(dim=-1).all()
 
 
 def test_every_weight_of_a_block_without_modulation_learns() -> None:

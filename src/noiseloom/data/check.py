@@ -33,7 +33,7 @@ def in_words(report: dict[str, Any]) -> str:
     counts = report["counts"]
     rows = [
         ("source", f"{report['source']} ({report['kind']})"),
-        ("used", f"{counts['used']:,}, each {' x '.join(map(str, report['item_shape']))}"),
+        ("used", f"{counts['used']:,}{_each(report)}"),
         ("train", f"{counts['train']:,}"),
         ("reference", f"{counts['reference']:,} ({report['reference']})"),
     ]
@@ -46,6 +46,11 @@ def in_words(report: dict[str, Any]) -> str:
     for name in ("cropped", "enlarged"):
         if report.get(name):
             rows.append((name, f"{report[name]:,}"))
+    if report.get("bytes"):
+        rows.append(("bytes", f"{report['bytes']['train']:,}+{report['bytes']['reference']:,}"))
+    if any((cut := report.get("cut") or {}).values()):
+        longer = f"texts are longer than {report['item_shape'][-1]:,} tokens and cut there"
+        rows.append(("cut", f"{cut['train']:,}+{cut['reference']:,} {longer}"))
     repeated = report.get("duplicates", {}).get("within_train")
     if repeated:
         rows.append(("repeated", f"{repeated:,} training items are copies of others"))
@@ -57,6 +62,19 @@ def in_words(report: dict[str, Any]) -> str:
     lines += [f"skipped    and {hidden:,} more (data_report.json lists the first)"] * (hidden > 0)
     lines += [f"note       {note}" for note in report["notes"]]
     return "\n".join([*lines, *(f"! {warning}" for warning in report["warnings"])])
+
+
+def _each(report: dict[str, Any]) -> str:
+    """What one of the items is."""
+    shape = report["item_shape"]
+    match report.get("unit"):
+        case "tokens":
+            return f" tokens, read {shape[-1] - 1:,} at a time"
+        case "rows":
+            texts = "a text" if shape[0] == 1 else f"{shape[0]} texts"
+            return f" rows, each {texts} of up to {shape[-1]:,} tokens"
+        case _:
+            return f", each {' x '.join(map(str, shape))}"
 
 
 def _classes(classes: dict[str, dict[str, int]]) -> str:

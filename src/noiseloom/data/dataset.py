@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL.Image import Image
@@ -22,8 +22,9 @@ class Split:
     """Items and, where there are any, their labels.
 
     Labels are classes (int64, from 0 to their number - 1), numbers (float32), or spans (int64,
-    (N, 2): the first token and the last). `lengths` (N,) says of items that are filled up how long
-    each is, so that those of like length are trained on together.
+    (N, 2): the first token and the last; -1 for both where there is nothing to be found). `lengths`
+    (N,) says of items that are filled up how long each is, so that those of like length are trained
+    on together.
     """
 
     items: np.ndarray
@@ -143,3 +144,14 @@ class TextDataset(Dataset):
     @property
     def form(self) -> TextForm:
         return self.text_form
+
+
+@runtime_checkable
+class OpensBeside(Protocol):
+    """The config of data that can also be read from another file, to measure a run on it."""
+
+    def open_beside(self, path: str, dataset: TextDataset) -> TextDataset:
+        """`dataset`, with what is at `path` in the place of its held-out items.
+
+        It is read with the words of `dataset`. Raises DataError where it cannot be used.
+        """

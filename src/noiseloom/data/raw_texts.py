@@ -58,3 +58,11 @@ def read_texts(folder: Path, split: str, columns: int) -> RawTexts:
     """What `write_texts` wrote."""
     content = np.load(folder / f"{split}_texts.npy", mmap_mode="r")
     return RawTexts(content, np.load(folder / f"{split}_ends.npy", mmap_mode="r"), columns)
+
+
+def texts_in_memory(rows: Sequence[Sequence[str]]) -> RawTexts:
+    """Rows of texts that are in no file."""
+    encoded = [text.encode("utf-8", "surrogateescape") for row in rows for text in row]
+    ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
+    content = np.frombuffer(b"".join(encoded), np.uint8)
+    return RawTexts(content, ends, len(rows[0]) if rows else 1)

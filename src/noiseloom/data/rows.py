@@ -7,7 +7,7 @@ of them, once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,12 @@ import numpy as np
 
 from noiseloom.data import tokenizer as tokenizers
 from noiseloom.data.content import Progress
-from noiseloom.data.dataset import TextDataset
+from noiseloom.data.dataset import Split, TextDataset
 from noiseloom.data.forms import TextForm
-from noiseloom.data.prepared import cache_root, key_of, open_prepared
-from noiseloom.data.raw_texts import read_texts, write_texts
+from noiseloom.data.prepared import cache_root, fingerprint_of, key_of, open_prepared
+from noiseloom.data.raw_texts import read_texts, texts_in_memory, write_texts
 from noiseloom.data.tokenizer import END, PAD, SEPARATOR, START, Kind, Tokenizer
+from noiseloom.data.windows import NOWHERE, in_windows
 from noiseloom.errors import DataError
 
 VERSION = 2  # of the rules here: raised when they change
@@ -35,7 +36,8 @@ class Rows:
 
     `labels` are as in `Split`, but that spans count characters: the first, and the one after the
     last, of the first text. `test` is a third part, for the last word alone; empty: there is none.
-    `report` is added to data_report.json.
+    After its texts a row may hold others that are kept as they are, and no model sees. `report` is
+    added to data_report.json.
     """
 
     train: Sequence[tuple[str, ...]]
@@ -58,14 +60,20 @@ def open_rows(
     context: int,
     cache: str | None,
     progress: Progress | None,
+    beside: Sequence[str] = (),
+    stride: int | None = None,
 ) -> TextDataset:
     """The rows that `read` answers as tokens, prepared now or before.
 
     `facts` is all that they depend on besides the arguments here, the hash of the files' content
     among them. A `vocabulary` of None is one that suits the amount of text. A text of more than
-    `context` tokens is cut there, and counted. Raises DataError.
+    `context` tokens is cut there, and counted; with a `stride`, which is for spans, the first text
+    is seen in windows instead, a row each. `beside` names what a row holds after its `columns`.
+    Raises DataError.
     """
     root = cache_root(cache)
+    if beside or stride:
+        facts = {**facts, "beside": list(beside), "stride": stride}
     key = key_of(
         kind="rows",
         version=VERSION,
@@ -77,10 +85,13 @@ def open_rows(
     )
 
     def build(folder: Path) -> dict[str, Any]:
-        return _build(folder, read(), columns, tokenizer, vocabulary, context, source, progress)
+        return _build(
+            folder, read(), columns, tokenizer, vocabulary, context, stride, source, progress
+        )
 
     prepared = open_prepared(root, key, build)
     details = prepared.details
+    kept = len(columns) + len(beside)
     labels = prepared.train.labels
     is_number = labels is not None and labels.dtype.kind == "f"
     form = TextForm(
@@ -98,11 +109,9 @@ def open_rows(
         fingerprint=prepared.fingerprint,
         cache=prepared.learned,
         text_form=form,
-        train_texts=read_texts(prepared.folder, "train", len(columns)),
-        reference_texts=read_texts(prepared.folder, "reference", len(columns)),
-        test_texts=read_texts(prepared.folder, "test", len(columns))
-        if details.get("test")
-        else None,
+        train_texts=read_texts(prepared.folder, "train", kept),
+        reference_texts=read_texts(prepared.folder, "reference", kept),
+        test_texts=read_texts(prepared.folder, "test", kept) if details.get("test") else None,
         report={
             "source": source,
             "kind": f"{tokenizer} tokens, {form.tokenizer.pieces:,} different ones",
@@ -135,29 +144,33 @@ def _build(
     kind: Kind,
     vocabulary: int | None,
     context: int,
+    stride: int | None,
     source: str,
     progress: Progress | None,
 ) -> dict[str, Any]:
     for name, part in (("to train on", rows.train), ("to measure on", rows.reference)):
         if not part:
             raise DataError(f"{source} leaves no rows {name}")
+    seen = len(columns)
+    characters = kind == "characters"  # who is held out can be spelled
+    learned_from = [*rows.train, *rows.reference] if characters else rows.train
+    texts: Iterator[str] = (text for row in learned_from for text in row[:seen])
+    if vocabulary is None:
+        vocabulary = suited_vocabulary(sum(len(text) for row in rows.train for text in row[:seen]))
+    tokenizer = tokenizers.learn(kind, texts, vocabulary=vocabulary, specials=SPECIALS)
+    tokenizer.save(folder)
+    if stride is not None:
+        rows = _in_windows(rows, tokenizer, context, stride)
     write_texts(folder, "train", rows.train)
     write_texts(folder, "reference", rows.reference)
     if rows.test:
         write_texts(folder, "test", rows.test)
-    characters = kind == "characters"  # who is held out can be spelled
-    learned_from = [*rows.train, *rows.reference] if characters else rows.train
-    texts: Iterator[str] = (text for row in learned_from for text in row)
-    if vocabulary is None:
-        vocabulary = suited_vocabulary(sum(len(text) for row in rows.train for text in row))
-    tokenizer = tokenizers.learn(kind, texts, vocabulary=vocabulary, specials=SPECIALS)
-    tokenizer.save(folder)
     cut: dict[str, int] = {}
     for name, part, labels in (
         ("train", rows.train, rows.train_labels),
         ("reference", rows.reference, rows.reference_labels),
     ):
-        items, cut[name] = _tokens(tokenizer, part, context, progress)
+        items, cut[name] = _tokens(tokenizer, part, seen, context, progress)
         np.save(folder / f"{name}_items.npy", items)
         is_text = items != tokenizer.special(PAD)
         np.save(folder / f"{name}_lengths.npy", is_text.sum(axis=2).max(axis=1).astype(np.int32))
@@ -173,6 +186,54 @@ def _build(
         "report": report,
         "test": bool(rows.test),
     }
+
+
+def rows_beside(dataset: TextDataset, read: Rows, *, stride: int, source: str) -> TextDataset:
+    """`dataset` with the rows that `read` holds as reference in the place of its own.
+
+    They are read with its tokenizer, and in windows. Nothing of it is kept.
+    """
+    form = dataset.text_form
+    rows = _in_windows(read, form.tokenizer, form.context, stride)
+    items, cut = _tokens(form.tokenizer, rows.reference, len(form.columns), form.context, None)
+    assert rows.reference_labels is not None
+    split = Split(items, _stored(form.tokenizer, rows.reference, rows.reference_labels))
+    counts = {"train": len(dataset.train), "reference": len(split)}
+    return replace(
+        dataset,
+        reference=split,
+        reference_texts=texts_in_memory(rows.reference),
+        fingerprint=fingerprint_of(split, split, form.class_names),
+        report={
+            **dataset.report,
+            "reference": source,
+            "counts": {"used": sum(counts.values()), **counts},
+            "cut": {"train": 0, "reference": cut},
+            **read.report,
+        },
+    )
+
+
+def _in_windows(rows: Rows, tokenizer: Tokenizer, context: int, stride: int) -> Rows:
+    """The same rows with their first text in windows; every training answer is in one of them."""
+    how = {"context": context, "stride": stride}
+    train, train_labels = in_windows(
+        rows.train, _spans(rows.train_labels), tokenizer, keep_answers=True, **how
+    )
+    reference, reference_labels = in_windows(
+        rows.reference, _spans(rows.reference_labels), tokenizer, keep_answers=False, **how
+    )
+    return replace(
+        rows,
+        train=train,
+        train_labels=train_labels,
+        reference=reference,
+        reference_labels=reference_labels,
+    )
+
+
+def _spans(labels: np.ndarray | None) -> np.ndarray:
+    return np.zeros((0, 2), np.int64) if labels is None else labels
 
 
 def suited_vocabulary(characters: int) -> int:
@@ -192,6 +253,7 @@ def _say_cut(cut: Mapping[str, int], rows: int, context: int) -> list[str]:
 def _tokens(
     tokenizer: Tokenizer,
     rows: Sequence[tuple[str, ...]],
+    columns: int,
     context: int,
     progress: Progress | None,
 ) -> tuple[np.ndarray, int]:
@@ -199,7 +261,8 @@ def _tokens(
     dtype = np.uint16 if tokenizer.vocabulary <= 2**16 else np.int32
     parts, cut = [], 0
     for start in range(0, len(rows), CHUNK):
-        part = tokens_of(tokenizer, rows[start : start + CHUNK], context + 1)
+        texts = [row[:columns] for row in rows[start : start + CHUNK]]
+        part = tokens_of(tokenizer, texts, context + 1)
         cut += int((part[..., context] != tokenizer.special(PAD)).sum())
         parts.append(part[..., :context].astype(dtype))
         if progress:
@@ -213,8 +276,10 @@ def _stored(
     """Labels as `Split` holds them: spans of characters become spans of tokens."""
     if labels.ndim == 1:
         return labels
-    spans = np.empty_like(labels)
+    spans = np.full_like(labels, -1)
     for place, (row, (first, after)) in enumerate(zip(rows, labels.tolist(), strict=True)):
+        if (first, after) == NOWHERE:
+            continue
         ends = tokenizer.byte_lengths[tokenizer.encode(row[0])].cumsum()
         begin, end = (len(row[0][:one].encode()) for one in (first, after))
         spans[place] = np.searchsorted(ends, [begin, end - 1], side="right")

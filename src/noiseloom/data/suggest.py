@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 
-from noiseloom.data.content import Progress
 from noiseloom.data.decode import BadImageError, Encoded, Header, quiet, read_header
 from noiseloom.data.encoded import Wanted
 from noiseloom.data.idx import IdxFile, image_shape
@@ -46,6 +45,7 @@ PASSES = 2000  # over data so small that more only copies it better
 ROUND_MINUTES = (2, 3, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720)
 SAMPLED = 300  # headers read
 MEMORISED, SMALL = 500, 5000  # training images below which copies are certain, or likely
+PLAIN = r"[A-Za-z_./][\w./-]*/[\w./-]*|(?!true|false|null)[a-z]{3,}"  # no YAML but text
 LARGEST_OWN, USUAL = 40, 32  # pixels a side: sizes up to here are kept, larger ones brought to
 
 
@@ -80,7 +80,7 @@ class Suggestion:
 
     command: str
     recipe: str
-    overrides: dict[str, str | int]
+    overrides: dict[str, str | float]
     minutes: float
     memory_bytes: int
     words: tuple[str, ...] = ()
@@ -116,8 +116,8 @@ class Look:
         return sides.pop() if len(sides) == 1 else None
 
 
-def suggest(path: str | Path, progress: Progress | None = None) -> Suggestion:
-    """Look at the images of a folder (or IDX files) and say how to train on them.
+def suggest(path: str | Path, minutes: float | None = None) -> Suggestion:
+    """Look at the images of a folder (or IDX files) and say how to train on them, within `minutes`.
 
     Raises InputError where there is no such place, DataError where no image in it can be used.
     """
@@ -127,12 +127,14 @@ def suggest(path: str | Path, progress: Progress | None = None) -> Suggestion:
     shape = RECIPES[recipe]
     steps = min(STEPS, max(500, PASSES * look.num // BATCH))
     wanted = steps * shape.minutes_a_step(size)
-    minutes = next((m for m in ROUND_MINUTES if m >= wanted), ROUND_MINUTES[-1])
-    overrides: dict[str, str | int] = {"data.path": str(path)}
+    if minutes is None:
+        minutes = next((m for m in ROUND_MINUTES if m >= wanted), ROUND_MINUTES[-1])
+    steps = min(steps, round(minutes / shape.minutes_a_step(size)))
+    overrides: dict[str, str | float] = {"data.path": str(path)}
     if recipe != "mnist" or look.one_square != size:
         overrides["data.size"] = size
     overrides["training.max_minutes"] = minutes
-    told = " ".join(_argument(key, value) for key, value in overrides.items())
+    told = " ".join(argument(key, value) for key, value in overrides.items())
     return Suggestion(
         f"noiseloom train {recipe} {told}",
         recipe,
@@ -217,9 +219,9 @@ def _preparing_minutes(look: Look) -> float:
     return look.num * (opening + DECODING_SECONDS * pixels) / 60
 
 
-def _argument(key: str, value: str | int) -> str:
+def argument(key: str, value: str | float) -> str:
     """`key=value` as a shell takes it and YAML reads it back as the same text."""
-    plain = isinstance(value, int) or re.fullmatch(r"[A-Za-z_./][\w./-]*/[\w./-]*", value, re.ASCII)
+    plain = not isinstance(value, str) or re.fullmatch(PLAIN, value, re.ASCII)
     return shlex.quote(f"{key}={value if plain else json.dumps(value, ensure_ascii=False)}")
 
 

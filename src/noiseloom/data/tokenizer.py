@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,8 @@ from noiseloom.errors import DataError, InputError
 Kind = Literal["bytes", "characters", "bpe", "wordpiece"]
 PAD, START, END, SEPARATOR = "<pad>", "<start>", "<end>", "<separator>"
 FILE = "tokenizer.json"
+BYTES = 256
+LONGEST_WORD = 60  # bytes; longer ones are cut, so that text without spaces takes no longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +42,10 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> np.ndarray:
-        """The numbers of a text, int32; InputError for a character that has none."""
+        """The numbers of a text, int32; InputError for a character that has none.
+
+        Half a character (a lone surrogate, which no UTF-8 can spell) is such a one.
+        """
 
     @abstractmethod
     def piece(self, token: int) -> bytes:
@@ -98,14 +103,14 @@ class Bytes(Tokenizer):
 
     @property
     def pieces(self) -> int:
-        return 256
+        return BYTES
 
     def encode(self, text: str) -> np.ndarray:
         """One number a byte; text read with `surrogateescape` keeps bytes that are no UTF-8."""
-        return np.frombuffer(text.encode("utf-8", "surrogateescape"), np.uint8).astype(np.int32)
+        return np.frombuffer(_spelled(text, "surrogateescape"), np.uint8).astype(np.int32)
 
     def piece(self, token: int) -> bytes:
-        return bytes([token]) if token < 256 else b""
+        return bytes([token]) if token < BYTES else b""
 
     def state(self) -> None:
         return None
@@ -179,9 +184,12 @@ class Learned(Tokenizer):
         return self.model
 
     def encode(self, text: str) -> np.ndarray:
+        _spelled(text)
         return np.array(self._model.encode(text, add_special_tokens=False).ids, np.int32)
 
     def encode_all(self, texts: Sequence[str]) -> list[np.ndarray]:
+        for text in texts:
+            _spelled(text)
         found = self._model.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(one.ids, np.int32) for one in found]
 
@@ -237,27 +245,38 @@ def learn(
 ) -> Tokenizer:
     """A tokenizer of `kind` for texts like these, of at most `vocabulary` pieces if it learns any.
 
-    Raises DataError where the texts do not hold so many pieces.
+    Raises DataError where the texts do not hold so many pieces, and InputError where `vocabulary`
+    is too small for the pieces that are always there, or a text holds half a character.
     """
     if kind == "bytes":
         return Bytes(specials)
     if kind == "characters":
         seen: set[str] = set()
-        for text in texts:
+        for text in _all_spelled(texts):
             seen.update(text)
         return Characters(specials, "".join(sorted(seen)))
-    if vocabulary < 256:
-        raise InputError(
-            f"data.vocabulary is {vocabulary}; a {kind} tokenizer needs the 256 bytes and what it "
-            "learns beside them: allowed is 257 or more"
+    always = BYTES if kind == "bpe" else 2 * BYTES
+    if vocabulary <= always:
+        what = (
+            "the 256 bytes" if kind == "bpe" else "each of the 256 bytes, first in a word or not,"
         )
+        raise InputError(
+            f"data.vocabulary is {vocabulary}; a {kind} tokenizer needs {what} and what it learns "
+            f"beside them: allowed is {always + 1} or more"
+        )
+    texts = _all_spelled(texts)
     model = _learn_bpe(texts, vocabulary) if kind == "bpe" else _learn_wordpiece(texts, vocabulary)
     pieces = model.get_vocab_size(with_added_tokens=False)
     if pieces < vocabulary:
         raise DataError(
             f"data.vocabulary is {vocabulary:,}, and the training text holds no more than "
-            f"{pieces:,} different pieces. Set data.vocabulary={pieces}, or less: half of that "
-            "leaves each piece seen more often"
+            f"{pieces:,} different pieces. "
+            + (
+                f"Set data.vocabulary={pieces}, or less: half of that leaves each piece seen more "
+                "often"
+                if pieces > always
+                else "Set data.tokenizer=bytes, or give it more text"
+            )
         )
     learned: type[Learned] = Bpe if kind == "bpe" else WordPiece
     return learned(specials, model)
@@ -267,6 +286,25 @@ def load(folder: Path) -> Tokenizer:
     """The tokenizer of a run or of prepared data, from its `tokenizer.json`."""
     content = json.loads((folder / FILE).read_text(encoding="utf-8"))
     return KINDS[content["kind"]].from_state(tuple(content["specials"]), content["state"])
+
+
+def _spelled(text: str, errors: str = "strict") -> bytes:
+    """The bytes of a text; InputError where it holds half a character."""
+    try:
+        return text.encode("utf-8", errors)
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"The text holds {text[error.start]!r} (number {error.start + 1} of the text), half a "
+            "character, which no UTF-8 can spell. Leave it out; bytes that are no UTF-8 can be "
+            "learned with data.tokenizer=bytes"
+        ) from error
+
+
+def _all_spelled(texts: Iterable[str]) -> Iterator[str]:
+    """The same texts, each looked at as it passes."""
+    for text in texts:
+        _spelled(text)
+        yield text
 
 
 def _learn_bpe(texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
@@ -281,36 +319,37 @@ def _learn_bpe(texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
 def _learn_wordpiece(texts: Iterable[str], vocabulary: int) -> tokenizers.Tokenizer:
     """Pieces as the trainer finds them; each byte is also one that begins and one that continues.
 
-    The trainer knows no continuing bytes but those it meets, so that they are put in by hand, and
-    the trainer is asked for so many less.
+    The trainer numbers the continuing bytes as it meets them, in no order, and leaves out those it
+    does not meet, unless it is told of them as specials, which come first.
     """
     alphabet = _alphabet()
     model = _bytes_of_words(tokenizers.models.WordPiece(unk_token=alphabet[0]))
     trainer = tokenizers.trainers.WordPieceTrainer(
-        vocab_size=max(vocabulary, 2 * len(alphabet)),
+        vocab_size=vocabulary,
         initial_alphabet=alphabet,
+        special_tokens=[CONTINUED + one for one in alphabet],
         continuing_subword_prefix=CONTINUED,
         show_progress=False,
     )
     model.train_from_iterator(texts, trainer)
-    numbered = model.get_vocab()
-    by_number = sorted(numbered, key=lambda piece: numbered[piece])
-    always = [*alphabet, *(CONTINUED + one for one in alphabet)]
-    kept = list(dict.fromkeys([*always, *by_number]))[: max(vocabulary, len(always))]
-    vocab = {piece: number for number, piece in enumerate(kept)}
     return _bytes_of_words(
         tokenizers.models.WordPiece(
-            vocab,
+            model.get_vocab(),
             unk_token=alphabet[0],
             continuing_subword_prefix=CONTINUED,
-            max_input_chars_per_word=1_000_000_000,
+            max_input_chars_per_word=LONGEST_WORD,
         )
     )
 
 
 def _bytes_of_words(model: Any) -> tokenizers.Tokenizer:
     tokenizer = tokenizers.Tokenizer(model)
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Sequence(
+        [
+            tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False),
+            tokenizers.pre_tokenizers.FixedLength(length=LONGEST_WORD),
+        ]
+    )
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
     return tokenizer
 

@@ -1,13 +1,15 @@
 """What plain methods score on the same data: no figure of a classifier says much without them.
 
-Logistic regression on the numbers of the items, as the model sees them, and the answer that needs
-no item: always the most frequent class, as sure as it is frequent.
+Logistic regression on the numbers of the items, as the model sees them, or on plain features of
+texts (`pair_features`: TF-IDF of words and characters); and the answer that needs no item: always
+the most frequent class, as sure as it is frequent.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noiseloom.data.dataset import Dataset, Split
+from noiseloom.data.dataset import Dataset, Split, TextDataset
 from noiseloom.evaluate import store
 from noiseloom.evaluate.features import chunks
 from noiseloom.evaluate.progress import Progress
@@ -25,6 +27,9 @@ MOST_NUMBERS = 8_000_000  # of training items that regression learns from: secon
 MOST_ITERATIONS = 200
 STRENGTHS = (1.0, 10.0, 100.0)  # of the penalty on the squared weights
 TRIED = 2_000  # training items that the strength is chosen on
+MOST_TEXTS = 100_000  # training items of texts that regression learns from
+TEXT_STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # features of texts are small and many
+TEXTS_TRIED = 20_000
 
 
 def frequency(dataset: Dataset) -> Tensor:
@@ -38,10 +43,13 @@ def regression(dataset: Dataset, progress: Progress) -> tuple[Tensor, dict[str, 
     """Probabilities (N, classes) of held-out items by logistic regression, and how it learned.
 
     It learns from as many training items, evenly taken, as `MOST_NUMBERS` allow, with the penalty
-    that suits a part of them best. Kept in the dataset's cache. At least two classes must have
-    training items.
+    that suits a part of them best; of texts from `MOST_TEXTS`. Kept in the dataset's cache. At
+    least two classes must have training items.
     """
-    items = max(1, min(len(dataset.train), MOST_NUMBERS // math.prod(dataset.item_shape)))
+    most = MOST_NUMBERS // math.prod(dataset.item_shape)
+    if isinstance(dataset, TextDataset):
+        most = MOST_TEXTS
+    items = max(1, min(len(dataset.train), most))
     how = {
         "items": items,
         "most_iterations": MOST_ITERATIONS,
@@ -65,17 +73,23 @@ def regression(dataset: Dataset, progress: Progress) -> tuple[Tensor, dict[str, 
 
 def _regress(dataset: Dataset, items: int) -> dict[str, Tensor]:
     chosen = np.linspace(0, len(dataset.train) - 1, items).round().astype(int)
-    x, labels = _numbers(dataset, dataset.train.items[chosen]), _labels(dataset.train)[chosen]
-    mean, scale = x.mean(axis=0), max(float(x.std()), 1e-12)
-    x = (x - mean) / scale
-    strength = _choose_strength(x, labels)
+    labels = _labels(dataset.train)[chosen]
+    if isinstance(dataset, TextDataset):
+        held_out: Iterable[Any]
+        x, held_out = _text_features(dataset, chosen)
+        strength = _choose_strength(x, labels, TEXT_STRENGTHS, TEXTS_TRIED)
+    else:
+        x = _numbers(dataset, dataset.train.items[chosen])
+        mean, scale = x.mean(axis=0), max(float(x.std()), 1e-12)
+        x = (x - mean) / scale
+        held_out = (
+            (_numbers(dataset, part) - mean) / scale for part in chunks(dataset.reference.items)
+        )
+        strength = _choose_strength(x, labels, STRENGTHS, TRIED)
     model = _fit(x, labels, strength)
-    parts = [
-        model.predict_proba((_numbers(dataset, part) - mean) / scale)
-        for part in chunks(dataset.reference.items)
-    ]
     found = np.zeros((len(dataset.reference), len(dataset.class_names)))
-    found[:, model.classes_] = np.concatenate(parts)  # a class may have no training items
+    probabilities = np.concatenate([model.predict_proba(part) for part in held_out])
+    found[:, model.classes_] = probabilities  # a class may have no training items
     return {
         "probabilities": torch.from_numpy(found),
         "iterations": torch.tensor(int(np.max(model.n_iter_))),
@@ -83,27 +97,38 @@ def _regress(dataset: Dataset, items: int) -> dict[str, Tensor]:
     }
 
 
-def _choose_strength(x: np.ndarray, labels: np.ndarray) -> float:
+def _choose_strength(x: Any, labels: np.ndarray, strengths: Sequence[float], tried: int) -> float:
     """The penalty with which a fifth of some training items is read best from the others."""
-    some = np.linspace(0, len(x) - 1, min(len(x), TRIED)).round().astype(int)
+    items = len(labels)
+    some = np.linspace(0, items - 1, min(items, tried)).round().astype(int)
     judged = np.arange(len(some)) % 5 == 4
     learned, judging = some[~judged], some[judged]
     if len(np.unique(labels[learned])) < 2 or not len(judging):
-        return STRENGTHS[0]
+        return strengths[0]
     shares = [
         _fit(x[learned], labels[learned], strength).score(x[judging], labels[judging])
-        for strength in STRENGTHS
+        for strength in strengths
     ]
-    return STRENGTHS[int(np.argmax(shares))]
+    return strengths[int(np.argmax(shares))]
 
 
-def _fit(x: np.ndarray, labels: np.ndarray, strength: float) -> Any:
+def _fit(x: Any, labels: np.ndarray, strength: float) -> Any:
     from sklearn.exceptions import ConvergenceWarning  # slow to import
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # whether it did is recorded
         return LogisticRegression(C=1 / strength, max_iter=MOST_ITERATIONS).fit(x, labels)
+
+
+def _text_features(dataset: TextDataset, chosen: np.ndarray) -> tuple[Any, list[Any]]:
+    """Sparse features of the chosen training items, and parts of those of all held-out ones."""
+    from noiseloom.evaluate.pair_features import PairFeatures  # scikit-learn is slow to import
+
+    train = [dataset.train_texts[int(place)] for place in chosen]
+    features = PairFeatures(train)
+    held = [dataset.reference_texts[place] for place in range(len(dataset.reference))]
+    return features(train), [features(held)]
 
 
 def _numbers(dataset: Dataset, items: np.ndarray) -> np.ndarray:

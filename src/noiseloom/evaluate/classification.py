@@ -1,7 +1,8 @@
 """Evaluating predictions of classes: how often they are right, and whether they know it.
 
 Accuracy, macro-F1 and expected calibration error on held-out items, each with its interval, beside
-the same of plain baselines learned from the same data.
+the same of plain baselines learned from the same data. Of texts also some with what is read in
+them, and the mistakes it is surest of.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from torch import Tensor
 
 from noiseloom import seeds
 from noiseloom.config import option
-from noiseloom.data.dataset import Dataset
+from noiseloom.data.dataset import Dataset, TextDataset
 from noiseloom.evaluate.agreement import agreement, agreement_interval, as_tensor
 from noiseloom.evaluate.baselines import FREQUENCY, REGRESSION, frequency, regression
+from noiseloom.evaluate.beside import Figures, beside
 from noiseloom.evaluate.calibration import calibration_error, calibration_interval, reliability
 from noiseloom.evaluate.confusion import confusion, macro_f1, macro_f1_interval, recalls
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.networks import Answer
+
+EXAMPLES, MISTAKES = 12, 20  # texts kept for the report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +59,20 @@ class Config:
         progress("measuring predictions", 1.0)
         confidence, read = probabilities.max(dim=1)
         counts = confusion(truth.numpy(), read.numpy(), len(dataset.class_names))
-        return {
-            **own,
-            "baselines": {
+        checks = {
+            "recall_by_class": recalls(counts, dataset.class_names),
+            "reliability": reliability(confidence, read == truth, self.bins),
+            "confusion": counts.tolist(),
+        }
+        if isinstance(dataset, TextDataset):
+            checks |= _texts(dataset, truth.numpy(), read.numpy(), confidence.numpy())
+        return beside(
+            own,
+            {
                 REGRESSION: self._figures(regressed, truth, seed),
                 FREQUENCY: self._figures(frequency(dataset), truth, seed),
             },
-            "protocol": {
+            protocol={
                 **protocol,
                 "held_out": len(truth),
                 "training_items": len(dataset.train),
@@ -71,14 +82,10 @@ class Config:
                 "baseline": how,
                 "data": dataset.fingerprint,
             },
-            "checks": {
-                "recall_by_class": recalls(counts, dataset.class_names),
-                "reliability": reliability(confidence, read == truth, self.bins),
-                "confusion": counts.tolist(),
-            },
-        }
+            checks=checks,
+        )
 
-    def _figures(self, probabilities: Tensor, truth: Tensor, seed: int) -> dict[str, Any]:
+    def _figures(self, probabilities: Tensor, truth: Tensor, seed: int) -> Figures:
         """Metrics and intervals of `probabilities` (N, classes) for items of class `truth` (N,)."""
         confidence, read = probabilities.max(dim=1)
         right = read == truth
@@ -88,16 +95,36 @@ class Config:
         metrics = {
             "accuracy": agreement(read, truth),
             "macro_f1": macro_f1(counts),
-            "calibration_error": calibration_error(confidence, right, self.bins),
+            "expected_calibration_error": calibration_error(confidence, right, self.bins),
         }
         intervals = {
             "accuracy": agreement_interval(read, truth),
             "macro_f1": macro_f1_interval(counts, self.bootstrap, numbers),
-            "calibration_error": calibration_interval(
+            "expected_calibration_error": calibration_interval(
                 confidence, right, self.bins, self.bootstrap, drawn
             ),
         }
+        return Figures(metrics, intervals)
+
+
+def _texts(
+    dataset: TextDataset, truth: np.ndarray, read: np.ndarray, confidence: np.ndarray
+) -> dict[str, Any]:
+    """Held-out texts, evenly taken, and those read wrong with the most confidence."""
+    names = dataset.class_names
+    evenly = np.linspace(0, len(truth) - 1, min(EXAMPLES, len(truth))).round().astype(int)
+    wrong = np.flatnonzero(read != truth)
+    surest = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
+
+    def shown(place: int) -> dict[str, Any]:
         return {
-            "metrics": metrics,
-            "intervals": {name: list(interval) for name, interval in intervals.items()},
+            "input": " | ".join(dataset.reference_texts[place]),
+            "expected": names[truth[place]],
+            "output": names[read[place]],
+            "confidence": float(confidence[place]),
         }
+
+    return {
+        "examples": [shown(place) for place in evenly.tolist()],
+        "mistakes": [shown(place) for place in surest.tolist()],
+    }

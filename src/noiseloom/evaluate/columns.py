@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from noiseloom.evaluate.beside import PREFIX
+
 
 @dataclass(frozen=True)
 class Column:
@@ -29,6 +31,7 @@ def columns(evaluation: Mapping[str, Any]) -> tuple[Column, list[Column]]:
     """The run's own column, and at least one of what it is compared with."""
     metrics, intervals = evaluation.get("metrics") or {}, evaluation.get("intervals") or {}
     if baselines := evaluation.get("baselines"):
+        metrics = {name: value for name, value in metrics.items() if not name.startswith(PREFIX)}
         others = [
             Column(
                 name.capitalize(),

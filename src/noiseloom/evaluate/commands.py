@@ -30,7 +30,7 @@ class Use:
 def use(
     answers: Answer, folder: str, class_names: Sequence[str] = (), items: ItemKind = "images"
 ) -> Use:
-    """What to do with the run in `folder` (not quoted) that answers `answers` of `items`."""
+    """What to do with the run in `folder` (a path, not quoted), by what comes out and goes in."""
     return _USES[answers](shlex.quote(folder), class_names, items)
 
 
@@ -62,6 +62,21 @@ def _write(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
             f"{sample} --input prompts.txt --out texts.jsonl",
         ),
         python=('print(run.write("Once upon a time")[0])',),
+    )
+
+
+def _fill(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
+    sample = f"noiseloom sample {folder}"
+    return Use(
+        verb="sample",
+        does="fills in masks",
+        lacks="fills in no masks",
+        invitation="Have it fill in masks, go on after a stop, or measure again:",
+        commands=(
+            f'{sample} --prompt "A text with a <mask> in it"',
+            f"{sample} --input texts.txt --out filled.jsonl",
+        ),
+        python=('print(run.write("A text with a <mask> in it")[0])',),
     )
 
 
@@ -119,7 +134,7 @@ def _find(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
         lacks="finds no answers in texts",
         invitation="Ask it about a text, go on after a stop, or measure again:",
         commands=(f'noiseloom predict {folder} --context text.txt --question "Who wrote it?"',),
-        python=('print(run.predict([("A text.", "Who wrote it?")]))',),
+        python=('print(run.predict([("A text.", "Who wrote it?")]).words)',),
     )
 
 
@@ -141,6 +156,7 @@ _USES = {
     "reconstructions": _reconstruct,
     "numbers": _estimate,
     "text": _write,
+    "masks": _fill,
     "translations": _translate,
     "spans": _find,
 }

@@ -27,8 +27,18 @@ _KINDS: dict[str, ItemKind] = {"PointForm": "points", "TextForm": "texts", "Seri
 
 
 def kind_of_items(data_report: Mapping[str, Any]) -> ItemKind:
-    """What a run's items are, by its data_report.json; images where that says nothing."""
-    return _KINDS.get(str((data_report.get("form") or {}).get("kind")), "images")
+    """What a run's items are, by its data_report.json; images where that says nothing.
+
+    Where it does not name the form, items of one axis are points.
+    """
+    if kind := (data_report.get("form") or {}).get("kind"):
+        return _KINDS.get(str(kind), "images")
+    return "points" if len(data_report.get("item_shape") or []) == 1 else "images"
+
+
+def items_of(folder: Path) -> ItemKind:
+    """The same of the run in `folder`."""
+    return kind_of_items(_read_json(folder / "data_report.json"))
 
 
 @dataclass(frozen=True)

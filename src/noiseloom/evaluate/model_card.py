@@ -19,7 +19,16 @@ from noiseloom.evaluate.wording import (
     network_in_words,
 )
 
-HUB_TASKS = ("unconditional-image-generation", "image-classification")  # pipeline tags of the hub
+HUB_TASKS = (  # pipeline tags of the hub
+    "unconditional-image-generation",
+    "image-classification",
+    "text-generation",
+    "fill-mask",
+    "text-classification",
+    "translation",
+    "question-answering",
+)
+SHOWN = 600  # characters of what it writes
 
 
 def card(facts: Facts) -> str:
@@ -33,6 +42,8 @@ def card(facts: Facts) -> str:
         parts.append("![Held-out items and the class read in each](samples/predictions.png)")
     if facts.picture("reconstructions.png"):
         parts.append("![Held-out images over what came back](samples/reconstructions.png)")
+    if shown := facts.written[:SHOWN].strip():
+        parts += ["What it writes:", "\n".join(f"    {line}" for line in shown.splitlines())]
     if said := verdicts(facts):
         words = {"good": "", "fair": "Note: ", "bad": "Warning: "}
         lines = [f"- {words[verdict.level]}{_plain(verdict.text)}" for verdict in said]

@@ -25,7 +25,9 @@ from noiseloom.evaluate.page_pictures import (
     reconstructions,
     samples,
 )
+from noiseloom.evaluate.page_reading import estimates, reliability
 from noiseloom.evaluate.page_style import STYLE
+from noiseloom.evaluate.page_text import examples, written
 from noiseloom.evaluate.page_tuning import ema_sweep, tuned_sampler
 from noiseloom.evaluate.verdicts import verdicts
 from noiseloom.evaluate.wording import (
@@ -38,6 +40,12 @@ from noiseloom.evaluate.wording import (
 )
 from noiseloom.training.health import assess
 
+TILES = {
+    "bits_per_byte": "bits a byte of held-out text",
+    "pearson": "correlation with the truth",
+    "sacrebleu": "BLEU",
+    "f1": "F1 of its answers",
+}
 MARKS = {"good": "✓", "fair": "!", "bad": "✗"}
 
 
@@ -95,6 +103,9 @@ def _tiles(facts: Facts) -> list[tuple[str, str]]:
         found.append((figure("label_agreement", metrics["label_agreement"]), "read as asked for"))
     if "accuracy" in metrics:
         found.append((figure("accuracy", metrics["accuracy"]), "of held-out items read right"))
+    for name, words in TILES.items():
+        if name in metrics:
+            found.append((figure(name, metrics[name]), words))
     if "psnr" in metrics:
         found.append((f"{metrics['psnr']:.1f} dB", "of held-out images come back"))
     return found
@@ -187,9 +198,13 @@ def footer(facts: Facts) -> str:
 SECTIONS: tuple[Callable[[Facts], str], ...] = (
     conclusions,
     samples,
+    written,
     predictions,
     reconstructions,
     figures,
+    reliability,
+    estimates,
+    examples,
     likelihood,
     few_steps,
     tuned_sampler,

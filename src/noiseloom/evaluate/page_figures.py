@@ -94,6 +94,7 @@ def protocol_in_words(protocol: dict[str, Any]) -> str:
     """How the figures came about, as sentences; what is not known is left out."""
     how = [
         {"ema": "averaged weights", "raw": "raw weights"}.get(str(protocol.get("weights")), ""),
+        str(protocol.get("checkpoint") or ""),
         f"{protocol['sampler']} sampler" if protocol.get("sampler") else "",
         f"{protocol['steps']} steps" if protocol.get("steps") else "",
         f"{protocol['spacing']} spacing" if protocol.get("spacing", "uniform") != "uniform" else "",
@@ -102,6 +103,11 @@ def protocol_in_words(protocol: dict[str, Any]) -> str:
         f"seed {protocol['seed']}" if "seed" in protocol else "",
     ]
     said = []
+    if protocol.get("windows"):
+        said.append(
+            f"Measured on {number(protocol.get('tokens'))} held-out tokens in "
+            f"{number(protocol['windows'])} windows of {number(protocol.get('context'))}"
+        )
     if protocol.get("held_out"):
         said.append(f"Measured on {number(protocol['held_out'])} held-out items")
     if protocol.get("num"):
@@ -114,7 +120,10 @@ def protocol_in_words(protocol: dict[str, Any]) -> str:
             f"The Fréchet distance is that of {number(remade)} training images as they came back, "
             "against held-out images: what a model that draws such latents can at best reach."
         )
-    if baseline := protocol.get("baseline"):
+    baseline = protocol.get("baseline") or {}
+    if words := baseline.get("words"):
+        said.append(str(words))
+    elif baseline.get("items") and "converged" in baseline:
         said.append(
             f"Logistic regression learned from the numbers of {number(baseline.get('items'))} "
             "training items, with the penalty that suits a part of them best."

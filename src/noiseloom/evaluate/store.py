@@ -24,6 +24,7 @@ from noiseloom.media import aside
 
 CODE = (  # modules of noiseloom
     "evaluate/baselines",
+    "evaluate/both_sides",
     "evaluate/coverage",
     "evaluate/feature_learning",
     "evaluate/features",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from noiseloom.evaluate.columns import columns
+from noiseloom.evaluate.columns import Column, columns
 from noiseloom.evaluate.facts import Facts
 from noiseloom.evaluate.wording import figure, meaning
 
@@ -45,8 +46,9 @@ def verdicts(facts: Facts) -> list[Verdict]:
         *_reconstruction(evaluation, metrics),
         *_labels(metrics, floor),
         *_memory(checks, metrics),
-        *_accuracy(evaluation),
+        *_beside(evaluation),
         *_calibration(metrics),
+        *_written(evaluation, metrics, floor),
     ]
 
 
@@ -154,28 +156,100 @@ def _memory(checks: dict[str, Any], metrics: dict[str, float]) -> list[Verdict]:
     ]
 
 
-def _accuracy(evaluation: dict[str, Any]) -> list[Verdict]:
-    """Accuracy beside the baselines'; good is what lies above the interval of the best of them."""
+@dataclass(frozen=True)
+class Compared:
+    """A figure that a model is for, in a sentence with a place for it, and what is to be done.
+
+    `lower`: less of it is better. `remedy` is for a model that a plain method beats.
+    """
+
+    metric: str
+    sentence: str
+    lower: bool = False
+    remedy: str = ""
+
+
+LONGER = " Train longer, with a larger network, or on more data."
+COMPARED = (
+    Compared("accuracy", "It reads {} of held-out items right"),
+    Compared("bits_per_byte", "It takes {} bits for a byte of held-out text", True, LONGER),
+    Compared("masked_accuracy", "It names {} of hidden tokens", False, LONGER),
+    Compared("pearson", "Its estimates go with the truth at a correlation of {}", False, LONGER),
+    Compared("sacrebleu", "Its translations score {} BLEU", False, LONGER),
+    Compared("f1", "Its answers share {} of their words with the right ones", False, LONGER),
+)
+
+
+def _beside(evaluation: dict[str, Any]) -> list[Verdict]:
+    """Figures beside the baselines'; good is what lies beyond the interval of the best of them."""
     own, others = columns(evaluation)
-    beside = [other for other in others if "accuracy" in other.metrics]
-    if "accuracy" not in own.metrics or not beside:
-        return []
-    accuracy = own.metrics["accuracy"]
-    best = max(beside, key=lambda other: other.metrics["accuracy"])
-    reach = best.intervals.get("accuracy") or [best.metrics["accuracy"]] * 2
-    level: Level = "good" if accuracy > reach[1] else "fair" if accuracy >= reach[0] else "bad"
-    shares = {one.title.lower(): figure("accuracy", one.metrics["accuracy"]) for one in beside}
-    listed = ", ".join(f"{title}: {share}" for title, share in shares.items())
-    text = f"It reads {figure('accuracy', accuracy)} of held-out items right ({listed})."
+    found = []
+    for compared in COMPARED:
+        beside = [other for other in others if _is_number(other.metrics.get(compared.metric))]
+        if evaluation.get("baselines") and compared.metric in own.metrics and beside:
+            found.append(_compare(compared, own, beside, evaluation.get("checks") or {}))
+    return found
+
+
+def _compare(
+    compared: Compared, own: Column, beside: list[Column], checks: dict[str, Any]
+) -> Verdict:
+    name, sign = compared.metric, -1 if compared.lower else 1
+    value = own.metrics[name]
+    best = max(beside, key=lambda other: sign * other.metrics[name])
+    ends = best.intervals.get(name) or [best.metrics[name]] * 2
+    low, high = sorted(sign * end for end in ends)
+    at = sign * value
+    if name in (ahead := checks.get("ahead") or {}):  # the same windows: more is known
+        at, low, high = 0.0, *sorted(-end for end in ahead["interval"])
+    level: Level = "good" if at > high else "fair" if at >= low else "bad"
+    shown = {one.title.lower(): figure(name, one.metrics[name]) for one in beside}
+    listed = ", ".join(f"{title}: {value}" for title, value in shown.items())
+    said = ("at most " if checks.get("is_bound") else "") + figure(name, value)
+    text = f"{compared.sentence.format(said)} ({listed})."
     if level != "good":
         text += f" That is {'no better than' if level == 'fair' else 'worse than'} the plain way."
-    return [Verdict(level, text)]
+        text += compared.remedy
+    return Verdict(level, text)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _written(
+    evaluation: dict[str, Any], metrics: dict[str, float], floor: dict[str, float]
+) -> list[Verdict]:
+    """Copying and going in circles, measured by how much of either real text does."""
+    own, usual = evaluation.get("intervals") or {}, evaluation.get("floor_intervals") or {}
+    found = []
+    for name, bad, good in (
+        ("copied_share", "It copies", "No sign of copying"),
+        ("repeated_share", "It goes in circles", ""),
+    ):
+        if name not in metrics or name not in floor:
+            continue
+        share, real = figure(name, metrics[name]), figure(name, floor[name])
+        text = f"{TOLD[name].format(share)} (of held-out text: {real})"
+        low = (own.get(name) or [metrics[name]])[0]
+        high = (usual.get(name) or [floor[name]])[-1]
+        if low > high:
+            found.append(Verdict("bad", f"{bad}: {text}."))
+        elif good:
+            found.append(Verdict("good", f"{good}: {text}."))
+    return found
+
+
+TOLD = {
+    "copied_share": "{} of what it writes, 20 characters in a row, stands in the training text",
+    "repeated_share": "{} of the times that it writes four words in a row, the text has had them",
+}
 
 
 def _calibration(metrics: dict[str, float]) -> list[Verdict]:
-    if "calibration_error" not in metrics:
+    if "expected_calibration_error" not in metrics:
         return []
-    error = metrics["calibration_error"]
+    error = metrics["expected_calibration_error"]
     text = f"Its confidence is off by {100 * error:.1f} percentage points on average."
     return [Verdict("good" if error < 0.03 else "fair" if error < 0.1 else "bad", text)]
 

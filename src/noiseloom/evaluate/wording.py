@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from noiseloom.evaluate.facts import Facts
+from noiseloom.evaluate.facts import Facts, ItemKind
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,87 @@ MEANINGS = {
         "as a frequent one. Higher is better.",
         unit_share=True,
     ),
-    "calibration_error": Meaning(
-        "Calibration error",
+    "expected_calibration_error": Meaning(
+        "Expected calibration error",
         "How far the share of right answers is, on average, from the confidence they were given "
         "with. Lower is better; 0 means it is right as often as it is sure.",
+        unit_share=True,
+    ),
+    "bits_per_byte": Meaning(
+        "Bits per byte",
+        "How many bits a byte of held-out text takes, told what stands before it: the same "
+        "question whatever a token is. Lower is better; 8 is knowing nothing.",
+    ),
+    "nats_per_token": Meaning(
+        "Nats per token",
+        "The same per token, and in nats of 1.44 bits: comparable between models of the same "
+        "tokens alone. Lower is better.",
+    ),
+    "copied_share": Meaning(
+        "Copied",
+        "The share of what it writes, 20 characters in a row, that stands in the training text. "
+        "Above that of held-out text it copies.",
+        unit_share=True,
+    ),
+    "repeated_share": Meaning(
+        "Repeated",
+        "The share of four words in a row that the same text has had before. Above that of "
+        "held-out text it goes in circles.",
+        unit_share=True,
+    ),
+    "distinct_share": Meaning(
+        "Distinct",
+        "Different pairs of words over all pairs, in all texts it writes. Below that of held-out "
+        "text it says less.",
+        unit_share=True,
+    ),
+    "nats_per_masked_token": Meaning(
+        "Nats per masked token",
+        "How unlikely it finds what is hidden, in nats of 1.44 bits: also how sure it is counts. "
+        "Lower is better.",
+    ),
+    "masked_accuracy": Meaning(
+        "Masked tokens",
+        "The share of hidden tokens of held-out text that it names. Higher is better.",
+        unit_share=True,
+    ),
+    "pearson": Meaning(
+        "Pearson correlation",
+        "How far estimates and the truth lie on one line. 1 is wholly, 0 not at all.",
+    ),
+    "spearman": Meaning(
+        "Spearman correlation",
+        "How far estimates and the truth are in the same order. 1 is wholly, 0 not at all.",
+    ),
+    "rmse": Meaning(
+        "Root mean squared error",
+        "How far estimates are off, large errors weighing more, in the unit of the numbers. Lower "
+        "is better.",
+    ),
+    "sacrebleu": Meaning(
+        "BLEU (sacreBLEU)",
+        "How much of what it writes, up to four words in a row, stands in the reference "
+        "translation, on raw text, 0 to 100. Higher is better.",
+    ),
+    "bleu_tokenised": Meaning(
+        "BLEU, tokenised and lower-cased",
+        "The same with words split and lower-cased first, as older papers give it. It is higher.",
+    ),
+    "chrf": Meaning(
+        "chrF",
+        "The same of characters, precision and recall together, 0 to 100: endings count for "
+        "something. Higher is better.",
+    ),
+    "f1": Meaning(
+        "F1",
+        "How far the words of an answer are those of the right one, by the rule of SQuAD. Higher "
+        "is better.",
+        unit_share=True,
+    ),
+    "exact_match": Meaning(
+        "Exact match",
+        "The share of answers that are a right one to the letter, articles, case and punctuation "
+        "aside, by the rule of SQuAD.",
         unit_share=True,
     ),
     "squared_error": Meaning(
@@ -135,12 +212,34 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
+def count_in_words(count: float) -> str:
+    """`1.0 million`, `12,345`."""
+    return f"{count / 1e6:,.1f} million" if count >= 1e6 else f"{count:,.0f}"
+
+
+NOUNS: dict[ItemKind, str] = {
+    "images": "images",
+    "points": "points",
+    "texts": "rows of text",
+    "series": "series",
+}
+
+
 def items_in_words(facts: Facts) -> str:
-    """`10,000 images of 28 × 28 in grey, 10 classes`; what is not known is left out."""
+    """`10,000 images of 28 × 28 in grey, 10 classes`; what is not known is left out.
+
+    Of a text to be learned token by token: `1.0 million characters of text, 65 different ones`.
+    """
     shape, counts = facts.data.get("item_shape") or [], facts.data.get("counts") or {}
+    if facts.data.get("unit") == "tokens" and isinstance(counts.get("train"), int):
+        kind = str(facts.recipe.get("data.tokenizer") or "")
+        noun = kind if kind in ("bytes", "characters") else f"{kind} tokens".strip()
+        words = f"{count_in_words(counts['train'])} {noun} of text"
+        pieces = facts.data.get("pieces")
+        return f"{words}, {pieces:,} different ones" if isinstance(pieces, int) else words
     count = f"{counts['train']:,} " if isinstance(counts.get("train"), int) else ""
-    words = f"{count}points" if facts.is_points else f"{count}images"
-    if len(shape) == 3:
+    words = f"{count}{NOUNS[facts.items]}"
+    if facts.items == "images" and len(shape) == 3:
         height, width, channels = shape
         words += f" of {width} × {height} in {'grey' if channels == 1 else 'colour'}"
     classes = len(facts.class_names)
@@ -157,15 +256,25 @@ def task_in_words(facts: Facts) -> str:
     return f"{words} by class" if by_class else words
 
 
+SETTINGS = (
+    "patch",
+    "width",
+    "depth",
+    "encoder_depth",
+    "decoder_depth",
+    "heads",
+    "downsample",
+    "latent_channels",
+)
+
+
 def network_in_words(facts: Facts) -> str:
     """`dit (patch 7, width 128, depth 4)`: the network's word and its settings."""
     network = facts.recipe.get("network")
     if not isinstance(network, dict):
         return str(network or "")
     settings = [
-        f"{key.replace('_', ' ')} {value}"
-        for key, value in network.items()
-        if key in ("patch", "width", "depth", "heads", "downsample", "latent_channels")
+        f"{key.replace('_', ' ')} {value}" for key, value in network.items() if key in SETTINGS
     ]
     name = str(network.get("name", "network"))
     return f"{name} ({', '.join(settings)})" if settings else name

@@ -15,10 +15,12 @@ One that answers "reconstructions" is told nothing but x: `forward(x, random)` a
 
 from typing import Any, Literal
 
-Answer = Literal["items", "classes", "reconstructions", "numbers", "text", "translations", "spans"]
+Answer = Literal[
+    "items", "classes", "reconstructions", "numbers", "text", "masks", "translations", "spans"
+]
 """What comes out of a task, and what an evaluation measures. A network may fit several."""
 
-WRITTEN: frozenset[Answer] = frozenset({"text", "translations"})
+WRITTEN: frozenset[Answer] = frozenset({"text", "masks", "translations"})
 """Those that are text, written in answer to a text."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
@@ -29,7 +30,7 @@ Positions = Literal["rotary", "learned", "sinusoidal", "none"]
 class Config:
     """A transformer over tokens."""
 
-    answers: ClassVar[Answer] = "text"
+    answers: ClassVar[tuple[Answer, ...]] = ("text", "masks")
 
     width: int = option(128, "numbers per token")
     depth: int = option(4, "transformer blocks")
@@ -42,6 +43,9 @@ class Config:
     bias: bool = option(False, "whether linear maps (and layer norms) have a bias")
     qk_norm: bool = option(True, "whether queries and keys are normalised")
     positions: Positions = option("rotary", "how a token knows where it stands")
+    rotary_longest: float | None = option(
+        None, "longest wavelength of rotary positions, 2 pi tokens; null: twice the context"
+    )
     window: int | None = option(None, "tokens that a token looks back at, itself included")
     tied: bool = option(False, "whether words are read and written with the same weights")
     softcap: float | None = option(None, "bound of the logits: c tanh(logit / c)")
@@ -65,6 +69,14 @@ class Config:
                 f"a head of width {self.width // self.heads} (width / heads) is given; rotary "
                 "positions allow an even number"
             )
+        if self.positions == "sinusoidal" and self.width % 2:
+            raise ValueError(
+                f"width {self.width} is given; sinusoidal positions allow an even number"
+            )
+        if self.rotary_longest is not None and self.rotary_longest < 1:
+            raise ValueError(f"rotary_longest is {self.rotary_longest}; allowed is 1 or more")
+        if self.window is not None and self.window < 1:
+            raise ValueError(f"window is {self.window}; allowed is 1 or more, or null")
         if not 0 <= self.value_embeddings <= self.depth:
             raise ValueError(
                 f"value_embeddings is {self.value_embeddings}; allowed is 0 to depth {self.depth}"
@@ -85,9 +97,10 @@ class Config:
 
 
 class LanguageModel(nn.Module):
-    """Tokens to logits of tokens; starts with all of them at 0, so equally likely."""
+    """Tokens to logits of tokens; untied, it starts with all at 0, so equally likely."""
 
     rotation: Tensor
+    waves: Tensor
 
     def __init__(
         self, config: Config, vocabulary: int, context: int, causal: bool, read_only: int
@@ -102,6 +115,11 @@ class LanguageModel(nn.Module):
         self.places = nn.Embedding(context, width) if config.positions == "learned" else None
         if self.places is not None:
             nn.init.normal_(self.places.weight, std=scale)
+        shown = torch.zeros(0, width)
+        if config.positions == "sinusoidal":  # as large as the embedding starts
+            angular = frequencies(1 / context, 1.0, width // 2)
+            shown = 2**0.5 * scale * waves(torch.arange(float(context)), angular)
+        self.register_buffer("waves", shown, persistent=False)
         parts = Parts(
             width=width,
             heads=config.heads,
@@ -127,10 +145,10 @@ class LanguageModel(nn.Module):
         if not config.tied:
             self.head = nn.Linear(width, vocabulary, bias=False)
             nn.init.zeros_(self.head.weight)
+        turned = torch.zeros(2, 0, head)
         if config.positions == "rotary":
-            turned = rotary(grid([context]), head, longest=max(100.0, 2.0 * context))
-        else:
-            turned = torch.zeros(2, 0, head)
+            longest = config.rotary_longest or max(100.0, 2.0 * context)
+            turned = rotary(grid([context]), head, longest=longest)
         self.register_buffer("rotation", turned, persistent=False)
 
     def forward(
@@ -146,16 +164,20 @@ class LanguageModel(nn.Module):
 
         `documents` (B, L) numbers each token's document, of which alone it sees anything.
         `is_real` (B, K), over all tokens read so far and these, is false for padding, on the left
-        where there is a cache. With a `cache` the tokens follow those read before. With `random`,
-        drop-out is on. Raises ValueError where they are more than the context.
+        where there is a cache. Places are counted from the first token of a document, and from the
+        first that is real. With a `cache` the tokens follow those read before. With `random`,
+        drop-out is on. Raises ValueError where they are more than the context, and for documents
+        with a cache.
         """
         start = 0 if cache is None else cache.length
         end = start + tokens_BL.shape[1]
+        if cache is not None and documents is not None:
+            raise ValueError("documents are given with a cache, which holds one; give either")
         if end > self.context:
             raise ValueError(
                 f"{end:,} tokens are given; this network reads up to {self.context:,} at once"
             )
-        x = self._enter(tokens_BL, start, documents, is_real, cache)
+        x = self.enter(tokens_BL, start, documents, is_real, cache)
         sight = self._sight(start, end, documents, is_real, tokens_BL.device)
         first_value = len(self.blocks) - len(self.values)
         for index, block in enumerate(self.blocks):
@@ -186,7 +208,7 @@ class LanguageModel(nn.Module):
         """An empty cache for `capacity` tokens, by default the context."""
         return Cache(len(self.blocks), capacity=capacity or self.context, window=self.config.window)
 
-    def _enter(
+    def enter(
         self,
         tokens_BL: Tensor,
         start: int,
@@ -197,15 +219,14 @@ class LanguageModel(nn.Module):
         """Hidden numbers of tokens that stand at `start` and after."""
         x: Tensor = self.embed(tokens_BL)
         tokens = tokens_BL.shape[1]
-        if is_real is None:
-            places = torch.arange(start, start + tokens, device=x.device)
-        else:  # padding takes no place
-            places = (is_real.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
-        if self.places is not None:
-            x = x + self.places(places)
-        if self.config.positions == "sinusoidal":
-            angular = frequencies(1 / self.context, 1.0, x.shape[-1] // 2).to(x.device)
-            x = x + waves(places.float(), angular)
+        by_place = self.waves if self.places is None else self.places.weight
+        if len(by_place):
+            places = _places(start, start + tokens, documents, is_real)
+            x = x + (
+                by_place[start : start + tokens]
+                if places is None
+                else F.embedding(places, by_place)
+            )
         if not self.looks_back:
             return x
         unknown = self.embed.num_embeddings  # stands before the first token
@@ -234,8 +255,10 @@ class LanguageModel(nn.Module):
         rotation = self.rotation[:, start:end] if self.rotation.shape[1] else None
         window = self.config.window
         plain = documents is None and is_real is None
+        if plain and end - start == 1 and self.causal:
+            return Sight(rotation)  # a cache holds no more than its window
         if plain and (window is None or window >= end):
-            if not self.causal or end - start == 1:
+            if not self.causal:
                 return Sight(rotation)
             if start == 0:
                 return Sight(rotation, causal=True)
@@ -254,3 +277,17 @@ class LanguageModel(nn.Module):
         for one in shown[1:]:
             mask = mask & one
         return Sight(rotation, mask)
+
+
+def _places(
+    start: int, end: int, documents: Tensor | None, is_real: Tensor | None
+) -> Tensor | None:
+    """Which place each token from `start` to `end` stands at, (B, L); None where it is those."""
+    if documents is not None:
+        place = torch.arange(end, device=documents.device).expand_as(documents)
+        begins = documents[:, 1:] != documents[:, :-1]
+        first = F.pad(begins, (1, 0)) * place
+        return place - first.cummax(dim=1).values
+    if is_real is not None:
+        return (is_real.long().cumsum(dim=1) - 1).clamp(min=0)[:, start:end]
+    return None

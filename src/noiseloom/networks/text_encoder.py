@@ -59,13 +59,21 @@ class Config:
         check_tables(self.ngrams, self.ngram_width)
 
     def build(
-        self, vocabulary: int, context: int, columns: int, outputs: int, *, pooled: bool = True
+        self,
+        vocabulary: int,
+        context: int,
+        columns: int,
+        outputs: int,
+        *,
+        pooled: bool = True,
+        told: int = 0,
     ) -> TextEncoder:
         """The network for items of `columns` texts, each of up to `context` tokens.
 
-        It answers `outputs` numbers of an item or, where not `pooled`, of each token.
+        It answers `outputs` numbers of an item or, where not `pooled`, of each token. It is told
+        `told` numbers of each token.
         """
-        return TextEncoder(self, vocabulary, context, columns, outputs, pooled)
+        return TextEncoder(self, vocabulary, context, columns, outputs, pooled, told)
 
 
 class TextEncoder(nn.Module):
@@ -85,6 +93,7 @@ class TextEncoder(nn.Module):
         columns: int,
         outputs: int,
         pooled: bool,
+        told: int,
     ) -> None:
         super().__init__()
         self.config, self.context, self.columns, self.pooled = config, context, columns, pooled
@@ -93,6 +102,7 @@ class TextEncoder(nn.Module):
         self.embed = nn.Embedding(vocabulary + 1, width)
         nn.init.normal_(self.embed.weight)
         self.segments = nn.Parameter(torch.zeros(columns, 1, width)) if columns > 1 else None
+        self.hear = nn.Linear(told, width) if told else None
         parts = Parts(
             width=width,
             heads=config.heads,
@@ -105,18 +115,25 @@ class TextEncoder(nn.Module):
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
         self.grams = tables(config.ngrams, config.ngram_width, width, vocabulary + 1)
         self.norm = norm_of(parts)
-        self.weigh = nn.Linear(width, 1) if pooled and config.pooling == "attention" else None
+        self.weigh: nn.Linear | None = None
+        if pooled and config.pooling == "attention":
+            self.weigh = nn.Linear(width, 1, bias=False)
+            nn.init.zeros_(self.weigh.weight)
         self.head = nn.Linear(
             width * (4 if columns == 2 else columns) if pooled else width, outputs
         )
-        for started_at_0 in filter(None, (self.weigh, self.head)):
-            nn.init.zeros_(started_at_0.weight)
-            nn.init.zeros_(started_at_0.bias)
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
         turned = rotary(grid([context]), width // config.heads, longest=max(100.0, 2.0 * context))
         self.register_buffer("rotation", turned, persistent=False)
 
     def forward(
-        self, tokens_BCL: Tensor, is_real_BCL: Tensor, *, random: Random | None = None
+        self,
+        tokens_BCL: Tensor,
+        is_real_BCL: Tensor,
+        *,
+        told_BCLF: Tensor | None = None,
+        random: Random | None = None,
     ) -> Tensor:
         """Numbers (B, O) of each item or, where not pooled, (B, C, L, O) of each token.
 
@@ -133,14 +150,19 @@ class TextEncoder(nn.Module):
             hidden = random.chance("tokens", share, (columns, length)).to(tokens_BCL.device)
             tokens_BCL = tokens_BCL.masked_fill(hidden, self.hidden)
         x_BCLW = self._enter(tokens_BCL)
+        if self.hear is not None:
+            x_BCLW = x_BCLW + self.hear(told_BCLF)
         beside = 1 if self.config.apart else columns  # texts that see one another
         x = x_BCLW.reshape(-1, beside * length, self.config.width)
         is_real = is_real_BCL.reshape(-1, beside * length)
         rotation = self.rotation[:, :length].repeat(1, beside, 1)
-        sight = Sight(rotation, masks.real(is_real))
+        used = is_real.any(dim=0).nonzero()[:, 0]  # the others are padding in every item
+        sight = Sight(rotation[:, used], masks.real(is_real[:, used]))
+        read = x[:, used]
+        each = random and random.split(columns // beside)
         for index, block in enumerate(self.blocks):
-            x = block(x, sight, random=random and random.under(f"block{index}"))
-        x_BCLW = x.view(batch, columns, length, -1)
+            read = block(read, sight, random=each and each.under(f"block{index}"))
+        x_BCLW = x.index_copy(1, used, read).view(batch, columns, length, -1)
         if not self.pooled:
             numbers: Tensor = self.head(self.norm(x_BCLW))
             return numbers
@@ -156,8 +178,8 @@ class TextEncoder(nn.Module):
         if self.grams:
             length = tokens_BCL.shape[-1]
             rows = tokens_BCL.flatten(0, 1)
-            before = torch.full_like(rows[:, :2], self.hidden + 1)  # nothing stands there
-            rows = torch.cat([before, rows], dim=1)
+            nothing = torch.full_like(rows[:, :1], self.hidden + 1)
+            rows = torch.cat([nothing.expand(-1, len(self.grams)), rows], dim=1)
             for grams in self.grams:
                 x_BCLW = x_BCLW + grams(rows, length).view_as(x_BCLW)
         return x_BCLW

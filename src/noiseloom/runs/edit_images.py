@@ -7,7 +7,7 @@ import numpy as np
 from noiseloom.data.decode import BadImageError, quiet, read_header, read_image
 from noiseloom.data.forms import ImageForm
 from noiseloom.errors import InputError
-from noiseloom.runs.predicting import read_items
+from noiseloom.runs.asked import read_images
 
 WHITE_FROM = 128  # of 255: from here on a mask is white
 EMPTY = np.uint8(128)  # what stands where nothing is known
@@ -26,7 +26,7 @@ def read_mask(form: ImageForm, mask: str | Path, image: str | Path) -> np.ndarra
             "is to be filled in"
         )
     grey = ImageForm(item_shape=(1, *form.item_shape[1:]))
-    is_white = read_items(grey, [mask])[0, :, :, 0] >= WHITE_FROM
+    is_white = read_images(grey, [mask])[0, :, :, 0] >= WHITE_FROM
     if not is_white.any():
         raise InputError(
             f"the mask {mask} is black all over, so that nothing is to be filled in. Paint white "

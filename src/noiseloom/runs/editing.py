@@ -19,11 +19,11 @@ from noiseloom.diffusion import editing
 from noiseloom.diffusion.samplers import SAMPLERS, Step
 from noiseloom.errors import InputError
 from noiseloom.evaluate.commands import use
+from noiseloom.runs.asked import read_images
 from noiseloom.runs.drawing import Samples, choose_labels, class_names
 from noiseloom.runs.edit_images import EMPTY, read_mask, read_placed, read_small
 from noiseloom.runs.edited import Edited
 from noiseloom.runs.guiding import Guiding
-from noiseloom.runs.predicting import read_items
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Guided, Request, Walk, Walks
@@ -113,7 +113,7 @@ class Editor:
         See `diffusion.editing.inpaint` for `jump` and `resamplings`.
         """
         is_missing = read_mask(self.form, mask, image)
-        item = read_items(self.form, [image])[0]
+        item = read_images(self.form, [image])[0]
         sampler = self._resampling(sampler)
         asked = _Asked(num=num, label=label, steps=steps, sampler=sampler, seed=seed)
         return self._fill(item, is_missing, jump, resamplings, asked)
@@ -183,7 +183,7 @@ class Editor:
         seed: int = 0,
     ) -> Edited:
         """`image` noised up to `strength` in (0, 1] of the way and drawn anew, `num` times."""
-        item = read_items(self.form, [image])[0]
+        item = read_images(self.form, [image])[0]
         x0 = self._to_model(item)
         asked = _Asked(num=num, label=label, steps=steps, sampler=sampler, seed=seed)
         walk, labels = self._walk(asked)
@@ -260,7 +260,7 @@ class Editor:
         """`num` pictures from `first` to `second`, both ends among them, by way of their noises."""
         if num < 2:
             raise InputError(f"{num} pictures are asked for; the way from one to another has 2 on")
-        items = read_items(self.form, [first, second])
+        items = read_images(self.form, [first, second])
         sampler = self._inverting(sampler)
         asked = _Asked(num=num, label=label, steps=steps, sampler=sampler, is_guided=False)
         ends, _ = self._walk(replace(asked, num=2))
@@ -293,7 +293,7 @@ class Editor:
         `figures` holds the root mean square error of the way there and back, in steps of 8 bits,
         for `steps` moves each way, or for a few numbers of them; the pictures are of the most.
         """
-        items = read_items(self.form, images)
+        items = read_images(self.form, images)
         x0 = self._to_model(items)
         errors: dict[int, float] = {}
         asked = _Asked(

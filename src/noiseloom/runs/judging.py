@@ -8,7 +8,7 @@ import numpy as np
 
 from noiseloom import media
 from noiseloom.config import word_of
-from noiseloom.data.dataset import Dataset
+from noiseloom.data.dataset import Dataset, OpensBeside
 from noiseloom.errors import InputError
 from noiseloom.evaluate import confusion
 from noiseloom.evaluate.commands import use
@@ -16,6 +16,7 @@ from noiseloom.evaluate.loss_by_time import loss_by_time
 from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.report import write_report
+from noiseloom.menu import member, words
 from noiseloom.runs.drawing import choose_labels, class_names, draw
 from noiseloom.runs.guiding import Guiding
 from noiseloom.runs.latents import seen_data
@@ -55,10 +56,13 @@ def evaluate(
     untuned: bool = False,
     checkpoint: str | int | None = None,
     likelihood: bool = False,
+    data: str | Path | None = None,
     device: Device | None = None,
     on_event: OnEvent = ignore,
 ) -> dict[str, Any]:
     """See `Run.evaluate`."""
+    if data is not None:
+        _check_data(run, likelihood)
     request = Request(steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance)
     task, trained_steps = run.trained_task(
         raw=raw,
@@ -81,6 +85,8 @@ def evaluate(
         "weights": "raw" if raw else "ema" if ema is None else f"ema {ema:g}",
         "trained_steps": trained_steps,
     }
+    if trained_steps != (newest := run.checkpoints.steps()[-1]):
+        protocol["checkpoint"] = f"checkpoint of step {trained_steps:,} of {newest:,}"
     asked = {
         "--num": num,
         "--steps": steps,
@@ -104,7 +110,7 @@ def evaluate(
                 f"{run.folder} {does} and is measured on held-out items: "
                 f"{', '.join(given)} would say how samples are drawn. Leave it out"
             )
-        dataset = run.open_data(on_event)
+        dataset = _held_out(run, data, on_event)
         if isinstance(task, Reconstructs):
             result = _measure_reconstructions(run, task, dataset, protocol, on_event)
         elif isinstance(task, Predicts):
@@ -117,11 +123,40 @@ def evaluate(
                 protocol=protocol,
                 progress=shown(on_event),
             )
+    if data is not None:
+        result["protocol"]["held_out_data"] = str(data)
+        run.write_json(f"evaluation-{Path(data).stem}.json", result)
+        return result
     if not likelihood and (kept := _kept_likelihood(run, protocol)):
         result["likelihood"] = kept
     run.write_json("evaluation.json", result)
     write_report(run.folder)
     return result
+
+
+def _check_data(run: Run, likelihood: bool) -> None:
+    """InputError where the run cannot be measured on data that is not its own."""
+    if likelihood or not isinstance(run.recipe.data, OpensBeside):
+        what = "a likelihood" if likelihood else f"data '{word_of(run.recipe, 'data')}'"
+        kinds = "noiseloom.data"
+        allowed = [word for word in words(kinds) if _opens_beside(member(kinds, word).Config)]
+        raise InputError(
+            f"--data measures a run on another file, which {what} does not allow; data "
+            f"{' or '.join(allowed)} does. Leave it out"
+        )
+
+
+def _opens_beside(config: type) -> bool:
+    return issubclass(config, OpensBeside)
+
+
+def _held_out(run: Run, data: str | Path | None, on_event: OnEvent) -> Dataset:
+    """The run's data, with what `data` names in the place of its held-out items where given."""
+    dataset = run.open_data(on_event)
+    if data is None:
+        return dataset
+    other: Dataset = run.recipe.data.open_beside(str(data), dataset)
+    return other
 
 
 def _score(

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from noiseloom import media
 from noiseloom.data.dataset import Dataset, Split
-from noiseloom.data.forms import Form
+from noiseloom.data.forms import Form, TextForm
 from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.runs.predicting import predictions_of
 from noiseloom.runs.reconstructing import save_reconstructions
 from noiseloom.runs.writing import save_texts
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Noises, Predicts, Reconstructs, Request, Task, Writes
+from noiseloom.training.checkpoints import write_text
 from noiseloom.training.distributed import from_first
 
 STRIP_ROWS = 5
@@ -98,11 +99,25 @@ def save_samples(
 
 
 def save_predictions(folder: Path, task: Predicts, held_out: Split) -> None:
-    """predictions.png: held-out items, evenly taken, with the class read in each."""
+    """predictions.png: held-out items, evenly taken, with the class read in each.
+
+    Of texts predictions.txt: a line for each, the class read, the right one, the text.
+    """
     num = min(len(held_out), PREDICTED_ROWS * columns_of(task.form))
     chosen = np.linspace(0, len(held_out) - 1, num).round().astype(int)  # files come by class
     found = predictions_of(task, held_out.items[chosen])
     assert held_out.labels is not None  # the task saw to it
+    if isinstance(task.form, TextForm):
+        texts = [" ".join(text.split()) for text in task.form.texts(held_out.items[chosen])]
+        right = [task.form.class_names[label] for label in held_out.labels[chosen]]
+        lines = ["read\tright\ttext", *map("\t".join, zip(found.names, right, texts, strict=True))]
+
+        def write() -> None:
+            folder.mkdir(exist_ok=True)
+            write_text(folder / "predictions.txt", "\n".join(lines) + "\n")
+
+        from_first(write)
+        return
     picture = predictions_sheet(
         task.form, held_out.items[chosen], found.labels, held_out.labels[chosen]
     )
@@ -112,8 +127,10 @@ def save_predictions(folder: Path, task: Predicts, held_out: Split) -> None:
 def save_mistakes(folder: Path, form: Form, held_out: Split, logits: Tensor) -> None:
     """mistakes.png: the held-out items read wrong with the most confidence, if there are any.
 
-    `logits` (N, classes) are those of all held-out items.
+    `logits` (N, classes) are those of all held-out items. Texts stand in evaluation.json instead.
     """
+    if isinstance(form, TextForm):
+        return
     assert held_out.labels is not None  # the task saw to it
     path = folder / "mistakes.png"
     confidence, read = (one.numpy() for one in logits.softmax(dim=1).max(dim=1))

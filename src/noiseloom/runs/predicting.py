@@ -1,17 +1,35 @@
-"""Asking a task which class items are in, in batches, and reading items from image files."""
+"""What a run reads in items: asking its task, in batches, by what the task answers.
 
-from collections.abc import Callable, Sequence
+A kind of answer is a class here with `words`, a line an item for people, and `records`, the same as
+plain values; `answers_of` knows which kind a task gives. `asked` reads the items themselves.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from noiseloom.data.decode import BadImageError, quiet, read_image
-from noiseloom.data.forms import Form
-from noiseloom.errors import InputError, MachineError
-from noiseloom.tasks import Predicts
+from noiseloom.errors import MachineError
+from noiseloom.evaluate.regression import estimates_of
+from noiseloom.tasks import Estimates, Predicts, Task
+
+READS = Predicts | Estimates
+"""Tasks that read something in items."""
+
+
+class Answers(Protocol):
+    """What is read in each of some items."""
+
+    @property
+    def words(self) -> list[str]:
+        """A line for each item."""
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The same as plain values."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +53,46 @@ class Predictions:
     def confidence(self) -> np.ndarray:
         """The probability of the likeliest class of each item."""
         return self.probabilities.max(axis=1)
+
+    @property
+    def words(self) -> list[str]:
+        """The likeliest class of each item, and how sure the run is."""
+        pairs = zip(self.names, self.confidence, strict=True)
+        return [f"{name} ({confidence:.1%})" for name, confidence in pairs]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The likeliest class of each item, and the probability of every class."""
+        rows = zip(self.names, self.probabilities.tolist(), strict=True)
+        return [
+            {"class": name, "probabilities": dict(zip(self.class_names, row, strict=True))}
+            for name, row in rows
+        ]
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """The number that a run reads in each item, float64 (N,), in the unit of the labels."""
+
+    numbers: np.ndarray
+
+    @property
+    def words(self) -> list[str]:
+        """The number of each item."""
+        return [f"{number:.4g}" for number in self.numbers.tolist()]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """The number of each item."""
+        return [{"number": number} for number in self.numbers.tolist()]
+
+
+def answers_of(task: Task, items: np.ndarray) -> Answers:
+    """What a task, one of `READS`, answers for stored items."""
+    if isinstance(task, Estimates):
+        return Estimated(estimates_of(task, items))
+    assert isinstance(task, Predicts)  # whoever asks saw to it
+    return predictions_of(task, items)
 
 
 def logits_of(
@@ -67,40 +125,3 @@ def predictions_of(task: Predicts, items: np.ndarray) -> Predictions:
     """What a task reads in stored items."""
     probabilities = logits_of(task, items).double().softmax(dim=1).numpy()
     return Predictions(probabilities, task.form.class_names)
-
-
-def read_items(form: Form, paths: Sequence[str | Path]) -> np.ndarray:
-    """Image files as items of `form`: made square and resized as training images are.
-
-    Raises InputError that names the first file that cannot be used.
-    """
-    if not paths:
-        raise InputError("No items were given; name at least one image")
-    channels, height, width = form.item_shape
-    size = height if height == width else None
-    items = []
-    for path in map(Path, paths):
-        try:
-            with quiet():
-                pixels = read_image(path, size, channels)
-        except BadImageError as error:
-            raise InputError(f"{path} cannot be read as an image ({error})") from error
-        if pixels.shape[:2] != (height, width):
-            raise InputError(
-                f"{path} has {pixels.shape[1]} x {pixels.shape[0]} pixels; this run knows images "
-                f"of {width} x {height}. Resize it"
-            )
-        items.append(pixels)
-    return np.stack(items)
-
-
-def check_items(form: Form, items: np.ndarray) -> np.ndarray:
-    """`items` as they are; InputError where they are not what `form` describes."""
-    channels, height, width = form.item_shape
-    allowed = (height, width, channels)
-    if not len(items) or items.dtype != np.uint8 or items.shape[1:] != allowed:
-        raise InputError(
-            f"items of shape {items.shape} and type {items.dtype} were given; this run reads "
-            f"images as uint8 arrays of shape (N, {height}, {width}, {channels}), or image files"
-        )
-    return items

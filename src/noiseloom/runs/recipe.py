@@ -26,6 +26,20 @@ EXCLUSIVE = [("training.steps", "training.max_minutes")]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """What a training was foretold to take; the run says how far off that was."""
+
+    minutes: float = option(help="from the first to the last step")
+    gib: float = option(help="memory of the process while it trains, GiB")
+
+    def __post_init__(self) -> None:
+        if not (self.minutes > 0 and self.gib > 0):
+            raise ValueError(
+                f"minutes {self.minutes:g} and gib {self.gib:g} are given; allowed is above 0 each"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """What to make (`task`) from what (`data`) with what (`network`), how, and how to judge it."""
 
@@ -35,6 +49,9 @@ class Recipe:
     network: Any = option(help="what learns", menu="noiseloom.networks")
     training: TrainingConfig = option(help="how long, how fast, how safely")
     evaluation: Any = option(help="how the result is measured", menu="noiseloom.evaluate")
+    prediction: Prediction | None = option(
+        None, "what `recipes suggest` foretold, to be compared at the end"
+    )
 
     def __post_init__(self) -> None:
         unfit = [

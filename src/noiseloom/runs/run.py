@@ -16,16 +16,29 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
+from noiseloom.runs.answering import answers_to, pairs_of
+from noiseloom.runs.asked import check_items, read_asked, read_images
+from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
 from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
 from noiseloom.runs.environment import choose_device, describe_environment
-from noiseloom.runs.predicting import Predictions, check_items, predictions_of, read_items
+from noiseloom.runs.predicting import READS, Answers, answers_of
 from noiseloom.runs.recipe import Recipe
 from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
 from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.runs.tuned import tuned_recipe
 from noiseloom.runs.writing import OnDraft, OnTexts, usual, write_all
-from noiseloom.tasks import Draws, Predicts, Reconstructs, Request, Task, Views, Writes
+from noiseloom.tasks import (
+    Candidate,
+    Draws,
+    Fills,
+    Finds,
+    Reconstructs,
+    Request,
+    Task,
+    Views,
+    Writes,
+)
 from noiseloom.training import distributed
 from noiseloom.training.averaging import gamma_of
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
@@ -92,17 +105,22 @@ class Run:
         with disk_errors(name, self.folder, f"Go on with: noiseloom resume {self.folder}"):
             write_text(self.folder / name, json.dumps(content, indent=1))
 
-    def build_task(self, device: Device | None = None, *, tuned: bool = False) -> Task:
-        """The task, freshly initialised, from what the run's folder says of its data.
-
-        With `tuned` it samples as `tune-sampler` found best, where it was asked.
-        """
+    @property
+    def form(self) -> Form:
+        """What the data's items look like; InputError before training has begun."""
         report = self.read_json("data_report.json")
         if not report:
             raise InputError(
                 f"{self.folder} has not started training: noiseloom resume {self.folder}"
             )
-        form = form_from(report["form"], self.folder)
+        return form_from(report["form"], self.folder)
+
+    def build_task(self, device: Device | None = None, *, tuned: bool = False) -> Task:
+        """The task, freshly initialised, from what the run's folder says of its data.
+
+        With `tuned` it samples as `tune-sampler` found best, where it was asked.
+        """
+        form = self.form
         others = self.others(device)
         form = seen_form(self.recipe, form, others)
         unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
@@ -313,6 +331,28 @@ class Run:
             on_texts=on_texts,
         )
 
+    def candidates(
+        self,
+        prompt: str,
+        *,
+        most: int = 5,
+        raw: bool = False,
+        checkpoint: str | int | None = None,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> Sequence[Sequence[Candidate]]:
+        """What may stand behind each `<mask>` of a prompt, `most` tokens each, the likeliest first.
+
+        Each mask is looked at with the others unfilled. Raises InputError for a prompt that cannot
+        be read or has no mask, and where the run's task fills in none.
+        """
+        task, _ = self.trained_task(
+            raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+        )
+        if not isinstance(task, Fills):
+            raise InputError(self.cannot("masks"))
+        return task.candidates(prompt, most)
+
     def takes_tuned(self, request: Request, untuned: bool, on_event: OnEvent = ignore) -> bool:
         """Whether samples for `request` are drawn as `tune-sampler` found best."""
         if untuned:
@@ -323,27 +363,32 @@ class Run:
 
     def predict(
         self,
-        items: Sequence[str | Path] | str | Path | np.ndarray,
+        items: Sequence[Asked] | str | Path | np.ndarray,
         *,
         raw: bool = False,
         checkpoint: str | int | None = None,
         device: Device | None = None,
         on_event: OnEvent = ignore,
-    ) -> Predictions:
-        """The class of each of `items`: image files (or one), or an array as items are stored.
+    ) -> Answers:
+        """What the run reads in each of `items`: image files, texts, or an array as it is stored.
 
-        `raw`, `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read,
-        and where the run's task predicts no classes.
+        A run of two texts reads pairs of them, one that answers questions a context, of any length,
+        with a question. What comes back is `Predictions` of a run that predicts classes,
+        `Estimated` of one that estimates numbers, `Answered` of one that answers questions. `raw`,
+        `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read, and
+        where the run's task reads nothing in items.
         """
         task, _ = self.trained_task(
             raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
         )
-        if not isinstance(task, Predicts):
+        if isinstance(task, Finds):
+            return answers_to(task, pairs_of(task.form, items))
+        if not isinstance(task, READS):
             raise InputError(self.cannot("classes"))
-        if isinstance(items, np.ndarray):
-            return predictions_of(task, check_items(task.form, items))
-        paths = [items] if isinstance(items, str | Path) else items
-        return predictions_of(task, read_items(task.form, paths))
+        stored, said = read_asked(task.form, items)
+        if said:
+            on_event(Note(said))
+        return answers_of(task, stored)
 
     def reconstruct(
         self,
@@ -367,7 +412,7 @@ class Run:
         if isinstance(items, np.ndarray):
             return reconstructions_of(task, check_items(task.form, items))
         paths = [items] if isinstance(items, str | Path) else items
-        return reconstructions_of(task, read_items(task.form, paths))
+        return reconstructions_of(task, read_images(task.form, paths))
 
     def cannot(self, asked: Answer) -> str:
         """The sentence for a run that is asked for what its task does not answer."""
@@ -379,8 +424,10 @@ class Run:
 
         `how` is as in `sample`: steps, sampler, guidance and what goes with it, seed, raw,
         checkpoint, device.
-        With `likelihood=True` instead how likely held-out items are, `num` of them. Writes
-        evaluation.json and report.html. Raises InputError for what does not fit the run.
+        With `likelihood=True` instead how likely held-out items are, `num` of them. With `data`, a
+        file or folder, its items take the place of those held out, where the recipe's kind of data
+        allows it. Writes evaluation.json and report.html, or evaluation-<name of data>.json. Raises
+        InputError for what does not fit the run.
         """
         from noiseloom.runs.judging import evaluate
 

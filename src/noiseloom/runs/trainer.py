@@ -26,7 +26,7 @@ from noiseloom.runs.latents import seen_data
 from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
 from noiseloom.runs.preparing import task_to_train
-from noiseloom.runs.recipe import fingerprint_of
+from noiseloom.runs.recipe import Prediction, fingerprint_of
 from noiseloom.runs.references import bring_references
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.runs.settling import Settled, settle_once
@@ -92,7 +92,11 @@ def train_together(
     training = Training(config, task, dataset.train, settled.precision, settled.total_steps)
     if needs_earlier(task):
         on_event(Note(WITHOUT))
-    seconds = follow(run, training, task, dataset, on_event)
+    seconds, memory = follow(run, training, task, dataset, on_event)
+    took = {}
+    if (prediction := run.recipe.prediction) is not None:
+        took = compare(prediction, seconds, memory)
+        on_event(Note(say_foretold(prediction, took)))
     with training.averaged():
         save_final_pictures(
             run.folder / "samples",
@@ -106,7 +110,28 @@ def train_together(
         "steps": training.total_steps,
         "seconds": round(seconds, 1),
         "precision": training.precision,
+        **({"prediction": took} if took else {}),
     }
+
+
+def compare(prediction: Prediction, seconds: float, memory_bytes: int) -> dict[str, float]:
+    """What training took, and how far off what was foretold was, as a share of that."""
+    minutes, gib = seconds / 60, memory_bytes / 2**30
+    return {
+        "minutes": round(minutes, 3),
+        "minutes_error": round(prediction.minutes / minutes - 1, 4),
+        "gib": round(gib, 3),
+        "gib_error": round(prediction.gib / gib - 1, 4) if gib else 0.0,
+    }
+
+
+def say_foretold(prediction: Prediction, took: Mapping[str, float]) -> str:
+    """The sentence on it."""
+    return (
+        f"Foretold were {prediction.minutes:g} min and {prediction.gib:g} GiB of memory; training "
+        f"took {took['minutes']:.2f} min and {took['gib']:.2f} GiB (off by "
+        f"{100 * took['minutes_error']:+.0f} % and {100 * took['gib_error']:+.0f} %)."
+    )
 
 
 def metrics_class(config: TrainingConfig) -> type[Metrics]:
@@ -195,8 +220,13 @@ def measure_statistics(dataset: Dataset) -> Statistics:
     return Statistics(mean.float(), float(variance.sqrt()))
 
 
-def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event: OnEvent) -> float:
-    """Go on from the newest checkpoint to the end; all the training's seconds so far."""
+def follow(
+    run: Run, training: Training, task: Task, dataset: Dataset, on_event: OnEvent
+) -> tuple[float, int]:
+    """Go on from the newest checkpoint to the end.
+
+    Answers all the training's seconds so far, and the most memory it took since, bytes.
+    """
     recipe = from_first(lambda: fingerprint_of(run.folder / "recipe.yaml"))
     fingerprint = {"recipe": recipe, "total_steps": training.total_steps}
     checkpoint = newest_of_first(run, on_event)
@@ -206,7 +236,7 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
     parameters = sum(parameter.numel() for parameter in task.model.parameters())
     on_event(Started(training.step, training.total_steps, parameters, training.precision))
     keeper = Keeper(run.folder, training, task, dataset.reference, fingerprint)
-    last_save = training.step or None
+    last_save, memory = training.step or None, 0
     log = run.folder / "metrics.jsonl"
     with (
         Interrupts(on_event) as interrupts,
@@ -224,6 +254,7 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
         training.asked_to_stop = lambda: interrupts.wanted  # a signal may reach one process alone
         for progress in training.run():
             metrics.add(progress)
+            memory = max(memory, progress.memory_bytes)
             stop = training.is_stopping
             if keeper.snapshot_is_due:  # before a checkpoint, after which a resume would not
                 keeper.snapshot()
@@ -240,7 +271,7 @@ def follow(run: Run, training: Training, task: Task, dataset: Dataset, on_event:
                 raise KeyboardInterrupt(f"Saved at step {progress.step}.")
             if keeper.preview_is_due:
                 keeper.preview()
-        return metrics.seconds
+        return metrics.seconds, memory
 
 
 def newest_of_first(run: Run, on_event: OnEvent) -> Checkpoint | None:

@@ -6,9 +6,9 @@ What a task can do beside being trained is a protocol of its own, which `runs` a
 (samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
 `Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Estimates` (numbers); `Writes`,
-`Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents); `Prepares`
-where it needs more than the data. Its `Config` says in `answers`, as networks and evaluations do,
-what comes out of it.
+`Fills`, `Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents);
+`Prepares` where it needs more than the data. Its `Config` says in `answers`, as networks and
+evaluations do, what comes out of it.
 """
 
 import math
@@ -267,6 +267,32 @@ class Asks(Writes, Protocol):
 
     def ask(self, held_out: Split) -> Sequence[tuple[str, str]]:
         """A few prompts, and beside each what stands there in the data ("": nothing does)."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A token that may stand behind a mask, as text, and how likely it does."""
+
+    text: str
+    probability: float
+
+
+@runtime_checkable
+class Fills(Task, Protocol):
+    """A task that says what may stand behind the masks of a text."""
+
+    def behind(self, items: np.ndarray, is_hidden: np.ndarray) -> Tensor:
+        """Log-probabilities of the hidden tokens of windows, in their order.
+
+        (hidden, vocabulary) float32, on the CPU; `is_hidden` is of the windows' shape.
+        """
+
+    def candidates(self, prompt: str, most: int) -> Sequence[Sequence[Candidate]]:
+        """For each `<mask>` of a prompt the likeliest tokens, the likeliest first.
+
+        Each mask is looked at with all others unfilled. Raises InputError for a prompt that cannot
+        be read or has none.
+        """
 
 
 @runtime_checkable

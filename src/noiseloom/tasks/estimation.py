@@ -62,5 +62,5 @@ class Estimation:
     def estimate(self, items: np.ndarray) -> Tensor:
         """The numbers (N,) of stored items, in the unit of the labels, float32, on the CPU."""
         answered = self.read(items, None).squeeze(1).double().cpu()
-        counted = answered * self.numbered.number_std + self.numbered.number_mean
-        return (counted + torch.from_numpy(self.numbered.anchors(items))).float()
+        counted = answered.numpy() * self.numbered.number_std + self.numbered.number_mean
+        return torch.from_numpy((counted + self.numbered.anchors(items)).astype(np.float32))

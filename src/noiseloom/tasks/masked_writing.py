@@ -23,6 +23,7 @@ from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draft, Writing
 from noiseloom.tasks.holes import read_prompt, show
+from noiseloom.transformer.decoding import keep_min_p, keep_top_k, keep_top_p
 
 
 @dataclass
@@ -101,7 +102,7 @@ def _write(
         plan = plan_of(masking, (x == mask).sum(dim=1), writing.steps)
         own = replace(random, items=[random.items[place] for place in live])
         reveals = UNMASKINGS[writing.unmasking](
-            _denoiser(model, form, chosen),
+            denoiser(model, form, writing, may_end=[not text.has_holes for text in chosen]),
             x,
             mask,
             plan,
@@ -140,24 +141,39 @@ def _windows(
     return rows.to(device)
 
 
-def _denoiser(model: LanguageModel, form: TextForm, texts: Sequence[Text]) -> Denoise:
-    """The model's logits, without the tokens that a text may not hold.
+def denoiser(
+    model: LanguageModel, form: TextForm, writing: Writing, *, may_end: Sequence[bool]
+) -> Denoise:
+    """The model's logits of what may be written: no specials, and none that `writing` leaves out.
 
-    The end of a document ends a text that goes on from a prompt, where the data had documents.
+    The end of a document is among it for texts that `may_end`, where the data had documents.
     """
     tokenizer = form.tokenizer
-    is_never = torch.zeros(len(texts), 1, tokenizer.vocabulary, dtype=torch.bool)
+    is_never = torch.zeros(len(may_end), 1, tokenizer.vocabulary, dtype=torch.bool)
     is_never[..., tokenizer.pieces :] = True
     if form.documents:
-        goes_on = torch.tensor([not text.has_holes for text in texts])
-        is_never[goes_on, 0, tokenizer.special(END)] = False
+        is_never[torch.tensor(may_end), 0, tokenizer.special(END)] = False
     is_never = is_never.to(next(model.parameters()).device)
 
     def denoise(x_BL: Tensor) -> Tensor:
         logits = model(x_BL.clamp(max=tokenizer.vocabulary))
-        return logits.masked_fill(is_never, -torch.inf)
+        return narrow(logits.masked_fill(is_never, -torch.inf), writing)
 
     return denoise
+
+
+def narrow(logits_BLV: Tensor, writing: Writing) -> Tensor:
+    """Without the tokens that top-k, top-p and min-p leave out at the temperature of `writing`."""
+    if writing.temperature == 0:
+        return logits_BLV  # the likeliest is always kept
+    scaled = logits_BLV.double() / writing.temperature
+    if writing.top_k is not None:
+        scaled = keep_top_k(scaled, writing.top_k)
+    if writing.top_p is not None and writing.top_p < 1:
+        scaled = keep_top_p(scaled, writing.top_p)
+    if writing.min_p:
+        scaled = keep_min_p(scaled, writing.min_p)
+    return scaled * writing.temperature
 
 
 def _close(text: Text, form: TextForm, writing: Writing) -> None:
@@ -184,4 +200,5 @@ def _draft(texts: Sequence[Text], form: TextForm, mask: int) -> Draft:
         ),
         sum(sum(token != mask for token in text.tokens[text.start :]) for text in texts),
         is_done=all(text.is_done for text in texts),
+        grows=False,
     )

@@ -3,8 +3,9 @@
 `assess` is a function of the lines of metrics.jsonl alone, so what is said while a run trains and
 what its report says are the same. It looks at the held-out loss of the averaged weights, which is
 taken on the same items with the same noise every time: it differs by the weights alone, and small
-changes mean something. Before the first step it is what predicting the mean gives (networks begin
-with an output of 0): the ceiling that learning must come below.
+changes mean something. Before the first step it is what predicting the mean gives, or all classes
+or tokens equally likely (networks begin with an output of 0): the ceiling that learning must come
+below.
 """
 
 import itertools
@@ -81,8 +82,9 @@ _SIGNS: dict[Cause, str] = {
         "(and rest.learning_rate) by 3 to 10."
     ),
     "data is noise or constant": (
-        "the held-out loss is not clearly below where it began, which is what predicting the mean "
-        "gives. Likely cause: the data is noise or constant; look at it with noiseloom data check."
+        "the held-out loss is not clearly below where it began, which is what an answer gives "
+        "that looks at nothing (the mean, or all tokens equally likely). Likely cause: the data is "
+        "noise or constant; look at it with noiseloom data check."
     ),
 }
 

@@ -155,6 +155,7 @@ class CrossAttention(nn.Module):
         kv_heads: int | None = None,
         bias: bool = False,
         qk_norm: bool = True,
+        softcap: float | None = None,
     ) -> None:
         super().__init__()
         kv_heads = heads if kv_heads is None else kv_heads
@@ -163,6 +164,7 @@ class CrossAttention(nn.Module):
         self.q = nn.Linear(width, width, bias=bias)
         self.out = _zero_linear(width, bias)
         self.normalise = head_norm(self.size, qk_norm)
+        self.attend = attend if softcap is None else partial(attend_capped, cap=softcap)
         self.remember = Remember(
             memory_width, heads=kv_heads, size=self.size, qk_norm=qk_norm, bias=bias
         )
@@ -173,7 +175,7 @@ class CrossAttention(nn.Module):
         q_BLHD = self.normalise(self.q(x_BLW).view(batch, tokens, self.heads, self.size))
         mask = None if memory.is_real is None else memory.is_real[:, None, None, :]
         k_BHMD, v_BHMD = _for_heads(memory.k, self.heads), _for_heads(memory.v, self.heads)
-        mixed_BHLD = attend(q_BLHD.to(v_BHMD.dtype).transpose(1, 2), k_BHMD, v_BHMD, mask)
+        mixed_BHLD = self.attend(q_BLHD.to(v_BHMD.dtype).transpose(1, 2), k_BHMD, v_BHMD, mask)
         return self.out(mixed_BHLD.transpose(1, 2).reshape(batch, tokens, width))
 
 
@@ -207,17 +209,19 @@ def attend_capped(
     cap: float,
 ) -> Tensor:
     """The same with logits bounded by `cap`, written out: the fused kernel cannot bound them."""
-    logits = q_BHLD.float() @ k_BHKD.float().mT / math.sqrt(q_BHLD.shape[-1])
-    logits = cap * torch.tanh(logits / cap)
-    if causal:
-        ones = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
-        mask = ones if mask is None else mask & ones
-    if mask is not None:
-        logits = logits.masked_fill(~mask, -torch.inf)
-    weights = logits.softmax(dim=-1)
-    if mask is not None:
-        weights = weights.nan_to_num(0.0)  # of a query that may see nothing
-    return (weights @ v_BHKD.float()).to(v_BHKD.dtype)
+    exact = torch.promote_types(q_BHLD.dtype, torch.float32)
+    q, k, v = (x.to(exact) for x in (q_BHLD, k_BHKD, v_BHKD))
+    with torch.autocast(q.device.type, enabled=False):
+        logits = cap * torch.tanh(q @ k.mT / (math.sqrt(q.shape[-1]) * cap))
+        if causal:
+            ones = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
+            mask = ones if mask is None else mask & ones
+        if mask is not None:  # finite, so that a query that may see nothing has a gradient
+            logits = logits.masked_fill(~mask, torch.finfo(exact).min)
+        weights = logits.softmax(dim=-1)
+        if mask is not None:
+            weights = weights * mask
+        return (weights @ v).to(v_BHKD.dtype)
 
 
 def head_norm(size: int, wanted: bool) -> Callable[[Tensor], Tensor]:

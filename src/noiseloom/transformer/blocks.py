@@ -80,12 +80,13 @@ class Block(nn.Module):
                 kv_heads=parts.kv_heads,
                 bias=parts.bias,
                 qk_norm=parts.qk_norm,
+                softcap=parts.softcap,
                 memory_width=parts.memory_width,
             )
         self.feed_forward = FeedForward(
             parts.width, hidden=parts.hidden, activation=parts.activation, bias=parts.bias
         )
-        self.dropout = parts.dropout
+        self.parts, self.dropout = parts, parts.dropout
         branches = 3 if self.cross_attention is not None else 2
         self.frames: Callable[..., Sequence[Frame]]
         if parts.modulated:

@@ -58,6 +58,10 @@ def verb(
     likelihood: Annotated[
         bool, typer.Option("--likelihood", help="How likely held-out items are (--num of them).")
     ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="Another file or folder to measure on (data questions)."),
+    ] = None,
     device: Device = None,
     ema_sweep: Annotated[
         bool,
@@ -72,7 +76,8 @@ def verb(
     """Measure what a run makes on held-out data.
 
     With --likelihood instead how likely it finds held-out items, bits per dimension, beside the
-    figures there are. Writes evaluation.json and report.html; --json prints the former.
+    figures there are. With --data on the items of another file. Writes evaluation.json and
+    report.html, or evaluation-<name of the data>.json; --json prints the JSON.
     """
     from noiseloom.cli.progress import watch
     from noiseloom.cli.summary import figures, next_steps, scores
@@ -94,6 +99,7 @@ def verb(
                 "--autoguide": autoguide,
                 "--classifier": classifier,
                 "--likelihood": likelihood or None,
+                "--data": data,
                 "--ema": ema,
                 "--raw": raw or None,
                 "--checkpoint": checkpoint,
@@ -124,6 +130,7 @@ def verb(
             untuned=untuned,
             checkpoint=checkpoint,
             likelihood=likelihood,
+            data=data,
             device=device,
             on_event=on_event,
         )

@@ -17,7 +17,10 @@ def verb(
         str | None, typer.Argument(help="A recipe to print whole, or the word suggest.")
     ] = None,
     path: Annotated[
-        str | None, typer.Argument(help="After suggest: a folder of images, or IDX files.")
+        str | None, typer.Argument(help="After suggest: a folder or a file of your data.")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="After suggest: how long training may take.")
     ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -29,11 +32,13 @@ def verb(
     noiseloom recipes mnist            every key of mnist, as a file to copy and change
 
     noiseloom recipes suggest PATH     the command to train on PATH, its time and memory
+
+    PATH holds images, a text, a table, two languages line by line, questions or series.
     """
     if name is None:
         _list(as_json)
     elif name == "suggest":
-        _suggest(path, as_json)
+        _suggest(path, minutes, as_json)
     elif path is not None:
         raise typer.BadParameter(f"'{path}' follows a recipe's name; only suggest takes a path.")
     else:
@@ -64,12 +69,12 @@ def _print(name: str, as_json: bool) -> None:
     answer(f"{head}{write_commented(recipe)}".rstrip(), to_mapping(recipe), as_json)
 
 
-def _suggest(path: str | None, as_json: bool) -> None:
+def _suggest(path: str | None, minutes: float | None, as_json: bool) -> None:
     if path is None:
         raise typer.BadParameter("suggest needs a path: noiseloom recipes suggest PATH.")
     from dataclasses import asdict
 
-    from noiseloom.data.suggest import suggest
+    from noiseloom.runs.suggesting import suggest
 
-    suggestion = suggest(path)
+    suggestion = suggest(path, minutes)
     answer(str(suggestion), asdict(suggestion), as_json)
