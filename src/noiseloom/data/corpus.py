@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,46 +13,17 @@ from numpy.lib.stride_tricks import sliding_window_view
 from noiseloom.data import tokenizer as tokenizers
 from noiseloom.data.content import Progress, content_hash
 from noiseloom.data.dataset import Split, TextDataset
+from noiseloom.data.documents import Document, read_documents
 from noiseloom.data.forms import TextForm
 from noiseloom.data.prepared import cache_root, key_of, open_prepared
 from noiseloom.data.raw_texts import read_texts, write_texts
 from noiseloom.data.tokenizer import END, Kind, Tokenizer
 from noiseloom.errors import DataError
 
-VERSION = 1  # of the rules here: raised when they change
-CHUNK = 1_000_000  # characters tokenised at once
+VERSION = 2  # of the rules here: raised when they change
+CHUNK = 1_000_000  # characters of a text tokenised at once
+TOGETHER = 4 * CHUNK  # of several texts: a tokenizer's own notes are many times as large
 LEARNED_FROM = 50_000_000  # characters that a tokenizer is learned from
-
-
-@dataclass(frozen=True)
-class Document:
-    """A text file, by the name it is spoken of."""
-
-    name: str
-    path: Path
-
-
-def read_document(document: Document, kind: Kind) -> str:
-    """The text of a file, gzip too; DataError that names file and line where it is no UTF-8.
-
-    A `bytes` tokenizer takes any bytes: those that are no UTF-8 become surrogates.
-    """
-    try:
-        content = document.path.read_bytes()
-        if document.path.suffix == ".gz":
-            content = gzip.decompress(content)
-    except (OSError, EOFError) as error:
-        raise DataError(f"{document.name} cannot be read: {error}") from error
-    if kind == "bytes":
-        return content.decode("utf-8", "surrogateescape")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(
-            f"{document.name}:{line}: byte 0x{content[error.start]:02x} is not valid UTF-8. Save "
-            "the file as UTF-8, or take its bytes as they are with data.tokenizer=bytes"
-        ) from error
 
 
 def open_corpus(
@@ -78,6 +47,7 @@ def open_corpus(
         "kind": "corpus",
         "version": VERSION,
         "content": content_hash(files, memory, progress),
+        "column": documents[0].column,
         "tokenizer": kind,
         "vocabulary": vocabulary,
         "held_out": held_out,
@@ -90,8 +60,11 @@ def open_corpus(
     prepared = open_prepared(root, key_of(**facts), build)
     details = prepared.details
     train, reference = (
-        Split(_windows(split.items, context, step, source))
-        for split, step in ((prepared.train, stride), (prepared.reference, context))
+        Split(_windows(split.items, context, step, f"The part of {source} {use}"))
+        for split, step, use in (
+            (prepared.train, stride, "to train on"),
+            (prepared.reference, context, "that is held out"),
+        )
     )
     form = TextForm(
         item_shape=(context + 1,),
@@ -122,9 +95,8 @@ def _build(
     source: str,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    texts = _limited(documents, kind, megabytes)
-    if not any(texts):
-        raise DataError(f"{source} holds no text")
+    read = read_documents(documents, kind, megabytes=megabytes, source=source, progress=progress)
+    texts = read.texts
     train, reference = _divided(texts, held_out)
     write_texts(folder, "train", ([text] for text in train))
     write_texts(folder, "reference", ([text] for text in reference))
@@ -137,20 +109,10 @@ def _build(
     return {
         "class_names": [],
         "documents": len(texts),
+        "found": read.found,
+        "skipped": read.skipped,
         "bytes": {"train": _bytes(train), "reference": _bytes(reference)},
     }
-
-
-def _limited(documents: Sequence[Document], kind: Kind, megabytes: float | None) -> list[str]:
-    """The texts, as many as are wanted, without the empty ones."""
-    texts, left = [], float("inf") if megabytes is None else megabytes * 1e6
-    for document in documents:
-        if left <= 0:
-            break
-        text = read_document(document, kind)
-        left -= len(text)
-        texts.append(text)
-    return [text for text in texts if text]
 
 
 def _divided(texts: list[str], held_out: float) -> tuple[list[str], list[str]]:
@@ -160,13 +122,14 @@ def _divided(texts: list[str], held_out: float) -> tuple[list[str], list[str]]:
         cut = round(len(text) * (1 - held_out))
         return [text[:cut]], [text[cut:]]
     order = sorted(range(len(texts)), key=lambda place: _hash(texts[place]))
-    wanted, held = held_out * sum(map(len, texts)), list[int]()
+    left, held = held_out * sum(map(len, texts)), set[int]()
     for place in order[:-1]:
-        if sum(len(texts[one]) for one in held) >= wanted:
+        if left <= 0:
             break
-        held.append(place)
-    numbered = list(enumerate(texts))
-    return [text for place, text in numbered if place not in held], [texts[one] for one in held]
+        left -= len(texts[place])
+        held.add(place)
+    train = [text for place, text in enumerate(texts) if place not in held]
+    return train, [texts[place] for place in order if place in held]
 
 
 def _hash(text: str) -> str:
@@ -191,23 +154,38 @@ def _tokens(
 ) -> np.ndarray:
     """The tokens of all texts, one after the other, with an END after each of several."""
     dtype = np.uint16 if tokenizer.vocabulary <= 2**16 else np.int32
-    parts = []
-    for done, text in enumerate(texts):
-        chunks = [text[start : start + CHUNK] for start in range(0, len(text), CHUNK)]
-        parts += [tokens.astype(dtype) for tokens in tokenizer.encode_all(chunks)]
-        if several:
-            parts.append(np.array([tokenizer.special(END)], dtype))
+    end = [np.array([tokenizer.special(END)], dtype)] if several else []
+    total, done, parts = sum(map(len, texts)), 0, list[np.ndarray]()
+    for together in _chunks(texts):
+        encoded = tokenizer.encode_all([chunk for chunk, _ in together])
+        for tokens, (chunk, is_last) in zip(encoded, together, strict=True):
+            parts += [tokens.astype(dtype), *(end if is_last else ())]
+            done += len(chunk)
         if progress:
-            progress("tokenising", done + 1, len(texts))
+            progress("tokenising", done, total)
     return np.concatenate(parts)
 
 
-def _windows(tokens: np.ndarray, context: int, stride: int, source: str) -> np.ndarray:
+def _chunks(texts: Sequence[str]) -> Iterator[list[tuple[str, bool]]]:
+    """Parts of texts, so many as are tokenised together; whether each is the last of its text."""
+    together, size = list[tuple[str, bool]](), 0
+    for text in texts:
+        for start in range(0, len(text), CHUNK):
+            together.append((text[start : start + CHUNK], start + CHUNK >= len(text)))
+            size += len(together[-1][0])
+            if size >= TOGETHER:
+                yield together
+                together, size = [], 0
+    if together:
+        yield together
+
+
+def _windows(tokens: np.ndarray, context: int, stride: int, part: str) -> np.ndarray:
     """Windows of `context` + 1 tokens as a view, (N, context + 1)."""
     if len(tokens) < context + 1:
         raise DataError(
-            f"{source} leaves a part of {len(tokens):,} tokens, and a window takes {context + 1:,}"
-            ". Give it more text, or set data.context lower"
+            f"{part} is {len(tokens):,} tokens long, and a window takes {context + 1:,}. Give it "
+            "more text, or set data.context lower"
         )
     return sliding_window_view(tokens, context + 1)[::stride]
 
@@ -217,16 +195,27 @@ def _report(
 ) -> dict[str, Any]:
     counts = {"train": len(train.items), "reference": len(reference.items)}
     several = details["documents"] > 1
+    some = details["documents"] + details["skipped"]["count"] < details["found"]
     return {
         "source": source,
         "kind": f"{kind} tokens, {form.tokenizer.pieces:,} different ones",
         "unit": "tokens",
-        "counts": {"used": sum(counts.values()), **counts},
+        "counts": {
+            "used": sum(counts.values()),
+            **counts,
+            "skipped": details["skipped"]["count"],
+        },
         "documents": details["documents"],
         "bytes": details["bytes"],
         "pieces": form.tokenizer.pieces,
         "reference": "whole documents, by a hash of their content" if several else "its last part",
         "item_shape": list(form.item_shape),
-        "notes": [],
+        "skipped": details["skipped"],
+        "notes": [
+            f"{details['documents']:,} of {details['found']:,} texts are used (data.megabytes), "
+            "from all over them"
+        ]
+        if some
+        else [],
         "warnings": [],
     }

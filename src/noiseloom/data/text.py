@@ -1,8 +1,8 @@
 """A text, or several, to be learned token by token: `data: text` in a recipe.
 
-A file is one text, of which the last part is held out. A folder is several, of which whole ones
-are held out: those that a hash of their content picks. Without a path it is the source of Python's
-standard library.
+A file is one text, of which the last part is held out. A folder is several, and so is a table
+whose `column` of text is named; of these whole ones are held out: those that a hash of their
+content picks. Without a path it is the source of Python's standard library.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from annotated_types import Ge
 
 from noiseloom.config import option
 from noiseloom.data.content import Progress
-from noiseloom.data.corpus import Document, open_corpus
+from noiseloom.data.corpus import open_corpus
 from noiseloom.data.dataset import TextDataset
+from noiseloom.data.documents import Document
 from noiseloom.data.python_source import python_files
 from noiseloom.data.tokenizer import Kind
 from noiseloom.errors import DataError
@@ -28,7 +29,12 @@ class Config:
 
     path: str | None = option(None, "a file, or a folder; null: Python's own source")
     files: str = option("*", "of a folder, the files whose names match")
-    megabytes: float | None = option(None, "read no more than this of a folder, MB; null: all")
+    column: str | None = option(
+        None, "of tables (CSV, TSV, JSONL, Parquet), the column whose rows are the texts"
+    )
+    megabytes: float | None = option(
+        None, "so much of several texts, spread evenly over them, or of one, MB; null: all"
+    )
     tokenizer: Kind = option("bpe", "what a token is")
     vocabulary: Annotated[int, Ge(1)] = option(1024, "how many pieces bpe and wordpiece learn")
     context: Annotated[int, Ge(2)] = option(128, "tokens read at once")
@@ -41,6 +47,10 @@ class Config:
     def __post_init__(self) -> None:
         if not 0 < self.held_out < 1:
             raise ValueError(f"held_out is {self.held_out}; allowed is more than 0 and less than 1")
+        if self.megabytes is not None and self.megabytes <= 0:
+            raise ValueError(f"megabytes is {self.megabytes}; allowed is more than 0, or null")
+        if self.column is not None and self.path is None:
+            raise ValueError(f"column is {self.column} and path is null; path must name the tables")
         if self.stride is not None and self.stride < 1:
             raise ValueError(f"stride is {self.stride}; allowed is 1 or more, or null")
 
@@ -68,10 +78,16 @@ class Config:
             return [Document(str(path), path) for path in python_files()]
         path = Path(self.path).expanduser()
         if path.is_file():
-            return [Document(str(path), path)]
+            return [Document(str(path), path, self.column)]
         if not path.is_dir():
             raise DataError(f"There is nothing at {path}; data.path names a text file or a folder")
-        found = sorted(one for one in path.rglob(self.files) if one.is_file())
+        inside = [(one, one.relative_to(path)) for one in path.rglob(self.files) if one.is_file()]
+        found = sorted(pair for pair in inside if not _is_hidden(pair[1]))
         if not found:
             raise DataError(f"{path} holds no file whose name matches data.files '{self.files}'")
-        return [Document(str(one.relative_to(path)), one) for one in found]
+        return [Document(str(name), one, self.column) for one, name in found]
+
+
+def _is_hidden(path: Path) -> bool:
+    """Whether a dot begins the name of it or of a folder that it is in."""
+    return any(part.startswith(".") for part in path.parts)

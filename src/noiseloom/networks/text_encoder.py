@@ -178,8 +178,8 @@ class TextEncoder(nn.Module):
         if self.grams:
             length = tokens_BCL.shape[-1]
             rows = tokens_BCL.flatten(0, 1)
-            before = torch.full_like(rows[:, :2], self.hidden + 1)  # nothing stands there
-            rows = torch.cat([before, rows], dim=1)
+            nothing = torch.full_like(rows[:, :1], self.hidden + 1)
+            rows = torch.cat([nothing.expand(-1, len(self.grams)), rows], dim=1)
             for grams in self.grams:
                 x_BCLW = x_BCLW + grams(rows, length).view_as(x_BCLW)
         return x_BCLW
