@@ -69,3 +69,15 @@ def test_the_global_generator_is_left_alone() -> None:
 
 
 GOLDEN = [[0.81412876, 0.81555969], [0.22992456, 0.2526269]]
+
+
+@pytest.mark.parametrize("items", [range(3, 6), [3, 5, 4]])
+def test_parts_of_items_have_numbers_of_their_own_whatever_the_batch(items):
+    whole = Random(0, range(8), total=8).split(2)
+    assert list(whole.items) == list(range(16)) and whole.total == 16
+    numbers = whole.uniform("noise", (5,))
+    assert len(numbers.unique()) == 16 * 5
+    some = Random(0, items, total=8).split(2).uniform("noise", (5,))
+    expected = numbers.view(8, 2, 5)[list(items)].flatten(0, 1)
+    assert some.equal(expected)
+    assert Random(0, items).split(1).uniform("noise").equal(Random(0, items).uniform("noise"))

@@ -57,6 +57,14 @@ class Random:
         """The same items with purposes of their own, so that parts of a network do not share."""
         return replace(self, scope=f"{self.scope}{scope}/")
 
+    def split(self, parts: int) -> "Random":
+        """The same items as so many parts each, with numbers of their own, item after item."""
+        if isinstance(self.items, range) and self.items.step == 1:
+            items: Sequence[int] = range(self.items.start * parts, self.items.stop * parts)
+        else:
+            items = [item * parts + part for item in self.items for part in range(parts)]
+        return replace(self, items=items, total=self.total * parts)
+
     def at(self, step: int) -> "Random":
         """The same items at another step (of training, or of a sampler)."""
         return replace(self, step=step)

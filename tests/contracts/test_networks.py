@@ -1,5 +1,8 @@
 """What every network must do, whichever are added."""
 
+from inspect import signature
+from pathlib import Path
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -18,7 +21,10 @@ def answers(word: str) -> str:
     return answers_of(member(PACKAGE, word).Config)[0]
 
 
-READS = ("text",)  # networks that read tokens: see `reading`
+def is_built_for(word: str, *names: str) -> bool:
+    """Whether the network is built from arguments of these names, before any others."""
+    asked = list(signature(member(PACKAGE, word).Config.build).parameters)
+    return asked[1 : 1 + len(names)] == list(names)
 
 
 def cases() -> list[tuple[str, tuple[int, ...], int]]:
@@ -26,7 +32,7 @@ def cases() -> list[tuple[str, tuple[int, ...], int]]:
     return [
         (word, shape, n)
         for word in words(PACKAGE)
-        if not set(answers_of(member(PACKAGE, word).Config)) & set(READS)
+        if is_built_for(word, "item_shape", "num_classes")
         for shape in SHAPES
         for n in (0, 3)
         if fits(word, shape, n)
@@ -241,3 +247,18 @@ def test_drop_out_of_one_that_answers_text_is_repeated(word: str, causal: bool) 
     assert not dropped.equal(network(tokens, random=random.at(1)))
     assert not dropped.equal(network(tokens))
     assert network(tokens).equal(reader(word, causal)(tokens))
+
+
+OWN = {  # networks that see something else, and where they are tested
+    "text-encoder": "tests/networks/test_text_encoder.py",
+    "seq2seq": "tests/networks/test_seq2seq.py",
+    "series-encoder": "tests/networks/test_series_encoder.py",
+}
+
+
+@pytest.mark.parametrize("word", words(PACKAGE))
+def test_every_network_is_tested_somewhere(word: str) -> None:
+    here = is_built_for(word, "item_shape", "num_classes") or "text" in answers_of(
+        member(PACKAGE, word).Config
+    )
+    assert here or Path(OWN[word]).is_file()

@@ -4,12 +4,16 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from noiseloom.config import from_mapping, parse, to_mapping
+from noiseloom.config import from_mapping, parse, to_mapping, word_of
+from noiseloom.data.forms import TextForm
 from noiseloom.data.suggest import RECIPES
 from noiseloom.errors import ConfigError
 from noiseloom.runs import Recipe, Run, shipped_recipes
+from noiseloom.runs.answering import answers_to
+from noiseloom.tasks import Finds
 from noiseloom.training.loop import Started
 
 OpenKeys = Callable[[str], str]
@@ -46,6 +50,38 @@ def load(name: str, open_keys: OpenKeys, *overrides: str) -> Recipe:
         return Recipe.load(name, [*(f"{key}={open_keys(key)}" for key in missing), *overrides])
 
 
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of a text, a table of texts with a class each, and one of pairs with a number."""
+    folder = tmp_path_factory.mktemp("texts")
+    chance = np.random.default_rng(0)
+    words = ["".join(chance.choice(list("aeinorst"), length)) for length in (2, 3, 4, 5, 6) * 20]
+    said = [" ".join(chance.choice(words, 8)) for _ in range(300)]
+    (folder / "text.txt").write_text("\n".join(said * 4))
+    classes = [f"{text},{'good' if row % 2 else 'bad'}" for row, text in enumerate(said)]
+    (folder / "classes.csv").write_text("\n".join(["sentence,label", *classes]))
+    numbers = [f"{row % 7 / 2},{text},{said[-row]}" for row, text in enumerate(said)]
+    (folder / "numbers.csv").write_text("\n".join(["score,sentence1,sentence2", *numbers]))
+    return folder
+
+
+def little_data(recipe: Recipe, texts: Path) -> list[str]:
+    """Changes that have a recipe learn from little of its kind of data; of images none."""
+    match word_of(recipe, "data"):
+        case "text":
+            return [f"data.path={texts / 'text.txt'}", "data.vocabulary=300"]
+        case "table":
+            kind = "numbers" if recipe.task.answers == "numbers" else "classes"
+            return [f"data.path={texts / kind}.csv", "data.vocabulary=300"]
+        case "pairs":
+            return ["data.num=200", "data.vocabulary=300"]
+        case "questions":
+            return ["data.num=60", "data.vocabulary=300"]
+        case "series":
+            return ["data.num=60"]
+    return []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_validates_and_comes_back_from_its_own_yaml(
     name: str, open_keys: OpenKeys, tmp_path: Path
@@ -66,25 +102,49 @@ def test_is_headed_by_command_machine_time_and_figure(name: str, head: list[str]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_runs_two_steps_and_answers(name: str, open_keys: OpenKeys, tmp_path: Path) -> None:
-    draws = load(name, open_keys).task.answers == "items"
-    recipe = load(name, open_keys, *SHORT, *(["task.sampler.steps=2"] if draws else []))
+def test_runs_two_steps_and_answers(
+    name: str, open_keys: OpenKeys, texts: Path, tmp_path: Path
+) -> None:
+    shipped = load(name, open_keys)
+    draws = ["task.sampler.steps=2"] if shipped.task.answers == "items" else []
+    little = little_data(shipped, texts)
+    recipe = load(name, open_keys, *SHORT, *little, *draws)
     seen = []
     run = Run.create(recipe, tmp_path / "run")
     summary = run.train(evaluate=False, on_event=seen.append)
     assert summary["steps"] == 2
     assert any(isinstance(event, Started) for event in seen)
-    if draws:
-        assert len(run.sample(num=3, steps=2).items) == 3
-        files = ["samples/final.png", "samples/denoising.gif"]
-    elif recipe.task.answers == "reconstructions":
-        assert len(run.reconstruct(run.open_data().reference.items[:3]).items) == 3
-        files = ["samples/reconstructions.png"]
-    else:
-        assert len(run.predict(run.open_data().reference.items[:3]).names) == 3
-        files = ["samples/predictions.png"]
-    for file in ("recipe.yaml", "metrics.jsonl", *files):
+    for file in ("recipe.yaml", "metrics.jsonl", *answer(run)):
         assert (run.folder / file).is_file(), file
+    if little:  # which is measured in no time
+        assert run.evaluate()["metrics"]
+        page = (run.folder / "report.html").read_text()
+        assert "<h2>Figures" in page and "images" not in page and "points" not in page
+
+
+def answer(run: Run) -> list[str]:
+    """What the run is for, asked of it; the files that its training leaves."""
+    match run.recipe.task.answers:
+        case "items":
+            assert len(run.sample(num=3, steps=2).items) == 3
+            return ["samples/final.png", "samples/denoising.gif"]
+        case "reconstructions":
+            assert len(run.reconstruct(run.open_data().reference.items[:3]).items) == 3
+            return ["samples/reconstructions.png"]
+        case "text" | "translations":
+            assert len(run.write(["one", "three"], max_tokens=3)) == 2
+            return ["samples/final.txt", "tokenizer.json"]
+        case "spans":
+            task, _ = run.trained_task()
+            assert isinstance(task, Finds)
+            assert len(answers_to(task, [("The rose is red.", "What is red?")])) == 1
+            return ["tokenizer.json"]
+        case "classes" | "numbers":
+            assert len(run.predict(run.open_data().reference.items[:3]).words()) == 3
+            form, numbers = run.form, run.recipe.task.answers == "numbers"
+            text = isinstance(form, TextForm)
+            return [] if numbers else [f"samples/predictions.{'txt' if text else 'png'}"]
+    raise AssertionError(f"nobody asks for {run.recipe.task.answers}")
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -4,17 +4,21 @@ import numpy as np
 import pytest
 import torch
 
+from noiseloom.data import tokenizer as tokenizers
 from noiseloom.data.digits import Config as Digits
 from noiseloom.data.forms import Batch
-from noiseloom.data.rows import Rows, open_rows
+from noiseloom.data.rows import Rows, open_rows, tokens_of
 from noiseloom.data.series import Config as Series
+from noiseloom.data.tokenizer import PAD
 from noiseloom.diffusion.denoiser import Statistics
+from noiseloom.networks.pair_encoder import Config as PairEncoder
 from noiseloom.networks.series_encoder import Config as SeriesEncoder
 from noiseloom.networks.text_encoder import Config as TextEncoder
 from noiseloom.seeds import Random, fixed
 from noiseloom.tasks import Estimates, Predicts, text_regression
 from noiseloom.tasks import time_series_classification as classification
 from noiseloom.tasks import time_series_regression as regression
+from noiseloom.tasks.text_reading import small_letters
 
 UNKNOWN = Statistics(torch.zeros(()), 1.0)
 SMALL = SeriesEncoder(patch=4, width=16, depth=1, heads=2, dropout=0.0)
@@ -116,3 +120,31 @@ def test_the_other_kind_of_label_is_refused(tmp_path):
     named = texts(tmp_path, np.array([0, 1] * 4), ("no", "yes"))
     with pytest.raises(ValueError, match=r"no, yes.*use task text-classification"):
         build(text_regression, named, TextEncoder())
+
+
+def test_capitals_are_read_as_small_letters_where_wanted(tmp_path):
+    dataset = texts(tmp_path, np.arange(8, dtype=np.float32))
+    network = PairEncoder(runs=(1, 2), rows=64, hidden=4, encoder=None)
+    folded, plain = (
+        text_regression.Config(fold_case=fold).build(network, dataset.form, UNKNOWN, {})
+        for fold in (True, False)
+    )
+    with torch.no_grad():
+        for task in (folded, plain):
+            task.model.line.weight.fill_(1.0)
+    rows = [("Ab É1", "ab é1"), ("ab É1", "ab é1")]
+    items = tokens_of(dataset.form.tokenizer, rows, 16)
+    first, second = folded.estimate(items).tolist()
+    assert first == second  # É stays: it is two bytes
+    first, second = plain.estimate(items).tolist()
+    assert first < second
+
+
+def test_letters_are_folded_by_what_they_are_and_not_where_tokens_are_words(tmp_path):
+    tokenizer = tokenizers.learn("characters", ["aAbÉéß1"], vocabulary=1, specials=(PAD,))
+    small = small_letters(tokenizer)
+    read = tokenizer.decode(small[tokenizer.encode("aAbÉéß1")].tolist())
+    assert read == "aabééß1" and small[tokenizer.special(PAD)] == tokenizer.special(PAD)
+    bpe = tokenizers.learn("bpe", ["aA aA aA"], vocabulary=257, specials=(PAD,))
+    with pytest.raises(ValueError, match=r"tokenizer to bytes or characters"):
+        small_letters(bpe)

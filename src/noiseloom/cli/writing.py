@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -16,7 +17,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from noiseloom.cli.output import answer, emit
+from noiseloom.cli.output import answer, emit, say
 from noiseloom.cli.progress import watch
 from noiseloom.errors import InputError
 from noiseloom.runs import Run
@@ -62,6 +63,8 @@ def _answer_one(
             **how,
         )
     document = {"run": str(run.folder), "prompt": prompt, "texts": texts, "seed": how["seed"]}
+    if run.recipe.task.answers == "masks":
+        document["candidates"] = _candidates(run, prompt, how)
     if out is not None:
         with _lines(out) as file:
             file.writelines(_rows([Prompt(prompt, {"prompt": prompt}, "")], texts, 0, num))
@@ -70,6 +73,16 @@ def _answer_one(
         emit(document)
     elif screen is None:
         _print(texts)
+
+
+def _candidates(run: Run, prompt: str, how: dict[str, Any]) -> list[list[dict[str, Any]]]:
+    """What may stand behind each mask; said to people, too."""
+    weights = {name: how[name] for name in ("raw", "checkpoint", "device")}
+    found = run.candidates(prompt, **weights)
+    for number, mask in enumerate(found, start=1):
+        shares = ", ".join(f"{one.text!r} {one.probability:.1%}" for one in mask)
+        say(f"Mask {number}: {shares}")
+    return [[asdict(one) for one in mask] for mask in found]
 
 
 def _print(texts: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pydoc_data.topics import topics
 
@@ -62,16 +63,17 @@ class Word:
         return self.text.lower() in FUNCTION_WORDS
 
 
-def python_passages(longest: int) -> Iterator[str]:
+@cache
+def python_passages(longest: int) -> Sequence[str]:
     """Running text of Python's own manual and doc strings, in passages of up to `longest` letters.
 
     Only paragraphs that read as prose: sentences of words, without code or tables.
     """
-    for name in sorted(topics):
-        yield from _passages(topics[name], longest)
+    texts = [topics[name] for name in sorted(topics)]
     for path in python_files():
-        for found in TRIPLE.finditer(path.read_text(encoding="utf-8", errors="replace")):
-            yield from _passages(found[1], longest)
+        source = path.read_text(encoding="utf-8", errors="replace")
+        texts += [found[1] for found in TRIPLE.finditer(source)]
+    return tuple(passage for text in texts for passage in _passages(text, longest))
 
 
 def ask_by_rule(text: str, dice: Dice, most: int) -> list[Asked]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from noiseloom.data.cloze import ask_by_rule, python_passages
 from noiseloom.data.invented.dice import Dice
 from noiseloom.data.invented.paragraphs import Asked, Paragraph, write_paragraph
@@ -29,7 +31,7 @@ def make_questions(num: int, seed: int) -> list[Question]:
     Those by rule depend on the prose of this version of Python.
     """
     dice = Dice(seed)
-    passages = list(python_passages(LONGEST))
+    passages = python_passages(LONGEST)
     made: list[Question] = []
     while len(made) < num:
         if passages and dice.chance(BY_RULE):
@@ -42,7 +44,7 @@ def make_questions(num: int, seed: int) -> list[Question]:
     return made[:num]
 
 
-def _passage(passages: list[str], dice: Dice) -> str:
+def _passage(passages: Sequence[str], dice: Dice) -> str:
     """Real prose: a passage, or a short one after another."""
     text = dice.pick(passages)
     more = dice.pick(passages)

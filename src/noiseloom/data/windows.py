@@ -32,10 +32,11 @@ def windows(text: str, tokenizer: Tokenizer, *, context: int, stride: int) -> li
     cuts = sorted({0, len(text), *(one.start() for one in WORD_START.finditer(text))})
     cuts = _finer(cuts, np.searchsorted(starts, places[cuts]), context)
     tokens = np.searchsorted(starts, places[cuts])  # before each cut
-    found, first = [], 0
+    found, first = list[tuple[int, int]](), 0
     while True:
         after = max(first + 1, int(np.searchsorted(tokens, tokens[first] + context, "right")) - 1)
-        found.append((cuts[first], cuts[after]))
+        if not found or cuts[after] > found[-1][1]:  # else it is a part of the one before
+            found.append((cuts[first], cuts[after]))
         if after == len(cuts) - 1:
             return found
         following = int(np.searchsorted(tokens, tokens[first] + stride, "right")) - 1

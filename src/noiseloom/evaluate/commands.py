@@ -134,7 +134,7 @@ def _find(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
         lacks="finds no answers in texts",
         invitation="Ask it about a text, go on after a stop, or measure again:",
         commands=(f'noiseloom predict {folder} --context text.txt --question "Who wrote it?"',),
-        python=('print(run.predict([("A text.", "Who wrote it?")]))',),
+        python=('print(run.predict([("A text.", "Who wrote it?")]).words)',),
     )
 
 

@@ -177,7 +177,7 @@ class LanguageModel(nn.Module):
             raise ValueError(
                 f"{end:,} tokens are given; this network reads up to {self.context:,} at once"
             )
-        x = self._enter(tokens_BL, start, documents, is_real, cache)
+        x = self.enter(tokens_BL, start, documents, is_real, cache)
         sight = self._sight(start, end, documents, is_real, tokens_BL.device)
         first_value = len(self.blocks) - len(self.values)
         for index, block in enumerate(self.blocks):
@@ -208,7 +208,7 @@ class LanguageModel(nn.Module):
         """An empty cache for `capacity` tokens, by default the context."""
         return Cache(len(self.blocks), capacity=capacity or self.context, window=self.config.window)
 
-    def _enter(
+    def enter(
         self,
         tokens_BL: Tensor,
         start: int,

@@ -159,8 +159,9 @@ class TextEncoder(nn.Module):
         used = is_real.any(dim=0).nonzero()[:, 0]  # the others are padding in every item
         sight = Sight(rotation[:, used], masks.real(is_real[:, used]))
         read = x[:, used]
+        each = random and random.split(columns // beside)
         for index, block in enumerate(self.blocks):
-            read = block(read, sight, random=random and random.under(f"block{index}"))
+            read = block(read, sight, random=each and each.under(f"block{index}"))
         x_BCLW = x.index_copy(1, used, read).view(batch, columns, length, -1)
         if not self.pooled:
             numbers: Tensor = self.head(self.norm(x_BCLW))
@@ -177,8 +178,8 @@ class TextEncoder(nn.Module):
         if self.grams:
             length = tokens_BCL.shape[-1]
             rows = tokens_BCL.flatten(0, 1)
-            before = torch.full_like(rows[:, :2], self.hidden + 1)  # nothing stands there
-            rows = torch.cat([before, rows], dim=1)
+            nothing = torch.full_like(rows[:, :1], self.hidden + 1)
+            rows = torch.cat([nothing.expand(-1, len(self.grams)), rows], dim=1)
             for grams in self.grams:
                 x_BCLW = x_BCLW + grams(rows, length).view_as(x_BCLW)
         return x_BCLW

@@ -111,7 +111,12 @@ def save_predictions(folder: Path, task: Predicts, held_out: Split) -> None:
         texts = [" ".join(text.split()) for text in task.form.texts(held_out.items[chosen])]
         right = [task.form.class_names[label] for label in held_out.labels[chosen]]
         lines = ["read\tright\ttext", *map("\t".join, zip(found.names, right, texts, strict=True))]
-        from_first(lambda: write_text(folder / "predictions.txt", "\n".join(lines) + "\n"))
+
+        def write() -> None:
+            folder.mkdir(exist_ok=True)
+            write_text(folder / "predictions.txt", "\n".join(lines) + "\n")
+
+        from_first(write)
         return
     picture = predictions_sheet(
         task.form, held_out.items[chosen], found.labels, held_out.labels[chosen]

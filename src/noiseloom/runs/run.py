@@ -16,6 +16,7 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
+from noiseloom.runs.answering import answers_to, pairs_of
 from noiseloom.runs.asked import check_items, read_asked, read_images
 from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
@@ -27,7 +28,17 @@ from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
 from noiseloom.runs.tuned import FILE as TUNED
 from noiseloom.runs.tuned import tuned_recipe
 from noiseloom.runs.writing import OnDraft, OnTexts, usual, write_all
-from noiseloom.tasks import Draws, Reconstructs, Request, Task, Views, Writes
+from noiseloom.tasks import (
+    Candidate,
+    Draws,
+    Fills,
+    Finds,
+    Reconstructs,
+    Request,
+    Task,
+    Views,
+    Writes,
+)
 from noiseloom.training import distributed
 from noiseloom.training.averaging import gamma_of
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
@@ -320,6 +331,28 @@ class Run:
             on_texts=on_texts,
         )
 
+    def candidates(
+        self,
+        prompt: str,
+        *,
+        most: int = 5,
+        raw: bool = False,
+        checkpoint: str | int | None = None,
+        device: Device | None = None,
+        on_event: OnEvent = ignore,
+    ) -> Sequence[Sequence[Candidate]]:
+        """What may stand behind each `<mask>` of a prompt, `most` tokens each, the likeliest first.
+
+        Each mask is looked at with the others unfilled. Raises InputError for a prompt that cannot
+        be read or has no mask, and where the run's task fills in none.
+        """
+        task, _ = self.trained_task(
+            raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
+        )
+        if not isinstance(task, Fills):
+            raise InputError(self.cannot("masks"))
+        return task.candidates(prompt, most)
+
     def takes_tuned(self, request: Request, untuned: bool, on_event: OnEvent = ignore) -> bool:
         """Whether samples for `request` are drawn as `tune-sampler` found best."""
         if untuned:
@@ -339,14 +372,17 @@ class Run:
     ) -> Answers:
         """What the run reads in each of `items`: image files, texts, or an array as it is stored.
 
-        A run of two texts reads pairs of them. What comes back is `Predictions` of a run that
-        predicts classes, `Estimated` of one that estimates numbers. `raw`, `checkpoint` and
-        `device` as in `sample`. Raises InputError for what cannot be read, and where the run's task
-        reads nothing in items.
+        A run of two texts reads pairs of them, one that answers questions a context, of any length,
+        with a question. What comes back is `Predictions` of a run that predicts classes,
+        `Estimated` of one that estimates numbers, `Answered` of one that answers questions. `raw`,
+        `checkpoint` and `device` as in `sample`. Raises InputError for what cannot be read, and
+        where the run's task reads nothing in items.
         """
         task, _ = self.trained_task(
             raw=raw, checkpoint=checkpoint, device=device, on_event=on_event
         )
+        if isinstance(task, Finds):
+            return answers_to(task, pairs_of(task.form, items))
         if not isinstance(task, READS):
             raise InputError(self.cannot("classes"))
         stored, said = read_asked(task.form, items)

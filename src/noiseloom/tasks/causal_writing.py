@@ -18,9 +18,11 @@ from noiseloom.data.spelling import Spelling
 from noiseloom.data.tokenizer import END, Tokenizer
 from noiseloom.errors import InputError
 from noiseloom.networks.language_model import LanguageModel
+from noiseloom.networks.language_model_step import LanguageModelStep
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draft, Writing
 from noiseloom.transformer.decoding import choose, repel, uniforms
+from noiseloom.transformer.stepping import can_step
 
 
 def write_on(
@@ -198,6 +200,7 @@ class Reading:
         self.device = next(model.parameters()).device
         self.cache = model.new_cache()
         self.is_real: Tensor | None = None  # (B, context); None: all is
+        self.step = LanguageModelStep(model) if can_step(model) else None
 
     @torch.inference_mode()
     def begin(self) -> Tensor:
@@ -229,6 +232,8 @@ class Reading:
         if is_full:
             return self.begin()
         with torch.inference_mode():
+            if self.step is not None and self.cache.length:
+                return self.step(chosen, self.cache, self._seen(1))
             return self._forward(torch.tensor(chosen, device=self.device)[:, None])
 
     def keep(self, rows: Sequence[int]) -> None:
@@ -246,11 +251,13 @@ class Reading:
         return logits[:, -1].float()
 
     def _forward(self, tokens_BL: Tensor) -> Tensor:
-        is_real = self.is_real
-        if is_real is not None:
-            is_real = is_real[:, : self.cache.length + tokens_BL.shape[1]]
+        is_real = self._seen(tokens_BL.shape[1])
         logits: Tensor = self.model(tokens_BL, is_real=is_real, cache=self.cache)
         return logits[:, -1].float()
+
+    def _seen(self, new: int) -> Tensor | None:
+        """Which of all tokens, `new` ones among them, are real."""
+        return None if self.is_real is None else self.is_real[:, : self.cache.length + new]
 
 
 def kept(context: int, written: int) -> int:

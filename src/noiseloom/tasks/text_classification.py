@@ -10,7 +10,7 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks import Answer
 from noiseloom.tasks import Task
 from noiseloom.tasks.classification import Classification
-from noiseloom.tasks.row_reading import reader, row_form
+from noiseloom.tasks.text_reading import reader, rows_form
 
 WORD = "text-classification"
 
@@ -36,7 +36,7 @@ class Config:
 
         Raises ValueError where the data is no rows of text, or its labels are numbers.
         """
-        rows = row_form(form, WORD)
+        rows = rows_form(form, WORD)
         if not rows.class_names:
             raise ValueError(
                 f"task {WORD} tells classes apart, and the labels are numbers. Set "

@@ -86,7 +86,7 @@ class Block(nn.Module):
         self.feed_forward = FeedForward(
             parts.width, hidden=parts.hidden, activation=parts.activation, bias=parts.bias
         )
-        self.dropout = parts.dropout
+        self.parts, self.dropout = parts, parts.dropout
         branches = 3 if self.cross_attention is not None else 2
         self.frames: Callable[..., Sequence[Frame]]
         if parts.modulated:

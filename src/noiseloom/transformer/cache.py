@@ -32,16 +32,24 @@ class LayerCache:
         new = k_BHLD.shape[2]
         if self.window is not None and new > self.size - (self.end - self.start):
             return self._extend_past(k_BHLD, v_BHLD)
+        buffer = self._buffer(k_BHLD)
+        first, end = self.make_room(new)
+        buffer[0, :, :, end - new : end] = k_BHLD
+        buffer[1, :, :, end - new : end] = v_BHLD
+        seen = buffer[:, :, :, first:end]
+        return seen[0], seen[1]
+
+    def make_room(self, new: int = 1) -> tuple[int, int]:
+        """Places for `new` tokens more: those seen are from the first to before the second number.
+
+        The new ones are the last of them; whoever asks writes them there.
+        """
         if self.end + new > self.size:
             self._move(new)
-        buffer = self._buffer(k_BHLD)
-        buffer[0, :, :, self.end : self.end + new] = k_BHLD
-        buffer[1, :, :, self.end : self.end + new] = v_BHLD
-        self.end += new
-        seen = buffer[:, :, :, self.start : self.end]
+        first, self.end = self.start, self.end + new
         if self.window is not None:  # what the next token no longer sees
-            self.start = max(self.start, self.end - self.window + 1)
-        return seen[0], seen[1]
+            self.start = max(first, self.end - self.window + 1)
+        return first, self.end
 
     def select(self, rows: Tensor) -> None:
         """Go on with these rows of the batch, (new B,): beams branch and die."""
