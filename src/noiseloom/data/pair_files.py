@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from noiseloom.data.documents import Document, read_document
+from noiseloom.data.documents import Document, read_documents
 from noiseloom.data.skipped import Skipped
 from noiseloom.errors import DataError
 
