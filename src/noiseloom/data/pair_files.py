@@ -121,7 +121,11 @@ def _languages(folder: Path, named: Mapping[str, Mapping[str, Path]]) -> tuple[s
 
 def _lines(path: Path) -> list[str]:
     """The lines of a file; only a line feed ends one, so that lines of two files stay aligned."""
-    lines = read_document(Document(str(path), path), "bpe").split("\n")
+    document = Document(str(path), path)
+    (text,) = read_documents(
+        [document], "bpe", megabytes=None, source=str(path), progress=None
+    ).texts
+    lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
     return [line.strip() for line in lines]
