@@ -45,7 +45,7 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
     match word:
         case "text-generation" | "fill-mask":
             text = Text(path=str(table), tokenizer="characters", context=16)
-            return text, LanguageModel(width=32, depth=1, heads=2)
+            return text, LanguageModel(width=64, depth=1, heads=2)
         case "text-classification":
             return Table(path=str(table), label="class", context=8), READER
         case "text-regression":
