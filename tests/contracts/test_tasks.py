@@ -45,8 +45,9 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
     """The data that a task is tried on, and its network: digits, but for those named here."""
     table = folder / "table.csv"
     match word:
-        case "text-generation":
-            return Text(path=__file__, context=16), LanguageModel(width=32, depth=1, heads=2)
+        case "text-generation" | "fill-mask":
+            text = Text(path=str(table), tokenizer="characters", context=16)
+            return text, LanguageModel(width=32, depth=1, heads=2)
         case "text-classification":
             return Table(path=str(table), label="class", context=8), READER
         case "text-regression":
