@@ -46,8 +46,8 @@ def score(outputs: Sequence[str], references: Sequence[str], *, bootstrap: int) 
     for name, kind in kinds.items():
         found = kind.corpus_score(list(outputs), [list(references)], n_bootstrap=bootstrap)
         signatures[name] = kind.get_signature().format()
-        said = json.loads(found.format(signature=signatures[name], is_json=True))
+        said = json.loads(found.format(4, signature=signatures[name], is_json=True))
         metrics[name] = float(found.score)
-        half = float(said["confidence_var"])
+        half = float(said.get("confidence_var", 0.0))  # it says nothing of 0
         intervals[name] = (max(0.0, metrics[name] - half), min(100.0, metrics[name] + half))
     return Scored(Figures(metrics, intervals), signatures)

@@ -19,7 +19,7 @@ import numpy as np
 ROUNDS = 5
 MOST_LINKS = 20_000_000  # of a source word and a target word in one pair: seconds, half a GB
 WORDS = re.compile(r"\w+(?:[-'’]\w+)*|[^\w\s]")
-ATTACHED_LEFT = set(".,;:!?)]}»”'’%")
+ATTACHED_LEFT = set(".,;:!?)]}»”'’%…")
 ATTACHED_RIGHT = set("([{«„")
 
 
@@ -40,35 +40,76 @@ class WordTable:
         return found[:1].upper() + found[1:] if text[:1].isupper() else found
 
 
+@dataclass(frozen=True)
+class Links:
+    """Every source word of a pair beside every target word of it.
+
+    Link i joins word `source_of[kind[i]]` to `target_of[kind[i]]`; `place[i]` is the number of that
+    target word among all there are, one text after the other.
+    """
+
+    source_words: list[str]
+    target_words: list[str]
+    source_of: np.ndarray
+    target_of: np.ndarray
+    kind: np.ndarray
+    place: np.ndarray
+
+
 def learn(sources: Sequence[str], targets: Sequence[str]) -> WordTable:
     """The table of these pairs, from as many of them, evenly taken, as `MOST_LINKS` allow."""
     pairs = [
         (sorted({word.lower() for word in split(source)}), split(target))
         for source, target in zip(sources, targets, strict=True)
     ]
-    links = sum(len(source) * len(target) for source, target in pairs)
-    pairs = pairs[:: max(1, -(-links // MOST_LINKS))]
-    source_words, target_words, of, into, place = _links(pairs)
-    pair_of_words, which = np.unique(of * len(target_words) + into, return_inverse=True)
-    source_of, target_of = np.divmod(pair_of_words, len(target_words))
-    chance = np.ones(len(pair_of_words))
-    for _ in range(ROUNDS):
-        share = chance[which]
-        share /= np.bincount(place, share)[place]  # of each target word, among its source words
-        counts = np.bincount(which, share)
-        chance = counts / np.bincount(source_of, counts)[source_of]
+    number = sum(len(source) * len(target) for source, target in pairs)
+    pairs = pairs[:: max(1, -(-number // MOST_LINKS))]
+    links = link(pairs)
     best: dict[int, int] = {}
-    for link in np.argsort(_times(chance[which], place, which), kind="stable"):  # commonest last
-        best[int(source_of[link])] = int(target_of[link])
-    table = {source_words[source]: target_words[target] for source, target in best.items()}
+    for kind in np.argsort(_times(links, fit(links, ROUNDS)), kind="stable"):  # commonest last
+        best[int(links.source_of[kind])] = int(links.target_of[kind])
+    table = {links.source_words[one]: links.target_words[other] for one, other in best.items()}
     return WordTable(table, len(pairs), ROUNDS)
 
 
-def _times(chance: np.ndarray, place: np.ndarray, which: np.ndarray) -> np.ndarray:
-    """How often each pair of words is linked where each target word is to its likeliest source."""
-    first = np.flatnonzero(np.diff(place, prepend=-1))
-    most = np.maximum.reduceat(chance, first)[place]
-    return np.bincount(which[chance == most], minlength=int(which.max()) + 1)
+def link(pairs: Sequence[tuple[Sequence[str], Sequence[str]]]) -> Links:
+    """The links of pairs of words' lists."""
+    source_numbers: dict[str, int] = defaultdict(lambda: len(source_numbers))
+    target_numbers: dict[str, int] = defaultdict(lambda: len(target_numbers))
+    of, into, place, done = [], [], [], 0
+    for source, target in pairs:
+        sources = np.array([source_numbers[word] for word in source], np.int64)
+        targets = np.array([target_numbers[word] for word in target], np.int64)
+        of.append(np.tile(sources, len(targets)))
+        into.append(np.repeat(targets, len(sources)))
+        place.append(np.repeat(np.arange(done, done + len(targets)), len(sources)))
+        done += len(targets)
+    joint = np.concatenate(of) * len(target_numbers) + np.concatenate(into)
+    kinds, kind = np.unique(joint, return_inverse=True)
+    source_of, target_of = np.divmod(kinds, len(target_numbers))
+    return Links(
+        list(source_numbers), list(target_numbers), source_of, target_of, kind,
+        np.concatenate(place),
+    )  # fmt: skip
+
+
+def fit(links: Links, rounds: int) -> np.ndarray:
+    """t(target | source) of each kind of link after so many rounds, from all alike on."""
+    chance = np.ones(len(links.source_of))
+    for _ in range(rounds):
+        share = chance[links.kind]
+        share /= np.bincount(links.place, share)[links.place]  # among its source words
+        counts = np.bincount(links.kind, share)
+        chance = counts / np.bincount(links.source_of, counts)[links.source_of]
+    return chance
+
+
+def _times(links: Links, chance: np.ndarray) -> np.ndarray:
+    """How often each kind of link is the likeliest of its target word."""
+    likely = chance[links.kind]
+    first = np.flatnonzero(np.diff(links.place, prepend=-1))
+    most = np.maximum.reduceat(likely, first)[links.place]
+    return np.bincount(links.kind[likely == most], minlength=len(chance))
 
 
 def split(text: str) -> list[str]:
@@ -83,25 +124,3 @@ def joined(words: Sequence[str]) -> str:
         is_attached = not text or word in ATTACHED_LEFT or before in ATTACHED_RIGHT
         text += word if is_attached else f" {word}"
     return text
-
-
-def _links(
-    pairs: Sequence[tuple[Sequence[str], Sequence[str]]],
-) -> tuple[list[str], list[str], np.ndarray, np.ndarray, np.ndarray]:
-    """The words of either side, and each source word beside each target word of its pair.
-
-    The last is the number of the target word among all of them, one after the other.
-    """
-    source_numbers: dict[str, int] = defaultdict(lambda: len(source_numbers))
-    target_numbers: dict[str, int] = defaultdict(lambda: len(target_numbers))
-    of, into, place = [], [], []
-    done = 0
-    for source, target in pairs:
-        sources = np.array([source_numbers[word] for word in source])
-        targets = np.array([target_numbers[word] for word in target])
-        of.append(np.tile(sources, len(targets)))
-        into.append(np.repeat(targets, len(sources)))
-        place.append(np.repeat(np.arange(done, done + len(targets)), len(sources)))
-        done += len(targets)
-    parts = (np.concatenate(part) for part in (of, into, place))
-    return (list(source_numbers), list(target_numbers), *parts)  # type: ignore[return-value]
