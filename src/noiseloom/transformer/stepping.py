@@ -137,7 +137,7 @@ def norm_map(norm: nn.Module) -> Map:
 
 def _scaled(x: np.ndarray, eps: float) -> np.ndarray:
     """x over the root of its mean square."""
-    square = np.vecdot(x, x, keepdims=True)
+    square: np.ndarray = np.vecdot(x, x)[..., None]
     square *= 1 / x.shape[-1]
     square += eps
     scaled: np.ndarray = x / np.sqrt(square, out=square)
