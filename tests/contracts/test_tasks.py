@@ -38,7 +38,7 @@ NETWORKS = {
     "reconstructions": Autoencoder(channels=8, downsample=2),
 }
 READER = TextEncoder(width=16, depth=1, heads=2, dropout=0.0)
-SERIES = SeriesEncoder(patch=4, width=16, depth=1, heads=2, dropout=0.0)
+SERIES = SeriesEncoder(patch=4, width=48, depth=1, heads=2, dropout=0.0)
 
 
 def parts(word: str, folder: Path) -> tuple[Any, Any]:
@@ -47,7 +47,7 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
     match word:
         case "text-generation" | "fill-mask":
             text = Text(path=str(table), tokenizer="characters", context=16)
-            return text, LanguageModel(width=32, depth=1, heads=2)
+            return text, LanguageModel(width=64, depth=1, heads=2)
         case "text-classification":
             return Table(path=str(table), label="class", context=8), READER
         case "text-regression":
