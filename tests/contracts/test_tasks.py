@@ -38,7 +38,7 @@ NETWORKS = {
     "reconstructions": Autoencoder(channels=8, downsample=2),
 }
 READER = TextEncoder(width=16, depth=1, heads=2, dropout=0.0)
-SERIES = SeriesEncoder(patch=4, width=16, depth=1, heads=2, dropout=0.0)
+SERIES = SeriesEncoder(patch=4, width=48, depth=1, heads=2, dropout=0.0)
 
 
 def parts(word: str, folder: Path) -> tuple[Any, Any]:

@@ -14,20 +14,7 @@ from noiseloom.runs import Recipe, Run
 from noiseloom.training.loop import Note, Progress
 
 GOOD, BAD = ("great", "fine", "lovely"), ("dull", "flat", "awful")
-FILLING = [
-    "the",
-    "a",
-    "film",
-    "plot",
-    "actor",
-    "scene",
-    "music",
-    "ending",
-    "was",
-    "is",
-    "and",
-    "quite",
-]
+FILLING = ["the", "a", "film", "plot", "actor", "scene", "music", "was", "is", "and", "quite"]
 
 
 def rows(number: int, seed: int) -> list[tuple[str, str]]:

@@ -81,14 +81,6 @@ def read_documents(
     return Texts(texts, found, skipped.merged({}))
 
 
-def read_document(document: Document, kind: Kind) -> str:
-    """The text of one file, gzip too; DataError that names file and line where it is none."""
-    skipped = Skipped()
-    texts = list(_files([document], kind, skipped, None))
-    _refuse([document], document.name, len(texts), skipped)
-    return texts[0]
-
-
 def spread(sizes: Sequence[int], limit: float) -> list[int]:
     """Places of texts of these sizes that together hold `limit` at most, from all over the row.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from noiseloom.data.documents import Document, read_document
+from noiseloom.data.documents import Document, read_documents
 from noiseloom.data.skipped import Skipped
 from noiseloom.errors import DataError
 
@@ -121,7 +121,11 @@ def _languages(folder: Path, named: Mapping[str, Mapping[str, Path]]) -> tuple[s
 
 def _lines(path: Path) -> list[str]:
     """The lines of a file; only a line feed ends one, so that lines of two files stay aligned."""
-    lines = read_document(Document(str(path), path), "bpe").split("\n")
+    document = Document(str(path), path)
+    (text,) = read_documents(
+        [document], "bpe", megabytes=None, source=str(path), progress=None
+    ).texts
+    lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()
     return [line.strip() for line in lines]

@@ -17,6 +17,10 @@ TABLES: dict[Answer, Shown] = {  # by what comes out: the title, and of each col
         "How it goes on",
         {"input": "Held-out text", "expected": "how it goes on", "output": "what the model says"},
     ),
+    "masks": (
+        "Behind the masks",
+        {"input": "Held-out text", "expected": "behind the masks", "output": "what the model says"},
+    ),
     "translations": (
         "Translations",
         {"input": "Held-out text", "expected": "reference", "output": "translation"},

@@ -22,8 +22,8 @@ class SeriesForm(Form):
     They are read from the `columns` of a table, which are the steps of one that is wide and the
     channels of one that is long. The model sees each channel with mean 0 and a spread of 1:
     `channel_means` and `channel_stds` are those of the training items. Where labels are numbers,
-    `number_mean` and `number_std` say how they lie round what they are counted from (`anchors`):
-    0, or, where they go on with a channel, `continued`, its last value.
+    `number_mean` and `number_std` say how they lie round what they are counted from (`anchors`): 0,
+    or, where they go on with a channel, `continued`, its last value.
     """
 
     channels: tuple[str, ...]
