@@ -1,5 +1,6 @@
 """What every task must do, whichever are added: its loss falls on a tiny set."""
 
+import json
 from dataclasses import MISSING, fields
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from noiseloom.config import RunReference
 from noiseloom.data.dataset import Split
 from noiseloom.data.digits import Config as Digits
 from noiseloom.data.pairs import Config as Pairs
+from noiseloom.data.questions import Config as Questions
 from noiseloom.data.series import Config as Series
 from noiseloom.data.table import Config as Table
 from noiseloom.data.text import Config as Text
@@ -38,15 +40,16 @@ NETWORKS = {
     "reconstructions": Autoencoder(channels=8, downsample=2),
 }
 READER = TextEncoder(width=16, depth=1, heads=2, dropout=0.0)
-SERIES = SeriesEncoder(patch=4, width=16, depth=1, heads=2, dropout=0.0)
+SERIES = SeriesEncoder(patch=4, width=48, depth=1, heads=2, dropout=0.0)
 
 
 def parts(word: str, folder: Path) -> tuple[Any, Any]:
     """The data that a task is tried on, and its network: digits, but for those named here."""
     table = folder / "table.csv"
     match word:
-        case "text-generation":
-            return Text(path=__file__, context=16), LanguageModel(width=32, depth=1, heads=2)
+        case "text-generation" | "fill-mask":
+            text = Text(path=str(table), tokenizer="characters", context=16)
+            return text, LanguageModel(width=64, depth=1, heads=2)
         case "text-classification":
             return Table(path=str(table), label="class", context=8), READER
         case "text-regression":
@@ -54,6 +57,10 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
         case "translation":
             pairs = Pairs(num=200, vocabulary=280, context=48)
             return pairs, Seq2seq(width=16, encoder_depth=1, decoder_depth=1, heads=2)
+        case "question-answering":
+            return Questions(
+                path=str(folder / "questions.json"), tokenizer="bytes", context=24
+            ), READER
         case "time-series-classification":
             return Series(num=200, steps=16), SERIES
         case "time-series-regression":
@@ -70,6 +77,22 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(200)
     ]
     (folder / "table.csv").write_text("\n".join(["text,class,number", *rows]))
+    asked = [
+        {
+            "context": f"Item {i} is {'red' if i % 2 else 'blue'}.",
+            "qas": [
+                {
+                    "id": str(i),
+                    "question": "What is it?",
+                    "answers": [
+                        {"text": "red" if i % 2 else "blue", "answer_start": 9 + len(str(i))}
+                    ],
+                }
+            ],
+        }
+        for i in range(60)
+    ]
+    (folder / "questions.json").write_text(json.dumps({"data": [{"paragraphs": asked}]}))
     return folder
 
 

@@ -158,7 +158,7 @@ def test_made_questions_follow_from_the_seed_and_stand_in_their_contexts() -> No
     for one in made:
         ((answer, first),) = one.answers
         assert one.context[first : first + len(answer)] == answer == answer.strip()
-        assert one.question[0].isupper() and one.question.endswith("?")
+        assert one.question.endswith("?") and not one.question[0].islower()
         assert "{" not in one.context + one.question or "{" in answer + one.context
     asked = Counter(one.question.split()[0] for one in made)
     assert {"What", "Who", "When", "How", "Where", "Which", "In"} <= set(asked)

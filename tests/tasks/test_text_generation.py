@@ -15,7 +15,7 @@ from noiseloom.errors import InputError
 from noiseloom.networks.language_model import Config as Network
 from noiseloom.seeds import Random
 from noiseloom.tasks import Scores, Writes, Writing
-from noiseloom.tasks.causal_writing import kept
+from noiseloom.tasks.reading import kept
 from noiseloom.tasks.text_generation import CausalText, Config
 
 LETTERS = "\n abcdefgh"
@@ -149,6 +149,29 @@ def test_a_stop_string_cuts_the_text_that_would_have_been() -> None:
     assert write(made, ["a"], stop=(stop,)) == [whole[: whole.find(stop)]]
 
 
+def test_beams_of_full_width_find_the_likeliest_of_all_texts() -> None:
+    made = task(letters="abcd")
+    best, likeliest = -torch.inf, ""
+    for text in itertools.product("abcd", repeat=3):
+        tokens = made.form.tokenizer.encode("ab" + "".join(text)).tolist()
+        with torch.no_grad():
+            logits = made.model(torch.tensor([tokens[:-1]]))[0, 1:, :4]  # END is never written
+        likely = float(logits.log_softmax(-1)[range(3), tokens[2:]].sum())
+        if likely > best:
+            best, likeliest = likely, "".join(text)
+    assert write(made, ["ab"], beams=64, max_tokens=3) == [likeliest]
+
+
+@pytest.mark.parametrize("documents", [False, True])
+def test_beams_of_a_batch_are_those_of_each_alone(documents: bool) -> None:
+    made = task(documents=documents)
+    prompts = ["a", "abcdefgh", "", "bad cab"]  # some outgrow the context
+    together = write(made, prompts, beams=3, max_tokens=16)
+    assert together == [write(made, [one], beams=3, max_tokens=16)[0] for one in prompts]
+    greedy_ones = write(made, prompts, temperature=0, max_tokens=16)
+    assert together != greedy_ones
+
+
 def test_a_repetition_penalty_sees_prompt_and_text() -> None:
     made = task(letters="abcdefghij")
     (text,) = write(made, ["ab"], temperature=0, repetition_penalty=1e6, max_tokens=8)
@@ -186,6 +209,7 @@ def test_texts_of_all_lengths_are_soon_full_together(context: int) -> None:
         (["a\udcff"], {}, ["no valid UTF-8", "character 2"]),
         (["a"], {"steps": 4}, ["--steps", "unmask"]),
         (["a"], {"length_penalty": 2.0}, ["--length-penalty", "--beams"]),
+        (["a"], {"beams": 2, "top_k": 3}, ["--beams", "--top-k", "either"]),
         (["a"], {"temperature": -1.0}, ["--temperature is -1.0", "0 or more"]),
         (["a"], {"top_p": 0.0}, ["--top-p is 0.0", "above 0"]),
         (["a"], {"stop": ("",)}, ["--stop", "empty"]),

@@ -111,7 +111,7 @@ def filled(values: np.ndarray) -> tuple[np.ndarray, int]:
 def _kind_of(texts: Sequence[str]) -> Literal["classes", "numbers"]:
     """Numbers, unless a label is none, or all are whole and few different ones."""
     found = set(filter(_is_given, texts))
-    numbers = [_number(one) for one in found]
+    numbers = [number_in(one) for one in found]
     if not numbers or any(one is None for one in numbers):
         return "classes"
     whole = all(float(one or 0).is_integer() for one in numbers)
@@ -125,7 +125,7 @@ def _chosen(
     columns = [one for one in file.columns if one not in left_out]
     if not patterns:
         found = [
-            one for one in columns if (first.get(one, "x") and _number(first[one])) is not None
+            one for one in columns if (first.get(one, "x") and number_in(first[one])) is not None
         ]
         if not found:
             raise DataError(
@@ -156,14 +156,14 @@ def _numbers(values: dict[str, str], names: Sequence[str]) -> tuple[list[float],
     """The numbers of a row, and what stands in the way of the first that is none."""
     row = []
     for name in names:
-        number = _number(values.get(name, ""))
+        number = number_in(values.get(name, ""))
         if number is None:
             return [], f"column '{name}' holds '{values[name][:40]}'"
         row.append(number)
     return row, None
 
 
-def _number(text: str) -> float | None:
+def number_in(text: str) -> float | None:
     """The number that a cell holds: NaN where it is missing, None where it is none."""
     if not _is_given(text):
         return math.nan
@@ -188,7 +188,7 @@ def _labels(texts: Sequence[str], class_names: Sequence[str]) -> np.ndarray:
     place = {name: float(index) for index, name in enumerate(class_names)}
     if class_names:
         return np.array([place.get(text, math.nan) for text in texts])
-    return np.array([_number(text) for text in texts], np.float64)
+    return np.array([number_in(text) for text in texts], np.float64)
 
 
 def _nothing(file: TableFile, skipped: Skipped) -> str:

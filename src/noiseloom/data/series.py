@@ -161,6 +161,8 @@ class Config:
             item_shape=train.items.shape[1:],
             class_names=tuple(details["class_names"]),
             channels=tuple(details["channels"]),
+            columns=tuple(details["columns"]),
+            is_long=self.layout == "long",
             channel_means=tuple(details["means"]),
             channel_stds=tuple(details["stds"]),
             continued=continued,

@@ -97,6 +97,7 @@ def _details(
         "class_names": list(read.class_names),
         "label": read.label,
         "channels": list(channels),
+        "columns": list(read.columns),
         "means": trained.mean(axis=0).tolist(),
         "stds": np.where(stds > 0, stds, 1.0).tolist(),
         "filled": gaps,

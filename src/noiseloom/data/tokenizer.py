@@ -241,12 +241,18 @@ KINDS: dict[Kind, type[Tokenizer]] = {
 
 
 def learn(
-    kind: Kind, texts: Iterable[str], *, vocabulary: int, specials: tuple[str, ...] = ()
+    kind: Kind,
+    texts: Iterable[str],
+    *,
+    vocabulary: int,
+    specials: tuple[str, ...] = (),
+    at_most: bool = False,
 ) -> Tokenizer:
-    """A tokenizer of `kind` for texts like these, of at most `vocabulary` pieces if it learns any.
+    """A tokenizer of `kind` for texts like these, of `vocabulary` pieces if it learns any.
 
-    Raises DataError where the texts do not hold so many pieces, and InputError where `vocabulary`
-    is too small for the pieces that are always there, or a text holds half a character.
+    Where the texts do not hold so many, `at_most` takes what there are, and without it DataError
+    is raised. Raises InputError where `vocabulary` is too small for the pieces that are always
+    there, or a text holds half a character.
     """
     if kind == "bytes":
         return Bytes(specials)
@@ -267,7 +273,7 @@ def learn(
     texts = _all_spelled(texts)
     model = _learn_bpe(texts, vocabulary) if kind == "bpe" else _learn_wordpiece(texts, vocabulary)
     pieces = model.get_vocab_size(with_added_tokens=False)
-    if pieces < vocabulary:
+    if pieces < vocabulary and not at_most:
         raise DataError(
             f"data.vocabulary is {vocabulary:,}, and the training text holds no more than "
             f"{pieces:,} different pieces. "

@@ -22,9 +22,10 @@ def figures(facts: Facts) -> str:
     heads = ["Figure", own.title, *(other.title for other in others), "Beside each other"]
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     table = f'<table class="figures"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    legend = "; or ".join(dict.fromkeys(_beside(name, others).legend for name in known))
     key = (
         f'<p class="note keys"><span><i class="key"></i>{escape(own.title.lower())}, with the 95 % '
-        f'interval</span><span><i class="key band"></i>{escape(others[0].legend)}</span></p>'
+        f'interval</span><span><i class="key band"></i>{escape(legend)}</span></p>'
     )
     protocol = facts.evaluation.get("protocol") or {}
     checks = facts.evaluation.get("checks") or {}
@@ -34,6 +35,11 @@ def figures(facts: Facts) -> str:
         + _by_class("Read right, by class", checks.get("recall_by_class"))
         + details("The whole protocol", pairs(protocol))
     )
+
+
+def _beside(name: str, others: list[Column]) -> Column:
+    """The first column that has the figure, or the first of all."""
+    return next((other for other in others if name in other.metrics), others[0])
 
 
 def _by_class(title: str, shares: dict[str, float] | None) -> str:
@@ -49,7 +55,7 @@ def _row(name: str, own: Column, others: list[Column]) -> str:
         f"{_cell(column, name, bold=column is own)}</td>"
         for column in (own, *others)
     )
-    told, beside = meaning(name), others[0]
+    told, beside = meaning(name), _beside(name, others)
     chart = interval_chart(
         told.title,
         value,

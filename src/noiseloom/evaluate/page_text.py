@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 from noiseloom.evaluate.facts import Facts
+from noiseloom.networks import Answer
 
 MOST_SHOWN, MOST_ROWS, MOST_CHARACTERS = 4_000, 12, 400
-TITLES = {
-    "text": "How it goes on",
-    "translations": "Translations",
-    "spans": "Answers",
-    "numbers": "Estimates",
-    "classes": "Single texts",
+Shown = tuple[str, dict[str, str]]
+
+TABLES: dict[Answer, Shown] = {  # by what comes out: the title, and of each column key and head
+    "text": (
+        "How it goes on",
+        {"input": "Held-out text", "expected": "how it goes on", "output": "what the model says"},
+    ),
+    "masks": (
+        "Behind the masks",
+        {"input": "Held-out text", "expected": "behind the masks", "output": "what the model says"},
+    ),
+    "translations": (
+        "Translations",
+        {"input": "Held-out text", "expected": "reference", "output": "translation"},
+    ),
+    "spans": (
+        "Answers",
+        {
+            "question": "Question",
+            "answers": "right",
+            "answer": "found",
+            "baseline_answer": "found by the plain way",
+        },
+    ),
+    "numbers": (
+        "Single texts",
+        {"input": "Held-out text", "expected": "truth", "output": "estimate"},
+    ),
+    "classes": (
+        "Single texts",
+        {"input": "Held-out text", "expected": "label", "output": "read"},
+    ),
 }
-COLUMNS = {
-    "text": ("Held-out text", "how it goes on", "how the model goes on"),
-    "translations": ("Held-out text", "reference", "translation"),
-    "spans": ("Asked", "right", "found"),
-    "numbers": ("Held-out text", "truth", "estimate"),
-    "classes": ("Held-out text", "label", "read"),
-}
-KEYS = ("input", "expected", "output")
 PARTED = "¶ "  # stands for a line's end in a table
 
 
@@ -42,38 +61,37 @@ def written(facts: Facts) -> str:
 
 def examples(facts: Facts) -> str:
     """Held-out items with what should come out and what does, and the surest mistakes."""
-    checks = facts.evaluation.get("checks") or {}
-    shown = [_table(facts, rows) for rows in [_rows(checks.get("examples"))] if rows]
-    if mistakes := _rows(checks.get("mistakes")):
-        shown.append(
-            f"<h3>Surest mistakes</h3>{_table(facts, mistakes)}"
-            '<p class="note">Some may be the data\'s, wrongly labelled.</p>'
-        )
-    title = TITLES.get(facts.answers)
-    return f"<h2>{title}</h2>{''.join(shown)}" if title and shown else ""
+    if facts.answers not in TABLES:
+        return ""
+    (title, columns), checks = TABLES[facts.answers], facts.evaluation.get("checks") or {}
+    shown = _table(columns, checks.get("examples"))
+    if mistakes := _table(columns, checks.get("mistakes")):
+        said = "Some may be the data's, wrongly labelled."
+        shown += f'<h3>Surest mistakes</h3>{mistakes}<p class="note">{escape(said)}</p>'
+    return f"<h2>{title}</h2>{shown}" if shown else ""
 
 
-def _rows(found: Any) -> list[Mapping[str, Any]]:
-    """The rows that have something to show; a damaged file may hold anything."""
-    rows = found if isinstance(found, list) else []
-    return [row for row in rows if isinstance(row, dict) and any(key in row for key in KEYS)]
-
-
-def _table(facts: Facts, rows: Sequence[Mapping[str, Any]]) -> str:
-    names = COLUMNS.get(facts.answers, ("Input", "expected", "output"))
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in names)
+def _table(columns: Mapping[str, str], found: Any) -> str:
+    """A row for each of the first of `found` that has something in a column."""
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    rows = [row for row in rows if columns.keys() & row.keys()]
+    if not rows:
+        return ""
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in columns.values())
     body = "".join(
-        f"<tr>{''.join(f'<td>{escape(_short(row.get(key)))}</td>' for key in KEYS)}</tr>"
+        f"<tr>{''.join(f'<td>{escape(_short(row.get(key)))}</td>' for key in columns)}</tr>"
         for row in rows[:MOST_ROWS]
     )
-    return f'<table class="texts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>' + (
-        f'<p class="note">The first {MOST_ROWS} of {len(rows)}.</p>'
-        if len(rows) > MOST_ROWS
-        else ""
+    more = f"The first {MOST_ROWS} of {len(rows)}." if len(rows) > MOST_ROWS else ""
+    return (
+        f'<table class="texts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        f'<p class="note">{more}</p>'
     )
 
 
 def _short(value: Any) -> str:
-    """On one line, and no longer than one reads in a table."""
+    """On one line, and no longer than one reads in a table; of several the first is enough."""
+    if isinstance(value, list):
+        value = value[0] if value else ""
     text = PARTED.join(str("" if value is None else value).strip("\n").splitlines())
     return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from noiseloom.evaluate.beside import Figures
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.resampling import Interval, ratio_interval
 from noiseloom.evaluate.windows import text_of
-from noiseloom.tasks import Writes, Writing
+from noiseloom.tasks import Writes, WritesUsually, Writing
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ def measure_written(
     prompts, real = beginnings(dataset, asked.num, asked.max_tokens)
     random = seeds.Random(seed, range(len(prompts))).under("evaluate text samples")
     texts: Sequence[str] = ()
-    for draft in task.write(prompts, Writing(max_tokens=asked.max_tokens), random):
+    usual = task.usual if isinstance(task, WritesUsually) else Writing()
+    for draft in task.write(prompts, replace(usual, max_tokens=asked.max_tokens), random):
         texts = draft.texts
         progress("writing", draft.tokens / (len(prompts) * asked.max_tokens))
     progress("writing", 1.0)

@@ -1,4 +1,4 @@
-"""The items that a run is asked about, as they are stored: image files, texts, or arrays."""
+"""The items that a run is asked about, as stored: image files, texts, series, or arrays."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from noiseloom.data.decode import BadImageError, quiet, read_image
-from noiseloom.data.forms import Form, ImageForm, TextForm
+from noiseloom.data.forms import Form, ImageForm, SeriesForm, TextForm
 from noiseloom.errors import InputError
+from noiseloom.runs.asked_series import read_series, rows_of_series
 from noiseloom.runs.asked_texts import Asked, read_lines, read_rows, rows_of_table
 
 
@@ -29,20 +30,24 @@ def read_asked(
         return read_images(form, several), ""
     if isinstance(form, TextForm) and form.columns:
         return read_rows(form, several)
+    if isinstance(form, SeriesForm):
+        return read_series(form, several), ""
     raise InputError(
-        "This run reads items that are neither images nor rows of text; give it an array of them, "
-        "as they are stored"
+        "This run reads items that are neither images, rows of text nor series; give it an array "
+        "of them, as they are stored"
     )
 
 
 def read_file(form: Form, path: str | Path) -> list[str | tuple[str, ...]]:
-    """What a file asks about: of texts a table with the run's columns, else an item a line.
+    """What a file asks about: a table with the run's columns of texts or series, or items by line.
 
     What comes out has an answer for each: InputError names the first line that cannot be used.
     """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"There is no file {path}")
+    if isinstance(form, SeriesForm):
+        return rows_of_series(form, path)
     columns = form.columns if isinstance(form, TextForm) else ()
     return rows_of_table(path, columns) if columns else read_lines(path)
 

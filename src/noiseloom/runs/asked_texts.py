@@ -42,6 +42,19 @@ def rows_of_table(path: Path, columns: tuple[str, ...]) -> list[str | tuple[str,
             f"{path} is no table, and this run reads the columns {' and '.join(columns)}. Give it "
             "a .csv, .tsv, .jsonl or .parquet file that has them"
         )
+    rows = list[str | tuple[str, ...]]()
+    for place, texts in cells_of_table(path, columns):
+        if not all(text.strip() for text in texts):
+            raise InputError(f"{place} cannot be read: without a text. Mend it or take it out")
+        rows.append(texts)
+    return rows
+
+
+def cells_of_table(path: Path, columns: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """Where each row of a table stands, and what it holds in these columns.
+
+    InputError where a row cannot be read, since each must be answered.
+    """
     file = table_file(path)
     if missing := [name for name in columns if name not in file.columns]:
         close = nearest(missing[0], file.columns)
@@ -49,12 +62,11 @@ def rows_of_table(path: Path, columns: tuple[str, ...]) -> list[str | tuple[str,
             f"{path} has no column '{missing[0]}', which this run reads. It has: "
             f"{', '.join(file.columns)}." + (f" Did you mean '{close}'?" if close else "")
         )
-    skipped, rows = Skipped(), list[str | tuple[str, ...]]()
-    for place, values in file.rows(skipped):
-        texts = tuple(values.get(name, "") for name in columns)
-        if not all(text.strip() for text in texts):
-            skipped.add(place, "without a text")
-        rows.append(texts)
+    skipped = Skipped()
+    rows = [
+        (place, tuple(values.get(name, "") for name in columns))
+        for place, values in file.rows(skipped)
+    ]
     if len(skipped):
         bad = skipped.files[0]
         raise InputError(f"{bad['file']} cannot be read: {bad['reason']}. Mend it or take it out")

@@ -113,7 +113,7 @@ def save_predictions(folder: Path, task: Predicts, held_out: Split) -> None:
         lines = ["read\tright\ttext", *map("\t".join, zip(found.names, right, texts, strict=True))]
 
         def write() -> None:
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             write_text(folder / "predictions.txt", "\n".join(lines) + "\n")
 
         from_first(write)

@@ -17,7 +17,7 @@ from noiseloom.errors import InputError
 from noiseloom.networks.seq2seq import Seq2seq
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draft, Writing
-from noiseloom.tasks.causal_writing import Chooser
+from noiseloom.tasks.choosing import Chooser
 from noiseloom.transformer.beams import search
 
 

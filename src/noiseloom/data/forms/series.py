@@ -19,13 +19,16 @@ COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
 class SeriesForm(Form):
     """Series of one length, float64 (N, steps, channels), as they were measured.
 
-    The model sees each channel with mean 0 and a spread of 1: `channel_means` and `channel_stds`
-    are those of the training items. Where labels are numbers, `number_mean` and `number_std` say
-    how they lie round what they are counted from (`anchors`): 0, or, where they go on with a
-    channel, `continued`, its last value.
+    They are read from the `columns` of a table, which are the steps of one that is wide and the
+    channels of one that is long. The model sees each channel with mean 0 and a spread of 1:
+    `channel_means` and `channel_stds` are those of the training items. Where labels are numbers,
+    `number_mean` and `number_std` say how they lie round what they are counted from (`anchors`): 0,
+    or, where they go on with a channel, `continued`, its last value.
     """
 
     channels: tuple[str, ...]
+    columns: tuple[str, ...]
+    is_long: bool
     channel_means: tuple[float, ...]
     channel_stds: tuple[float, ...]
     number_mean: float = 0.0

@@ -24,7 +24,7 @@ PERSON = (
             "{s} was born in {city} in {year}.",
             "{s} was born on {date} in {city}.",
             "Born in {city} in {year}, {s} was the son of a {job}.",
-            "{s} came from {city}, where the family had lived since {year}.",
+            "{s} came from {city} and was born in {year}.",
         ),
         {
             "city": (
@@ -62,7 +62,7 @@ PERSON = (
     ),
     Relation(
         (
-            "{s} worked as a {job} for {duration} before moving to {city}.",
+            "{s} worked as a {job} for {duration} before settling in {city}.",
             "For {duration} {s} was a {job} in {city}.",
             "{s}, who was a {job} by trade, settled in {city} after {duration} abroad.",
             "{s} earned a living as a {job} in {city}.",
@@ -214,7 +214,6 @@ PERSON = (
         (
             "{s} discovered {substance} in {year} while working on {goods}.",
             "The discovery of {substance} by {s} was announced in {year}.",
-            "{s} showed that {substance} dissolves in {goods}.",
         ),
         {
             "substance": ("What did {s} discover?", "What substance did {s} find?"),
@@ -223,7 +222,7 @@ PERSON = (
                 "In what year did {s} discover {substance}?",
             ),
             "s": ("Who discovered {substance}?", "Which scientist discovered {substance}?"),
-            "goods": ("What does {substance} dissolve in?", "What was {s} working on?"),
+            "goods": ("What was {s} working on?", "What was {s} working on in {year}?"),
         },
     ),
     Relation(
@@ -239,19 +238,14 @@ PERSON = (
     ),
     Relation(
         (
-            "{s} criticised {law} as harmful to {group}.",
             "{s} argued that {law} should be abolished, and was supported by {group}.",
-            "According to {s}, {law} was the result of {cause}.",
+            "Supported by {group}, {s} fought against {law}, the result of {cause}.",
         ),
         {
-            "law": ("What did {s} criticise?", "What did {s} argue should be abolished?"),
-            "group": (
-                "Who did {s} think was harmed by {law}?",
-                "By whom was {s} supported?",
-                "Who supported {s}?",
-            ),
-            "s": ("Who criticised {law}?", "Who argued against {law}?"),
-            "cause": ("According to {s}, what was {law} the result of?", "What led to {law}?"),
+            "law": ("What did {s} want to abolish?", "What did {s} fight against?"),
+            "group": ("By whom was {s} supported?", "Who supported {s}?"),
+            "s": ("Who argued against {law}?", "Who wanted to abolish {law}?"),
+            "cause": ("What was {law} the result of?", "What led to {law}?"),
         },
     ),
     Relation(
@@ -339,13 +333,11 @@ CITY = (
     ),
     Relation(
         (
-            "In {year}, {s} was destroyed by {cause}.",
             "{cause} forced {count} people to leave {s} in {year}.",
             "The population of {s} fell by {share} in {year} as a result of {cause}.",
         ),
         {
             "cause": (
-                "What destroyed {s}?",
                 "Why did people leave {s}?",
                 "What caused the population of {s} to fall?",
             ),
@@ -354,7 +346,7 @@ CITY = (
                 "By how much did the population of {s} fall?",
                 "What percentage of {s} was lost?",
             ),
-            "year": ("When was {s} destroyed?", "In what year did the population of {s} fall?"),
+            "year": ("When did people leave {s}?", "In what year did the population of {s} fall?"),
         },
     ),
     Relation(
@@ -458,15 +450,24 @@ THING = {
         Relation(
             (
                 "{s} was bought by {company} for {money} in {year}.",
-                "In {year}, {company} sold {s} to {company2}.",
-                "{s} went bankrupt in {year} because of {cause}.",
+                "In {year}, {company} bought {s} from {company2}.",
+                "{company} paid {money} for {s} in {year}.",
             ),
             {
-                "company": ("Who bought {s}?", "Which company owned {s}?", "Who sold {s}?"),
-                "company2": ("To whom was {s} sold?", "Who bought {s} in {year}?"),
+                "company": ("Who bought {s}?", "Which company bought {s}?", "Who paid for {s}?"),
+                "company2": ("Who sold {s}?", "From whom was {s} bought?"),
                 "money": ("How much was paid for {s}?", "For how much was {s} bought?"),
+                "year": ("When was {s} bought?", "In what year was {s} sold?"),
+            },
+        ),
+        Relation(
+            (
+                "{s} went bankrupt in {year} because of {cause}.",
+                "Because of {cause}, {s} was closed in {year}.",
+            ),
+            {
                 "cause": ("Why did {s} go bankrupt?", "What caused {s} to fail?"),
-                "year": ("When was {s} sold?", "When did {s} go bankrupt?"),
+                "year": ("When did {s} go bankrupt?", "In what year was {s} closed?"),
             },
         ),
     ),
@@ -493,17 +494,34 @@ THING = {
         Relation(
             (
                 "{count} soldiers died in {s}, most of them from {country}.",
+                "{s} cost the lives of {count} soldiers, many of whom came from {country}.",
+            ),
+            {
+                "count": ("How many soldiers died in {s}?", "How many people were killed in {s}?"),
+                "country": ("Where did most of the dead of {s} come from?",),
+            },
+        ),
+        Relation(
+            (
                 "During {s}, {person} led {count} men against {city}.",
-                "{s} ended with {law}, signed in {city}.",
                 "In {s} {group} were defeated by {person}.",
             ),
             {
-                "count": ("How many soldiers died in {s}?", "How many men fought in {s}?"),
-                "country": ("Where did most of the dead of {s} come from?",),
-                "person": ("Who led the men in {s}?", "Who won {s}?", "Who was the leader in {s}?"),
-                "law": ("How did {s} end?", "What ended {s}?", "What treaty ended {s}?"),
-                "city": ("Where was {law} signed?", "Which city was attacked during {s}?"),
+                "count": ("How many men did {person} lead?", "How many men attacked {city}?"),
+                "person": ("Who led the men in {s}?", "Who was the leader in {s}?"),
+                "city": ("Which city was attacked during {s}?", "What did {person} attack?"),
                 "group": ("Who was defeated in {s}?", "Who lost {s}?"),
+            },
+        ),
+        Relation(
+            (
+                "{s} ended with {law}, signed in {city} on {date}.",
+                "{law}, which was signed in {city}, put an end to {s}.",
+            ),
+            {
+                "law": ("How did {s} end?", "What ended {s}?", "What treaty ended {s}?"),
+                "city": ("Where was {law} signed?", "Where was the treaty that ended {s} signed?"),
+                "date": ("When was {law} signed?", "When did {s} end?"),
             },
         ),
     ),
@@ -511,30 +529,40 @@ THING = {
         Relation(
             (
                 "{s} was passed in {year} {aim}.",
-                "{s} gave {group} the right to own land.",
                 "{s}, signed by {person} in {year}, forbade the sale of {goods}.",
-                "Under {s}, {group} had to pay {money} a year.",
+                "In {year}, {person} signed {s} {aim}.",
             ),
             {
-                "aim": (
-                    "Why was {s} passed?",
-                    "What was the purpose of {s}?",
-                    "What was {s} meant to do?",
-                ),
+                "aim": ("Why was {s} passed?", "What was the purpose of {s}?"),
                 "year": ("When was {s} passed?", "In what year was {s} signed?"),
-                "group": ("Who was given the right to own land?", "Who had to pay under {s}?"),
                 "person": ("Who signed {s}?", "By whom was {s} signed?"),
-                "goods": (
-                    "What did {s} forbid the sale of?",
-                    "The sale of what was forbidden by {s}?",
+                "goods": ("What did {s} forbid the sale of?", "The sale of what was forbidden?"),
+                "s": ("What forbade the sale of {goods}?", "What did {person} sign?"),
+            },
+        ),
+        Relation(
+            (
+                "{s} gave {group} the right to own land.",
+                "Thanks to {s}, {group} could own land.",
+            ),
+            {
+                "group": (
+                    "Who was given the right to own land?",
+                    "Whom did {s} allow to own land?",
                 ),
+                "s": ("What gave {group} the right to own land?",),
+            },
+        ),
+        Relation(
+            (
+                "Under {s}, {group} had to pay {money} a year.",
+                "{s} forced {group} to pay {money} each year.",
+            ),
+            {
+                "group": ("Who had to pay under {s}?", "Who was forced by {s} to pay?"),
                 "money": (
                     "How much had to be paid under {s}?",
                     "How much did {group} have to pay?",
-                ),
-                "s": (
-                    "What gave {group} the right to own land?",
-                    "What forbade the sale of {goods}?",
                 ),
             },
         ),
@@ -597,7 +625,6 @@ THING = {
                 "{s} has {count} members and meets in {city}.",
                 "{s} was led by {person}, a {job} from {country}.",
                 "{s} is supported by {group} and opposed by {group2}.",
-                "{s} was banned in {year} after {cause}.",
             ),
             {
                 "aim": (
@@ -612,9 +639,19 @@ THING = {
                 "country": ("Where did {person} come from?", "Which country was {person} from?"),
                 "group": ("Who supports {s}?", "By whom is {s} supported?"),
                 "group2": ("Who opposes {s}?", "By whom is {s} opposed?"),
-                "year": ("When was {s} formed?", "When was {s} banned?"),
+                "year": ("When was {s} formed?", "In what year was {s} formed?"),
+                "s": ("What organization did {person} lead?", "What was {person} the leader of?"),
+            },
+        ),
+        Relation(
+            (
+                "{s} was banned in {year} after {cause}.",
+                "Because of {cause}, {s} was banned in {year}.",
+            ),
+            {
+                "year": ("When was {s} banned?", "In what year was {s} banned?"),
                 "cause": ("Why was {s} banned?", "What happened before {s} was banned?"),
-                "s": ("What organization did {person} lead?", "What was banned in {year}?"),
+                "s": ("What was banned in {year}?", "What organization was banned in {year}?"),
             },
         ),
     ),
@@ -633,7 +670,7 @@ THING = {
                 "aim": ("What is {s} used for?", "Why does {s} use {part}?"),
                 "money": ("How much did {s} cost?", "What was the price of {s}?"),
                 "device": ("What did {s} replace?", "What was replaced by {s}?"),
-                "year": ("When was {s} sold?", "When did {s} replace {device}?"),
+                "year": ("When did {s} replace {device}?", "When was {s} sold for {money}?"),
                 "s": ("What replaced {device}?", "What works by means of {part}?"),
             },
         ),
