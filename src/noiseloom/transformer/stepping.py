@@ -23,6 +23,7 @@ from noiseloom.transformer.cache import LayerCache
 
 Map = Callable[[np.ndarray], np.ndarray]
 HEAD_EPS = 1e-5  # of torch's layer norm
+BOUNDED = 1024  # numbers per head up to which logits of at most √D are far from overflowing
 
 
 def can_step(model: nn.Module) -> bool:
@@ -45,6 +46,8 @@ class BlockStep:
         self.up, self.down = linear_map(feed_forward.up), linear_map(feed_forward.down)
         self.bend = BENDS.get(block.parts.activation) or _through_torch(feed_forward.activation)
         self.qk_norm, self.softcap = block.parts.qk_norm, block.parts.softcap
+        # normalised, queries and keys are √D long: their exponential is at most e^√D
+        self.is_bounded = self.qk_norm and self.size <= BOUNDED
 
     def __call__(
         self,
@@ -97,7 +100,8 @@ class BlockStep:
             logits_BGRK = self.softcap * np.tanh(logits_BGRK / self.softcap)
         if hidden_BK is not None:
             logits_BGRK += hidden_BK[:, None, None, -(end - first) :]
-        logits_BGRK -= np.maximum.reduce(logits_BGRK, axis=-1, keepdims=True)
+        if not self.is_bounded:
+            logits_BGRK -= np.maximum.reduce(logits_BGRK, axis=-1, keepdims=True)
         weights_BGRK = np.exp(logits_BGRK, out=logits_BGRK)
         mixed_BGRD = np.matmul(weights_BGRK, v_BGKD)
         mixed_BGRD /= np.add.reduce(weights_BGRK, axis=-1, keepdims=True)
@@ -133,7 +137,7 @@ def norm_map(norm: nn.Module) -> Map:
 
 def _scaled(x: np.ndarray, eps: float) -> np.ndarray:
     """x over the root of its mean square."""
-    square = np.add.reduce(x * x, axis=-1, keepdims=True)
+    square: np.ndarray = np.vecdot(x, x)[..., None]
     square *= 1 / x.shape[-1]
     square += eps
     scaled: np.ndarray = x / np.sqrt(square, out=square)
