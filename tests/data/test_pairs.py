@@ -10,7 +10,8 @@ import pytest
 from noiseloom.data.generated_pairs import generate
 from noiseloom.data.pairs import Config
 from noiseloom.data.tokenizer import PAD
-from noiseloom.errors import DataError
+from noiseloom.errors import ConfigError, DataError
+from noiseloom.runs import Recipe
 
 SOURCES = [f"line {number} of the source" for number in range(40)]
 TARGETS = [f"Zeile {number} des Ziels" for number in range(40)]
@@ -141,6 +142,14 @@ def test_half_a_part_is_refused() -> None:
         Config(source="a", target="b", test_target="c")
     with pytest.raises(ValueError, match="without one to train on"):
         Config(test_source="a", test_target="b")
+
+
+def test_languages_without_a_folder_are_refused_by_the_key_that_lacks() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Recipe.load("multi30k")
+    (problem,) = caught.value.problems
+    assert problem.key == "data.path"
+    assert "with files such as train.en and train.de" in str(problem)
 
 
 def test_generated_pairs_are_different_and_the_same_every_time() -> None:
