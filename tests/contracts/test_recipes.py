@@ -76,10 +76,9 @@ def little_data(recipe: Recipe, texts: Path) -> list[str]:
         case "table":
             kind = "numbers" if recipe.task.answers == "numbers" else "classes"
             return [f"data.path={texts / kind}.csv", "data.vocabulary=300"]
-        case "pairs" if recipe.data.languages:
-            return [f"data.path={texts}", "data.vocabulary=300"]
         case "pairs":
-            return ["data.num=200", "data.vocabulary=300"]
+            little = f"data.path={texts}" if recipe.data.languages else "data.num=200"
+            return [little, "data.vocabulary=300", "task.beams=2", "evaluation.bootstrap=20"]
         case "questions":
             return ["data.num=60", "data.vocabulary=300"]
         case "series":
