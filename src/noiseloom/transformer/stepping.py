@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from noiseloom.transformer.blocks import Block
 from noiseloom.transformer.cache import LayerCache
+from noiseloom.transformer.norms import RmsNorm
 
 Map = Callable[[np.ndarray], np.ndarray]
 HEAD_EPS = 1e-5  # of torch's layer norm
@@ -122,10 +123,9 @@ def linear_map(linear: nn.Linear) -> Map:
 
 def norm_map(norm: nn.Module) -> Map:
     """RMSNorm or LayerNorm over the width, with their weights if they have any."""
-    assert isinstance(norm, nn.RMSNorm | nn.LayerNorm)
+    assert isinstance(norm, RmsNorm | nn.LayerNorm)
     eps = norm.eps
-    assert eps is not None  # blocks name it
-    plain = _scaled if isinstance(norm, nn.RMSNorm) else _centred
+    plain = _scaled if isinstance(norm, RmsNorm) else _centred
     if norm.weight is None:
         return lambda x_BW: plain(x_BW, eps)
     weight = norm.weight.detach().numpy()
