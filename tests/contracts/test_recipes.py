@@ -78,7 +78,7 @@ def little_data(recipe: Recipe, texts: Path) -> list[str]:
             return [f"data.path={texts / kind}.csv", "data.vocabulary=300"]
         case "pairs":
             little = f"data.path={texts}" if recipe.data.languages else "data.num=200"
-            return [little, "data.vocabulary=300", "task.beams=2", "evaluation.bootstrap=20"]
+            return [little, "data.vocabulary=300", "data.context=16", "evaluation.bootstrap=20"]
         case "questions":
             return ["data.num=60", "data.vocabulary=300"]
         case "series":

@@ -55,7 +55,7 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
         case "text-regression":
             return Table(path=str(table), label="number", context=8), READER
         case "translation":
-            pairs = Pairs(num=200, vocabulary=280, context=48)
+            pairs = Pairs(num=200, vocabulary=280, context=12)
             return pairs, Seq2seq(width=16, encoder_depth=1, decoder_depth=1, heads=2)
         case "question-answering":
             return Questions(

@@ -116,8 +116,11 @@ def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
 def test_what_is_no_text_is_refused_by_file_and_line(tmp_path: Path) -> None:
     target = write(tmp_path / "b", TARGETS)
     (tmp_path / "a").write_bytes(b"fine\n" * 2 + b"\xff\n" + b"fine\n" * 37)
-    with pytest.raises(DataError, match=r"a:3: byte 0xff is not valid UTF-8"):
+    with pytest.raises(DataError, match=r"a:3: not valid UTF-8: byte 0xff"):
         Config(source=str(tmp_path / "a"), target=target, **SMALL).open()
+    of_bytes = Config(source=str(tmp_path / "a"), target=target, tokenizer="bytes").open()
+    sources = {source for source, _ in [*of_bytes.train_texts, *of_bytes.reference_texts]}
+    assert sources == {"fine", "\udcff"}
     empty = write(tmp_path / "c", [""] * 40)
     with pytest.raises(DataError, match="holds no pair of lines with text in both"):
         Config(source=empty, target=target, **SMALL).open()

@@ -86,7 +86,7 @@ def test_it_is_what_runs_ask_for(words: TextDataset) -> None:
     task = build(words)
     assert isinstance(task, Writes) and isinstance(task, WritesUsually)
     assert isinstance(task, Translates)
-    assert not isinstance(task, Asks)
+    assert isinstance(task, Asks)
     assert (task.usual.beams, task.usual.temperature) == (5, 0.0)
 
 
@@ -244,6 +244,26 @@ def test_what_cannot_be_translated_is_refused(words: TextDataset) -> None:
         task.write(["ab"], Writing(steps=3), Random(0, [0]))
     with pytest.raises(InputError, match="--top-k says how a token is chosen by itself, and 5 be"):
         task.write(["ab"], replace(task.usual, top_k=3), Random(0, [0]))
+
+
+def test_a_look_at_it_asks_only_what_can_be_read() -> None:
+    """Of texts that were cut in the middle of a character, too."""
+    pairs = [("üüüü" * number, "ja") for number in range(1, 9)]
+    data = open_rows(
+        lambda: Rows(train=pairs, reference=pairs),
+        facts={"of": "long umlauts"},
+        source="made up",
+        columns=("source", "target"),
+        tokenizer="bytes",
+        vocabulary=None,
+        context=11,
+        cache=None,
+        progress=None,
+    )
+    task = build(data)
+    asked = task.ask(data.reference)
+    assert asked == [("üüüü", "ja"), ("üüüüü", "ja"), ("üüüüü", "ja"), ("üüüüü", "ja")]
+    assert write(task, [source for source, _ in asked], GREEDY)[-1].is_done
 
 
 def test_data_of_another_kind_is_refused(tmp_path: Path) -> None:

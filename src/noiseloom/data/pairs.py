@@ -141,7 +141,9 @@ class Config:
     def _read(self, files: dict[Part, PairFiles]) -> Rows:
         skipped = Skipped()
         if files:
-            parts = {part: read_pairs(pair, skipped) for part, pair in files.items()}
+            parts = {
+                part: read_pairs(pair, self.tokenizer, skipped) for part, pair in files.items()
+            }
         else:
             parts = {"train": generate(self.num, self.seed)}
         train = parts["train"]
