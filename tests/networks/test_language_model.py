@@ -278,6 +278,7 @@ def test_what_is_asked_in_vain_is_refused() -> None:
         model(tokens_of(1, 4), documents=torch.zeros(1, 4), cache=model.new_cache())
 
 
+@torch.no_grad()
 def test_drop_out_of_tables_leaves_out_whole_places_and_keeps_the_mean() -> None:
     table = tables((50,), 4, 8, 10, dropout=0.25)[0]
     torch.nn.init.ones_(table.table.weight)
