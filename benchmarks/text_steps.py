@@ -8,7 +8,8 @@ RMSNorm, normalised queries and keys, squared ReLU); `ours as GPT-2` and `ours a
 compute what those two compute (tests/networks/test_transformers.py). All have the same layers,
 width, heads and, within a few per cent, number of parameters. One step of each is taken in turn,
 round after round, so that an uneven machine is uneven to all; medians over the rounds count.
-`--clock processor` counts the seconds that one thread computes, for a machine that others use too.
+`products` is the floor: the matrix products of such a network, forward and backward, and nothing
+else. `--clock processor` counts what one thread computes, for a machine that others use too.
 """
 
 from __future__ import annotations
@@ -155,15 +156,38 @@ class Step:
         self.optimizer.zero_grad(set_to_none=True)
 
 
+class Products:
+    """The matrix products no step can do without: of blocks of 12 x width², and of the head."""
+
+    def __init__(self, shape: Shape, batch: int, precision: str) -> None:
+        dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
+        width, tokens = shape.width, batch * shape.context
+        block = [(3 * width, width), (width, width), (4 * width, width), (width, 4 * width)]
+        self.maps = [
+            (
+                torch.randn(out, into, dtype=dtype),
+                *(torch.randn(tokens, n, dtype=dtype) for n in (into, out)),
+            )
+            for out, into in [*block * shape.depth, (shape.vocabulary, width)]
+        ]
+
+    def __call__(self) -> None:
+        for weight, x, gradient in self.maps:
+            x @ weight.T, gradient @ weight, gradient.T @ x
+
+
 def measure(
     shape: Shape, batch: int, precision: str, clock: str, seconds: float
 ) -> dict[str, object]:
     """Medians of each model's step, in milliseconds, of as many rounds as fit into `seconds`."""
     now = CLOCKS[clock]
-    steps = {name: Step(name, shape, batch, precision) for name in MODELS}
+    models = {name: Step(name, shape, batch, precision) for name in MODELS}
+    parameters = {name: step.parameters for name, step in models.items()}
+    steps: dict[str, Callable[[], None]] = {**models}
+    steps["products"] = Products(shape, batch, precision)
     for step in steps.values():
         step()
-    times: dict[str, list[float]] = {name: [] for name in MODELS}
+    times: dict[str, list[float]] = {name: [] for name in steps}
     began = now()
     while now() - began < seconds or len(times["ours"]) < 5:
         for name, step in steps.items():
@@ -176,7 +200,7 @@ def measure(
         "batch": batch,
         "precision": precision,
         "rounds": len(times["ours"]),
-        "parameters": {name: step.parameters for name, step in steps.items()},
+        "parameters": parameters,
         "milliseconds": {name: round(one, 2) for name, one in medians.items()},
         "times_faster": {
             f"{mine} than {theirs}": round(
@@ -204,7 +228,7 @@ def main() -> None:
     print(
         f"{torch.get_num_threads()} threads, {given.precision}, {given.clock} clock; milliseconds"
     )
-    print(" ".join(f"{head:>14}" for head in ("shape, batch", *MODELS)))
+    print(" ".join(f"{head:>14}" for head in ("shape, batch", *MODELS, "products")))
     for text in given.shapes:
         depth, width = map(int, text.split("x"))
         shape = Shape(depth, width, given.vocabulary, given.context)

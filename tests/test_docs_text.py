@@ -12,7 +12,7 @@ import pytest
 from noiseloom import cli
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "text"
-PAGES = ("classify.md",)
+PAGES = ("classify.md", "masked-diffusion.md")
 SMALL = ("network.width=16", "network.depth=1", "network.heads=2", "data.vocabulary=300")
 QUICK = {"train": [*SMALL, "training.steps=3", "training.batch_size=8", "--no-evaluate"]}
 
@@ -31,6 +31,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     with (tmp_path / "reviews.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("review", "label"), *reviews])
+    lines = (
+        f"ROMEO: {row} times {row * row} is to be, or not to be, To {row}.\n" for row in range(300)
+    )
+    (tmp_path / "input.txt").write_text("".join(lines))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -21,7 +21,12 @@ BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 TWO_STEPS = ["training.steps=2", "training.batch_size=4"]
 SHORT = [*TWO_STEPS, "network.width=16", "network.depth=1"]
 IMAGES = ["network.heads=2", "evaluation.feature_images=600", "evaluation.num=60"]
-SMALL = {"toy-2d": SHORT, "digits-classifier": [*TWO_STEPS, "network.width=4"]}
+SMALL = {
+    "toy-2d": SHORT,
+    "digits-classifier": [*TWO_STEPS, "network.width=4"],
+    "shakespeare": [*SHORT, "network.heads=2", "network.ngrams=[50]"],
+    "classify-csv": [*SHORT, "network.heads=2"],
+}
 BUDGET = re.compile(r"training\.(max_minutes|steps)=[\d.]+")
 SCRIPTS = {"./scripts/demo"}  # run from a clean clone by whoever releases: it takes minutes
 ENVIRONMENT = {"source .venv/bin/activate"}  # the tests already run in it
@@ -29,7 +34,7 @@ ENVIRONMENT = {"source .venv/bin/activate"}  # the tests already run in it
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photos in two classes, in which the README's commands run one after another."""
+    """A folder with photos, a book and reviews, in which the README's commands run in turn."""
     folder = tmp_path_factory.mktemp("readme")
     random = np.random.default_rng(0)
     for name, low in (("cats", 0), ("dogs", 120)):
@@ -37,6 +42,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for index in range(60):
             pixels = random.integers(low, low + 120, (40, 36, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / "photos" / name / f"{index}.png")
+    words = "It was the best of times, it was the worst of times.\n"
+    (folder / "book.txt").write_text("".join(words[row % 7 :] for row in range(120)))
+    reviews = [
+        f"a film that {row % 9} of us {'love' if row % 2 else 'left'},{row % 2}"
+        for row in range(90)
+    ]
+    (folder / "reviews.csv").write_text("\n".join(["text,label", *reviews]))
     return folder
 
 

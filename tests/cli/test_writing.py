@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -148,6 +150,26 @@ def test_a_run_of_pictures_refuses_what_is_for_text(
     said = refused(capsys, pictures, "--prompt", "a")
     assert "--prompt is for runs that make text" in said
     assert "draws samples" in said
+
+
+def test_the_page_says_what_is_so(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "text" / "write.md").read_text()
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "shakespeare").symlink_to(run.folder)
+    (tmp_path / "prompts.txt").write_text("ROMEO:\n\n")
+    monkeypatch.chdir(tmp_path)
+    for kind, block in blocks:
+        if kind == "python":
+            exec(compile(block, "write.md", "exec"), {"run": run})
+        for line in block.splitlines() if kind == "bash" else ():
+            program, *words = shlex.split(line)
+            assert program == "noiseloom"
+            assert cli.main(words) == 0, line
+    assert len((tmp_path / "texts.jsonl").read_text().splitlines()) == 2
+    assert len([kind for kind, _ in blocks if kind == "bash"]) > 1
 
 
 def test_a_terminal_shows_a_text_as_it_grows() -> None:

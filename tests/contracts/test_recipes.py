@@ -52,14 +52,16 @@ def load(name: str, open_keys: OpenKeys, *overrides: str) -> Recipe:
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of a text, a table of texts with a class each, and one of pairs with a number."""
+    """A text, a table of texts with a class each, one of pairs with a number, and aligned lines."""
     folder = tmp_path_factory.mktemp("texts")
     chance = np.random.default_rng(0)
-    words = ["".join(chance.choice(list("aeinorst"), length)) for length in (2, 3, 4, 5, 6) * 20]
+    words = ["".join(chance.choice(list("aehinorst"), length)) for length in (2, 3, 4, 5, 6) * 20]
     said = [" ".join(chance.choice(words, 8)) for _ in range(300)]
     (folder / "text.txt").write_text("\n".join(said * 4))
     classes = [f"{text},{'good' if row % 2 else 'bad'}" for row, text in enumerate(said)]
     (folder / "classes.csv").write_text("\n".join(["sentence,label", *classes]))
+    (folder / "train.en").write_text("\n".join(said))
+    (folder / "train.de").write_text("\n".join(text[::-1] for text in said))
     numbers = [f"{row % 7 / 2},{text},{said[-row]}" for row, text in enumerate(said)]
     (folder / "numbers.csv").write_text("\n".join(["score,sentence1,sentence2", *numbers]))
     return folder
@@ -75,7 +77,8 @@ def little_data(recipe: Recipe, texts: Path) -> list[str]:
             kind = "numbers" if recipe.task.answers == "numbers" else "classes"
             return [f"data.path={texts / kind}.csv", "data.vocabulary=300"]
         case "pairs":
-            return ["data.num=200", "data.vocabulary=300"]
+            little = f"data.path={texts}" if recipe.data.languages else "data.num=200"
+            return [little, "data.vocabulary=300", "data.context=16", "evaluation.bootstrap=20"]
         case "questions":
             return ["data.num=60", "data.vocabulary=300"]
         case "series":

@@ -13,6 +13,7 @@ import torch
 from noiseloom.config import RunReference
 from noiseloom.data.dataset import Split
 from noiseloom.data.digits import Config as Digits
+from noiseloom.data.pairs import Config as Pairs
 from noiseloom.data.questions import Config as Questions
 from noiseloom.data.series import Config as Series
 from noiseloom.data.table import Config as Table
@@ -22,6 +23,7 @@ from noiseloom.networks.autoencoder import Config as Autoencoder
 from noiseloom.networks.convolutional_classifier import Config as Classifier
 from noiseloom.networks.language_model import Config as LanguageModel
 from noiseloom.networks.mlp import Config as Mlp
+from noiseloom.networks.seq2seq import Config as Seq2seq
 from noiseloom.networks.series_encoder import Config as SeriesEncoder
 from noiseloom.networks.text_encoder import Config as TextEncoder
 from noiseloom.runs.trainer import measure_statistics
@@ -52,6 +54,9 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
             return Table(path=str(table), label="class", context=8), READER
         case "text-regression":
             return Table(path=str(table), label="number", context=8), READER
+        case "translation":
+            pairs = Pairs(num=200, vocabulary=280, context=12)
+            return pairs, Seq2seq(width=16, encoder_depth=1, decoder_depth=1, heads=2)
         case "question-answering":
             return Questions(
                 path=str(folder / "questions.json"), tokenizer="bytes", context=24

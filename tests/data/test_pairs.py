@@ -10,7 +10,8 @@ import pytest
 from noiseloom.data.generated_pairs import generate
 from noiseloom.data.pairs import Config
 from noiseloom.data.tokenizer import PAD
-from noiseloom.errors import DataError
+from noiseloom.errors import ConfigError, DataError
+from noiseloom.runs import Recipe
 
 SOURCES = [f"line {number} of the source" for number in range(40)]
 TARGETS = [f"Zeile {number} des Ziels" for number in range(40)]
@@ -115,8 +116,11 @@ def test_only_a_line_feed_ends_a_line(tmp_path: Path) -> None:
 def test_what_is_no_text_is_refused_by_file_and_line(tmp_path: Path) -> None:
     target = write(tmp_path / "b", TARGETS)
     (tmp_path / "a").write_bytes(b"fine\n" * 2 + b"\xff\n" + b"fine\n" * 37)
-    with pytest.raises(DataError, match=r"a:3: byte 0xff is not valid UTF-8"):
+    with pytest.raises(DataError, match=r"a:3: not valid UTF-8: byte 0xff"):
         Config(source=str(tmp_path / "a"), target=target, **SMALL).open()
+    of_bytes = Config(source=str(tmp_path / "a"), target=target, tokenizer="bytes").open()
+    sources = {source for source, _ in [*of_bytes.train_texts, *of_bytes.reference_texts]}
+    assert sources == {"fine", "\udcff"}
     empty = write(tmp_path / "c", [""] * 40)
     with pytest.raises(DataError, match="holds no pair of lines with text in both"):
         Config(source=empty, target=target, **SMALL).open()
@@ -141,6 +145,14 @@ def test_half_a_part_is_refused() -> None:
         Config(source="a", target="b", test_target="c")
     with pytest.raises(ValueError, match="without one to train on"):
         Config(test_source="a", test_target="b")
+
+
+def test_languages_without_a_folder_are_refused_by_the_key_that_lacks() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Recipe.load("multi30k")
+    (problem,) = caught.value.problems
+    assert problem.key == "data.path"
+    assert "with files such as train.en and train.de" in str(problem)
 
 
 def test_generated_pairs_are_different_and_the_same_every_time() -> None:

@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from noiseloom.networks.grams import tables
 from noiseloom.networks.language_model import Config, LanguageModel
 from noiseloom.seeds import Random, fixed
 from noiseloom.training.optimizers import AdamW
@@ -275,3 +276,17 @@ def test_what_is_asked_in_vain_is_refused() -> None:
         model(tokens_of(1, 25))
     with pytest.raises(ValueError, match="give either"):
         model(tokens_of(1, 4), documents=torch.zeros(1, 4), cache=model.new_cache())
+
+
+@torch.no_grad()
+def test_drop_out_of_tables_leaves_out_whole_places_and_keeps_the_mean() -> None:
+    table = tables((50,), 4, 8, 10, dropout=0.25)[0]
+    torch.nn.init.ones_(table.table.weight)
+    torch.nn.init.ones_(table.spread.weight)
+    rows, random = torch.arange(60 * 41).view(60, 41) % 10, Random(0, range(60))
+    said = table(rows, 40, random=random)
+    assert said.equal(table(rows, 40, random=random))
+    assert said.unique().tolist() == pytest.approx([0.0, 4 / 0.75])
+    assert (said == said[..., :1]).all()  # a place is left out as a whole
+    assert float(said.mean()) == pytest.approx(4, abs=0.1)
+    assert table(rows, 40).unique().tolist() == [4.0]

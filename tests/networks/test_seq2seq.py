@@ -1,12 +1,15 @@
 """The encoder-decoder: what it sees, and that decoding with a cache is reading at once."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from noiseloom.networks.seq2seq import Config, Seq2seq
 from noiseloom.seeds import Random, fixed
+from noiseloom.training.optimizers import is_hidden_matrix
 
 VOCABULARY, CONTEXT, PAD = 17, 12, 16
 
@@ -118,3 +121,21 @@ def test_a_text_beyond_the_context_is_refused() -> None:
 def test_what_cannot_be_built_is_refused(given: dict[str, float], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Config(**given)
+
+
+def test_every_parameter_learns_and_is_moved_by_muon_where_hidden() -> None:
+    network = build()
+    network.leave(network(SOURCE, TARGET)).square().sum().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().max() > 0, name
+        assert is_hidden_matrix(name, parameter) == (name != "embed.weight")
+
+
+def test_it_saves_and_loads(tmp_path: Path) -> None:
+    first, second = (
+        build(),
+        Config(width=16, encoder_depth=2, decoder_depth=2, heads=2).build(VOCABULARY, CONTEXT),
+    )
+    save_file(first.state_dict(), tmp_path / "weights.safetensors")
+    second.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    assert first(SOURCE, TARGET).equal(second(SOURCE, TARGET))

@@ -16,7 +16,7 @@ from noiseloom.runs.prompts import read_prompts
 from noiseloom.runs.writing import beginnings
 from noiseloom.tasks import Draft
 
-TEXT = "".join(f"Line {number} of a short text, é and 🙂.\n" for number in range(60))
+TEXT = "".join(f"ROMEO: Line {number} of a short text, é and 🙂.\n" for number in range(60))
 TINY = ["network.width=16", "network.depth=1", "network.heads=2", "data.context=16"]
 STEPS = ["training.steps=4", "training.batch_size=4", "training.sample_every=2"]
 

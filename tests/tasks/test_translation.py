@@ -12,7 +12,6 @@ import torch
 
 from noiseloom.data.dataset import TextDataset
 from noiseloom.data.forms import Batch
-from noiseloom.data.pairs import Config as Pairs
 from noiseloom.data.rows import Rows, open_rows, tokens_of
 from noiseloom.data.tokenizer import END, PAD, START
 from noiseloom.diffusion.denoiser import Statistics
@@ -87,7 +86,7 @@ def test_it_is_what_runs_ask_for(words: TextDataset) -> None:
     task = build(words)
     assert isinstance(task, Writes) and isinstance(task, WritesUsually)
     assert isinstance(task, Translates)
-    assert not isinstance(task, Asks)
+    assert isinstance(task, Asks)
     assert (task.usual.beams, task.usual.temperature) == (5, 0.0)
 
 
@@ -206,9 +205,9 @@ def test_beams_find_what_is_likelier_than_what_greedy_comes_to(
         return learned.score_pairs(batch_of(words, pairs).items)[0]
 
     ended = torch.tensor([len(text) < words.form.context for text in greedy])
-    assert ended.sum() > 20
-    assert (nats(wide) <= nats(greedy) + 1e-3)[ended].all()
-    assert (nats(wide) < nats(greedy) - 1e-3)[ended].any()
+    gained = (nats(greedy) - nats(wide))[ended]
+    assert len(gained) > 20
+    assert gained.mean() > 0 and (gained > 1e-3).any()
 
 
 def test_drafts_grow_to_the_last_and_count_tokens(words: TextDataset, learned: Translation) -> None:
@@ -247,6 +246,26 @@ def test_what_cannot_be_translated_is_refused(words: TextDataset) -> None:
         task.write(["ab"], replace(task.usual, top_k=3), Random(0, [0]))
 
 
+def test_a_look_at_it_asks_only_what_can_be_read() -> None:
+    """Of texts that were cut in the middle of a character, too."""
+    pairs = [("üüüü" * number, "ja") for number in range(1, 9)]
+    data = open_rows(
+        lambda: Rows(train=pairs, reference=pairs),
+        facts={"of": "long umlauts"},
+        source="made up",
+        columns=("source", "target"),
+        tokenizer="bytes",
+        vocabulary=None,
+        context=11,
+        cache=None,
+        progress=None,
+    )
+    task = build(data)
+    asked = task.ask(data.reference)
+    assert asked == [("üüüü", "ja"), ("üüüüü", "ja"), ("üüüüü", "ja"), ("üüüüü", "ja")]
+    assert write(task, [source for source, _ in asked], GREEDY)[-1].is_done
+
+
 def test_data_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("one line of a text and no more of it " * 50)
     from noiseloom.data.text import Config as Text
@@ -256,11 +275,3 @@ def test_data_of_another_kind_is_refused(tmp_path: Path) -> None:
         build(windows)
     with pytest.raises(ValueError, match="label_smoothing is 1.0"):
         Config(label_smoothing=1.0)
-
-
-def test_pairs_of_lines_train(tmp_path: Path) -> None:
-    data = Pairs(num=60, vocabulary=280, context=48).open()
-    task = build(data)
-    plan = TrainingConfig(steps=30, batch_size=16, optimizer=AdamW(learning_rate=3e-3))
-    losses = [one.loss for one in Training(plan, task, data.train, "float32", 30).run()]
-    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])

@@ -10,6 +10,7 @@ from typing import Literal
 
 from noiseloom.data.documents import Document, read_documents
 from noiseloom.data.skipped import Skipped
+from noiseloom.data.tokenizer import Kind
 from noiseloom.errors import DataError
 
 Part = Literal["train", "validation", "test"]
@@ -71,12 +72,13 @@ def files_of_folder(
     return found
 
 
-def read_pairs(files: PairFiles, skipped: Skipped) -> list[Pair]:
+def read_pairs(files: PairFiles, kind: Kind, skipped: Skipped) -> list[Pair]:
     """The pairs of lines, without white space round them; those with an empty side are `skipped`.
 
-    Raises DataError where the numbers of lines differ, or a line is no UTF-8.
+    `kind` is the tokenizer's: to one of bytes anything is text. Raises DataError where the numbers
+    of lines differ, or a line is no text.
     """
-    source, target = (_lines(path) for path in (files.source, files.target))
+    source, target = (_lines(path, kind) for path in (files.source, files.target))
     if len(source) != len(target):
         raise DataError(
             f"{files.source} has {len(source):,} lines and {files.target} has {len(target):,}; "
@@ -119,11 +121,11 @@ def _languages(folder: Path, named: Mapping[str, Mapping[str, Path]]) -> tuple[s
     )
 
 
-def _lines(path: Path) -> list[str]:
+def _lines(path: Path, kind: Kind) -> list[str]:
     """The lines of a file; only a line feed ends one, so that lines of two files stay aligned."""
     document = Document(str(path), path)
     (text,) = read_documents(
-        [document], "bpe", megabytes=None, source=str(path), progress=None
+        [document], kind, megabytes=None, source=str(path), progress=None
     ).texts
     lines = text.split("\n")
     if lines and not lines[-1]:

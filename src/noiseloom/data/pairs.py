@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 from annotated_types import Ge
 
-from noiseloom.config import option
+from noiseloom.config import FieldErrors, option
 from noiseloom.data.content import Progress, content_hash
 from noiseloom.data.dataset import TextDataset
 from noiseloom.data.generated_pairs import VERSION as GENERATED
@@ -55,7 +55,9 @@ class Config:
     seed: Annotated[int, Ge(0)] = option(0, "which of them")
     held_out: float = option(0.1, "share held out where there is no validation part")
     tokenizer: Kind = option("bpe", "what a token is, of both languages")
-    vocabulary: Annotated[int, Ge(1)] = option(4096, "how many pieces bpe and wordpiece learn")
+    vocabulary: Annotated[int, Ge(1)] | None = option(
+        None, "how many pieces bpe and wordpiece learn; null: as suits the amount of text"
+    )
     context: Annotated[int, Ge(2)] = option(128, "most tokens of a text; what is longer is cut")
     cache: str | None = option(None, "folder for prepared arrays; null: $XDG_CACHE_HOME/noiseloom")
 
@@ -68,6 +70,15 @@ class Config:
                 raise ValueError(
                     f"{given[0]} is given alone; a {part} part takes {source} and {target}"
                 )
+        if self.path is None and self.languages is not None:
+            source, target = self.languages
+            raise FieldErrors(
+                {
+                    "path": f"languages {source} and {target} are given, and no folder that holds "
+                    f"them; name it: data.path=FOLDER, with files such as train.{source} and "
+                    f"train.{target}"
+                }
+            )
         if self.path is None and self.source is None and self._given():
             raise ValueError(
                 "a validation or test part is given without one to train on; give path, or source "
@@ -130,7 +141,9 @@ class Config:
     def _read(self, files: dict[Part, PairFiles]) -> Rows:
         skipped = Skipped()
         if files:
-            parts = {part: read_pairs(pair, skipped) for part, pair in files.items()}
+            parts = {
+                part: read_pairs(pair, self.tokenizer, skipped) for part, pair in files.items()
+            }
         else:
             parts = {"train": generate(self.num, self.seed)}
         train = parts["train"]

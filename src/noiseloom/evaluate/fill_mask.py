@@ -33,7 +33,7 @@ from noiseloom.tasks import Fills, Task
 from noiseloom.tasks.holes import show
 
 WINDOWS_AT_ONCE = 64
-MOST_LEARNED = 20_000_000  # training tokens that the baselines learn from
+MOST_LEARNED = 8_000_000  # training tokens that the baselines learn from
 EXAMPLES = 8
 FREQUENT = "most frequent token"
 

@@ -13,7 +13,6 @@ which is looked up among those that occurred.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -24,12 +23,13 @@ FEW = 0.75  # the discount where there is too little text to estimate it
 
 @dataclass(frozen=True)
 class Counts:
-    """How often each gram of n tokens counts, and of each context, the n - 1 before the last.
+    """How often each gram of n tokens counts; of each context, the n - 1 before the last, the sum.
 
-    `discounted` are the counts less what is taken off; `kept` is the sum of what is taken off.
+    `taken` is what is taken off a count of 0, 1, 2, and 3 or more, `kept` the sum of it by context.
     """
 
-    discounted: np.ndarray
+    counts: np.ndarray
+    taken: np.ndarray
     totals: np.ndarray
     kept: np.ndarray
 
@@ -40,7 +40,8 @@ class Counts:
 
         `shorter` are those given one token less (eq. 27).
         """
-        own = np.where(grams >= 0, self.discounted[grams], 0.0)
+        counts = np.where(grams >= 0, self.counts[grams], 0)
+        own = counts - self.taken[np.minimum(counts, 3)]
         return (own + self.kept[contexts] * shorter) / self.totals[contexts]
 
 
@@ -114,57 +115,58 @@ def learn(tokens: np.ndarray, vocabulary: int, order: int) -> NGram:
     if len(tokens) < order:
         raise ValueError(f"{len(tokens)} tokens are given; {order} in a row need at least so many")
     tokens = np.asarray(tokens, np.int64)
-    grams, contexts_count = np.zeros(len(tokens), np.int64), 1
-    levels = []
-    for length in range(1, order + 1):
-        ends = tokens[length - 1 :]
-        contexts = grams[: len(ends)]  # that of the gram one token before
-        keys, first, grams, occurred = np.unique(
-            contexts * vocabulary + ends, return_index=True, return_inverse=True, return_counts=True
-        )
-        levels.append(_Level(keys, first, grams, occurred, contexts_count, vocabulary))
-        contexts_count = len(keys)
-    longer = [*levels[1:], None]
-    return NGram(
-        tuple(level.counted(after) for level, after in zip(levels, longer, strict=True)), vocabulary
-    )
+    level = _level(tokens, np.zeros(len(tokens), np.int64), 1, vocabulary)
+    orders = []
+    for length in range(2, order + 1):
+        longer = _level(tokens[length - 1 :], level.grams, len(level.keys), vocabulary)
+        orders.append(level.counted(longer))
+        level = longer
+    return NGram((*orders, level.counted(None)), vocabulary)
 
 
 @dataclass(frozen=True)
 class _Level:
-    """Grams of n tokens on the way to an `Order`: where each first ends, and which ends where.
+    """Grams of n tokens on the way to an `Order`: which ends where, and where each first does.
 
     Ends are counted from the end of the text's first gram of n tokens.
     """
 
     keys: np.ndarray
-    first: np.ndarray
     grams: np.ndarray
+    first: np.ndarray
     occurred: np.ndarray
+    contexts: np.ndarray
     contexts_count: int
-    vocabulary: int
-
-    @cached_property
-    def contexts(self) -> np.ndarray:
-        """The context of each gram."""
-        return self.keys // self.vocabulary
 
     def counted(self, longer: _Level | None) -> Order:
         """With counts; of the longest, whose own continuations nobody asks for, twice the same."""
-        occurring = self._discounted(self.occurred)
+        occurring = self._counts(self.occurred)
         if longer is None:
             return Order(self.keys, occurring, occurring)
         ends = self.grams[longer.first + 1]  # a gram of one token more ends one later
         continued = np.bincount(ends, minlength=len(self.keys))
-        return Order(self.keys, occurring, self._discounted(continued))
+        return Order(self.keys, occurring, self._counts(continued))
 
-    def _discounted(self, counts: np.ndarray) -> Counts:
-        taken = discounts(counts)[np.minimum(counts, 3)]
+    def _counts(self, counts: np.ndarray) -> Counts:
+        taken = discounts(counts)
+        kept = taken[np.minimum(counts, 3)]
         return Counts(
-            discounted=counts - taken,
+            counts=counts.astype(np.int32),
+            taken=taken,
             totals=np.bincount(self.contexts, counts, minlength=self.contexts_count),
-            kept=np.bincount(self.contexts, taken, minlength=self.contexts_count),
+            kept=np.bincount(self.contexts, kept, minlength=self.contexts_count),
         )
+
+
+def _level(ends: np.ndarray, contexts: np.ndarray, contexts_count: int, vocabulary: int) -> _Level:
+    """Grams that end with each of `ends`; before it stands the context of the same place."""
+    keys, first, grams, occurred = np.unique(
+        contexts[: len(ends)] * vocabulary + ends,
+        return_index=True,
+        return_inverse=True,
+        return_counts=True,
+    )
+    return _Level(keys, grams, first, occurred, keys // vocabulary, contexts_count)
 
 
 def discounts(counts: np.ndarray) -> np.ndarray:

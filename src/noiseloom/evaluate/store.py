@@ -35,6 +35,7 @@ CODE = (  # modules of noiseloom
     "evaluate/real",
     "evaluate/ridge",
     "evaluate/views",
+    "evaluate/windows",
     "networks/image_encoder",
 )
 logger = logging.getLogger(__name__)

@@ -31,7 +31,7 @@ from noiseloom.networks import Answer
 from noiseloom.tasks import Scores, Task, Writes
 
 TOKENS_AT_ONCE = 16_384
-MOST_LEARNED = 20_000_000  # training tokens that the n-gram learns from
+MOST_LEARNED = 8_000_000  # training tokens that the n-gram learns from: a minute, 2 GB
 
 
 @dataclass(frozen=True, kw_only=True)

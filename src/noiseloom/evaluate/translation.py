@@ -19,7 +19,6 @@ from noiseloom import seeds
 from noiseloom.config import option
 from noiseloom.data.dataset import Dataset, TextDataset
 from noiseloom.data.rows import tokens_of
-from noiseloom.data.tokenizer import Tokenizer
 from noiseloom.evaluate import word_table
 from noiseloom.evaluate.beside import Figures, beside
 from noiseloom.evaluate.progress import Progress, ignore
@@ -27,6 +26,7 @@ from noiseloom.evaluate.resampling import Interval, bootstrap_counts, shifted_in
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
 from noiseloom.tasks import Translates
+from noiseloom.tasks.translating import readable
 
 BATCH = 50  # sentences translated at once
 EXAMPLES = 12
@@ -63,7 +63,7 @@ class Config:
             rows = dataset.test_texts
         sources, references = rows.column(0), rows.column(1)
         form = dataset.form
-        read = [_readable(source, form.tokenizer, form.context) for source in sources]
+        read = [readable(source, form.tokenizer, form.context) for source in sources]
         began = time.perf_counter()
         outputs = _translate(task, read, seed, progress)
         seconds = time.perf_counter() - began
@@ -153,11 +153,3 @@ def _translate(
             outputs[place] = text
     progress("translating", 1.0)
     return outputs
-
-
-def _readable(source: str, tokenizer: Tokenizer, context: int) -> str:
-    """A source as far as it can be read at once."""
-    while len(tokens := tokenizer.encode(source)) > context:
-        shorter = tokenizer.decode_bytes(tokens[:context]).decode("utf-8", "ignore").rstrip()
-        source = shorter if len(shorter) < len(source) else source[:-1]
-    return source

@@ -55,6 +55,7 @@ class Config:
         (), "rows of the tables of the last 2, 3, … tokens together, found by hash"
     )
     ngram_width: int = option(16, "numbers in a row of these tables")
+    ngram_dropout: float = option(0.0, "share of what these tables say that training leaves out")
     dropout: float = option(0.0, "share of each branch's output dropped in training")
 
     def __post_init__(self) -> None:
@@ -81,7 +82,7 @@ class Config:
             raise ValueError(
                 f"value_embeddings is {self.value_embeddings}; allowed is 0 to depth {self.depth}"
             )
-        check_tables(self.ngrams, self.ngram_width)
+        check_tables(self.ngrams, self.ngram_width, self.ngram_dropout)
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
@@ -138,7 +139,13 @@ class LanguageModel(nn.Module):
         self.values = nn.ModuleList(
             nn.Embedding(vocabulary + read_only, kv_width) for _ in range(config.value_embeddings)
         )
-        self.grams = tables(config.ngrams, config.ngram_width, width, vocabulary + read_only)
+        self.grams = tables(
+            config.ngrams,
+            config.ngram_width,
+            width,
+            vocabulary + read_only,
+            dropout=config.ngram_dropout,
+        )
         self.looks_back = len(config.ngrams)
         self.norm = norm_of(parts)
         self.head: nn.Linear | None = None
@@ -177,7 +184,7 @@ class LanguageModel(nn.Module):
             raise ValueError(
                 f"{end:,} tokens are given; this network reads up to {self.context:,} at once"
             )
-        x = self.enter(tokens_BL, start, documents, is_real, cache)
+        x = self.enter(tokens_BL, start, documents, is_real, cache, random)
         sight = self._sight(start, end, documents, is_real, tokens_BL.device)
         first_value = len(self.blocks) - len(self.values)
         for index, block in enumerate(self.blocks):
@@ -215,6 +222,7 @@ class LanguageModel(nn.Module):
         documents: Tensor | None,
         is_real: Tensor | None,
         cache: Cache | None,
+        random: Random | None = None,
     ) -> Tensor:
         """Hidden numbers of tokens that stand at `start` and after."""
         x: Tensor = self.embed(tokens_BL)
@@ -240,7 +248,7 @@ class LanguageModel(nn.Module):
         if cache is not None:
             cache.recent = row[:, row.shape[1] - self.looks_back :]
         for grams in self.grams:
-            x = x + grams(row, tokens, documents)
+            x = x + grams(row, tokens, documents, random)
         return x
 
     def _sight(

@@ -29,7 +29,8 @@ class LanguageModelStep:
             model.embed.weight[: model.vocabulary] if model.head is None else model.head.weight
         )
         self.head = written.detach().numpy().T
-        self.by_place = (model.waves if model.places is None else model.places.weight).detach()
+        by_place = model.waves if model.places is None else model.places.weight
+        self.by_place = by_place.detach().numpy() if len(by_place) else None
         self.rotation = model.rotation.numpy()
 
     def __call__(self, tokens: Sequence[int], cache: Cache, is_real: Tensor | None) -> Tensor:
@@ -59,13 +60,13 @@ class LanguageModelStep:
 
     def _enter(self, tokens: Sequence[int], cache: Cache, is_real: Tensor | None) -> np.ndarray:
         """Hidden numbers (B, W); what looks back at other tokens, torch does."""
-        if self.model.looks_back or (len(self.by_place) and is_real is not None):
+        if self.model.looks_back or (self.by_place is not None and is_real is not None):
             row = torch.tensor(tokens)[:, None]
             entered = self.model.enter(row, cache.length, None, is_real, cache)
             return entered[:, 0].numpy()
         x_BW: np.ndarray = self.embed[tokens]
-        if len(self.by_place):
-            x_BW = x_BW + self.by_place[cache.length].numpy()
+        if self.by_place is not None:
+            x_BW = x_BW + self.by_place[cache.length]
         return x_BW
 
 

@@ -41,6 +41,7 @@ class Config:
         (), "rows of the tables of the last 2, 3, … tokens together, found by hash"
     )
     ngram_width: int = option(32, "numbers in a row of these tables")
+    ngram_dropout: float = option(0.0, "share of what these tables say that training leaves out")
     apart: bool = option(False, "whether each of two texts is read without the other")
     pooling: Pooling = option("mean", "how a text's tokens become one")
     dropout: float = option(0.1, "share of each branch, and of what is pooled, dropped in training")
@@ -56,7 +57,7 @@ class Config:
         for name in ("dropout", "token_dropout"):
             if not 0 <= (share := getattr(self, name)) < 1:
                 raise ValueError(f"{name} is {share}; allowed is 0 to below 1")
-        check_tables(self.ngrams, self.ngram_width)
+        check_tables(self.ngrams, self.ngram_width, self.ngram_dropout)
 
     def build(
         self,
@@ -113,7 +114,13 @@ class TextEncoder(nn.Module):
             dropout=config.dropout,
         )
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
-        self.grams = tables(config.ngrams, config.ngram_width, width, vocabulary + 1)
+        self.grams = tables(
+            config.ngrams,
+            config.ngram_width,
+            width,
+            vocabulary + 1,
+            dropout=config.ngram_dropout,
+        )
         self.norm = norm_of(parts)
         self.weigh: nn.Linear | None = None
         if pooled and config.pooling == "attention":
@@ -149,7 +156,7 @@ class TextEncoder(nn.Module):
         if random is not None and (share := self.config.token_dropout):
             hidden = random.chance("tokens", share, (columns, length)).to(tokens_BCL.device)
             tokens_BCL = tokens_BCL.masked_fill(hidden, self.hidden)
-        x_BCLW = self._enter(tokens_BCL)
+        x_BCLW = self._enter(tokens_BCL, random)
         if self.hear is not None:
             x_BCLW = x_BCLW + self.hear(told_BCLF)
         beside = 1 if self.config.apart else columns  # texts that see one another
@@ -170,7 +177,7 @@ class TextEncoder(nn.Module):
         numbers = self.head(drop(pooled, self.config.dropout, random, "pooled"))
         return numbers
 
-    def _enter(self, tokens_BCL: Tensor) -> Tensor:
+    def _enter(self, tokens_BCL: Tensor, random: Random | None) -> Tensor:
         """Hidden numbers of tokens, before they see one another."""
         x_BCLW: Tensor = self.embed(tokens_BCL)
         if self.segments is not None:
@@ -181,7 +188,7 @@ class TextEncoder(nn.Module):
             nothing = torch.full_like(rows[:, :1], self.hidden + 1)
             rows = torch.cat([nothing.expand(-1, len(self.grams)), rows], dim=1)
             for grams in self.grams:
-                x_BCLW = x_BCLW + grams(rows, length).view_as(x_BCLW)
+                x_BCLW = x_BCLW + grams(rows, length, random=random).view_as(x_BCLW)
         return x_BCLW
 
     def _pool(self, x_BCLW: Tensor, is_real_BCL1: Tensor) -> Tensor:

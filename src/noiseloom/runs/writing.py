@@ -97,7 +97,7 @@ def save_texts(task: Writes, held_out: Split, path: Path, *, seed: int) -> None:
     asked = task.ask(held_out) if isinstance(task, Asks) else beginnings(form, held_out)
     writing = replace(usual(task), max_tokens=SHOWN_TOKENS)
     texts = write_all(task, [prompt for prompt, _ in asked], writing, seed=seed)
-    show = _beside if form.columns else _joined
+    show = _beside if form.columns or isinstance(task, Asks) else _joined
     parts = [show(prompt, text, real) for (prompt, real), text in zip(asked, texts, strict=True)]
 
     def save() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from noiseloom.data.forms import TextForm
 from noiseloom.data.spelling import Spelling
-from noiseloom.data.tokenizer import END, PAD, START
+from noiseloom.data.tokenizer import END, PAD, START, Tokenizer
 from noiseloom.errors import InputError
 from noiseloom.networks.seq2seq import Seq2seq
 from noiseloom.seeds import Random
@@ -36,6 +36,15 @@ def translate(
     if writing.beams > 1:
         return _search(model, form, texts, writing)
     return _write(model, form, texts, writing, random)
+
+
+def readable(source: str, tokenizer: Tokenizer, context: int) -> str:
+    """A source as far as it can be read at once."""
+    source = source.strip()
+    while len(tokens := tokenizer.encode(source)) > context:
+        shorter = tokenizer.decode_bytes(tokens[:context]).decode("utf-8", "ignore").strip()
+        source = shorter if len(shorter) < len(source) else source[:-1]
+    return source
 
 
 class Reading:

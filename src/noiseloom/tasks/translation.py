@@ -14,6 +14,7 @@ from annotated_types import Ge
 from torch import Tensor
 
 from noiseloom.config import option
+from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch, Form, TextForm
 from noiseloom.data.tokenizer import END, PAD, START
 from noiseloom.diffusion.denoiser import Statistics
@@ -21,7 +22,9 @@ from noiseloom.networks import Answer
 from noiseloom.networks.seq2seq import Seq2seq
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draft, Task, Writing
-from noiseloom.tasks.translating import translate
+from noiseloom.tasks.translating import readable, translate
+
+SHOWN = 4  # held-out pairs that a run is looked at by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +93,14 @@ class Translation:
     def write(self, prompts: Sequence[str], writing: Writing, random: Random) -> Iterator[Draft]:
         """The translations of `prompts`; see `translating.translate`."""
         return translate(self.model, self.form, prompts, writing, random)
+
+    def ask(self, held_out: Split) -> Sequence[tuple[str, str]]:
+        """Held-out sources at even places, as far as they can be read, and their translations."""
+        places = np.unique(np.linspace(0, len(held_out) - 1, SHOWN).round().astype(int))
+        tokenizer = self.form.tokenizer
+        rows = [[tokenizer.decode(text) for text in item] for item in held_out.items[places]]
+        asked = [(readable(one, tokenizer, self.form.context), other) for one, other in rows]
+        return [(source, target) for source, target in asked if source]
 
     @torch.no_grad()
     def score_pairs(self, items: np.ndarray) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ from noiseloom.transformer.attention import EVERYTHING, Attention, CrossAttentio
 from noiseloom.transformer.cache import LayerCache
 from noiseloom.transformer.feed_forward import Activation, FeedForward
 from noiseloom.transformer.modulation import gated_sum, modulated_norm, modulation_table
+from noiseloom.transformer.norms import RmsNorm
 
 Norm = Literal["layer", "rms"]
 Looks = Literal["nowhere", "across", "jointly"]
@@ -153,7 +154,7 @@ class Block(nn.Module):
 def norm_of(parts: Parts) -> nn.Module:
     """A norm over the width as the parts say."""
     if parts.norm == "rms":
-        return nn.RMSNorm(parts.width, eps=RMS_EPS, elementwise_affine=parts.learned_norm)
+        return RmsNorm(parts.width, eps=RMS_EPS, learned=parts.learned_norm)
     return nn.LayerNorm(parts.width, elementwise_affine=parts.learned_norm, bias=parts.bias)
 
 

@@ -20,9 +20,11 @@ from torch import Tensor, nn
 
 from noiseloom.transformer.blocks import Block
 from noiseloom.transformer.cache import LayerCache
+from noiseloom.transformer.norms import RmsNorm
 
 Map = Callable[[np.ndarray], np.ndarray]
 HEAD_EPS = 1e-5  # of torch's layer norm
+BOUNDED = 1024  # numbers per head up to which logits of at most √D are far from overflowing
 
 
 def can_step(model: nn.Module) -> bool:
@@ -45,6 +47,8 @@ class BlockStep:
         self.up, self.down = linear_map(feed_forward.up), linear_map(feed_forward.down)
         self.bend = BENDS.get(block.parts.activation) or _through_torch(feed_forward.activation)
         self.qk_norm, self.softcap = block.parts.qk_norm, block.parts.softcap
+        # normalised, queries and keys are √D long: their exponential is at most e^√D
+        self.is_bounded = self.qk_norm and self.size <= BOUNDED
 
     def __call__(
         self,
@@ -97,7 +101,8 @@ class BlockStep:
             logits_BGRK = self.softcap * np.tanh(logits_BGRK / self.softcap)
         if hidden_BK is not None:
             logits_BGRK += hidden_BK[:, None, None, -(end - first) :]
-        logits_BGRK -= np.maximum.reduce(logits_BGRK, axis=-1, keepdims=True)
+        if not self.is_bounded:
+            logits_BGRK -= np.maximum.reduce(logits_BGRK, axis=-1, keepdims=True)
         weights_BGRK = np.exp(logits_BGRK, out=logits_BGRK)
         mixed_BGRD = np.matmul(weights_BGRK, v_BGKD)
         mixed_BGRD /= np.add.reduce(weights_BGRK, axis=-1, keepdims=True)
@@ -118,10 +123,9 @@ def linear_map(linear: nn.Linear) -> Map:
 
 def norm_map(norm: nn.Module) -> Map:
     """RMSNorm or LayerNorm over the width, with their weights if they have any."""
-    assert isinstance(norm, nn.RMSNorm | nn.LayerNorm)
+    assert isinstance(norm, RmsNorm | nn.LayerNorm)
     eps = norm.eps
-    assert eps is not None  # blocks name it
-    plain = _scaled if isinstance(norm, nn.RMSNorm) else _centred
+    plain = _scaled if isinstance(norm, RmsNorm) else _centred
     if norm.weight is None:
         return lambda x_BW: plain(x_BW, eps)
     weight = norm.weight.detach().numpy()
@@ -133,7 +137,7 @@ def norm_map(norm: nn.Module) -> Map:
 
 def _scaled(x: np.ndarray, eps: float) -> np.ndarray:
     """x over the root of its mean square."""
-    square = np.add.reduce(x * x, axis=-1, keepdims=True)
+    square: np.ndarray = np.vecdot(x, x)[..., None]
     square *= 1 / x.shape[-1]
     square += eps
     scaled: np.ndarray = x / np.sqrt(square, out=square)
