@@ -73,7 +73,10 @@ def test_help_answers_in_half_a_second() -> None:
     [
         (["trian"], "No such command 'trian'. Did you mean 'train'? See: noiseloom --help"),
         (["train"], "Missing argument 'RECIPE'. See: noiseloom train --help"),
-        (["sample", "x", "--nmu", "3"], "There is no option --nmu. Did you mean --num or --out"),
+        (
+            ["sample", "x", "--nmu", "3"],
+            "There is no option --nmu. Did you mean --num or --input or --out",
+        ),
         (["sample", "x", "--num", "0"], "Invalid value for '--num'"),
         (
             ["train", "x", "--training.steps=3"],

@@ -16,7 +16,7 @@ from noiseloom.runs import Recipe, Run, shipped_recipes
 from noiseloom.training.loop import Started
 
 OpenKeys = Callable[[str], str]
-NARROW = ("network.width=32", "network.depth=1", "network.heads=2")
+NARROW = ("network.width=32", "network.depth=2", "network.heads=2")
 SHORT = ("training.steps=2", "training.batch_size=4")
 NAMES = [name for name, _ in shipped_recipes()]
 

@@ -26,7 +26,8 @@ from noiseloom.training.distributed import first_then_rest
 from noiseloom.training.loop import Working
 
 CODE = (  # modules of noiseloom
-    "data/forms",
+    "data/forms/form",
+    "data/forms/pictures",
     "networks/autoencoder",
     "networks/bottlenecks",
     "networks/residual_block",

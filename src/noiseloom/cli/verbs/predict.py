@@ -84,7 +84,7 @@ def verb(
     if out is not None:
         write_lines(Path(out), records)
         say(f"{len(records):,} answers are in {out}")
-    shown = [_short(one) for one in named]
+    shown = [str(one) if noun == "file" else _short(one) for one in named]
     width = max(map(len, shown))
     lines = [f"{one:<{width}}  {words}" for one, words in zip(shown, found.words, strict=True)]
     document = {"run": run, "predictions": records}
