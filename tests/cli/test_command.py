@@ -75,7 +75,7 @@ def test_help_answers_in_half_a_second() -> None:
         (["train"], "Missing argument 'RECIPE'. See: noiseloom train --help"),
         (
             ["sample", "x", "--nmu", "3"],
-            "There is no option --nmu. Did you mean --num or --input or --out",
+            "There is no option --nmu. Did you mean --num or --input",
         ),
         (["sample", "x", "--num", "0"], "Invalid value for '--num'"),
         (

@@ -142,7 +142,7 @@ class TextEncoder(nn.Module):
         told_BCLF: Tensor | None = None,
         random: Random | None = None,
     ) -> Tensor:
-        """Numbers (B, O) of each item or, where not pooled, (B, C, L, O) of each token.
+        """Numbers (B, O) of each item or, where not pooled, (B, C, L, O) of tokens, 0 of padding.
 
         `is_real_BCL` is false for padding, which changes no number of what is real; a text holds at
         least one token. With `random`, drop-out is on. Raises ValueError where a text is longer
@@ -172,7 +172,7 @@ class TextEncoder(nn.Module):
         x_BCLW = x.index_copy(1, used, read).view(batch, columns, length, -1)
         if not self.pooled:
             numbers: Tensor = self.head(self.norm(x_BCLW))
-            return numbers
+            return numbers.masked_fill(~is_real_BCL[..., None], 0)
         pooled = self._together(self.norm(self._pool(x_BCLW, is_real_BCL[..., None])))
         numbers = self.head(drop(pooled, self.config.dropout, random, "pooled"))
         return numbers
