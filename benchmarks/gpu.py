@@ -40,7 +40,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from noiseloom.data.dataset import Dataset
 from noiseloom.runs import Recipe, Run
-from noiseloom.runs.run import build_task
+from noiseloom.runs.building import build_task
 from noiseloom.runs.trainer import deterministic, measure_statistics
 from noiseloom.seeds import Random
 from noiseloom.training.loop import Progress, Training

@@ -30,8 +30,8 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.evaluate.resampling import ratio_interval
 from noiseloom.evaluate.text import nats_of
 from noiseloom.runs import Recipe
+from noiseloom.runs.building import build_task
 from noiseloom.runs.environment import choose_device
-from noiseloom.runs.run import build_task
 from noiseloom.training.loop import Training
 from noiseloom.training.precision import settle
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from noiseloom.runs import Recipe
+from noiseloom.runs.building import build_task
 from noiseloom.runs.environment import choose_device
-from noiseloom.runs.run import build_task
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.training.distributed import gathered, is_first, parting
 from noiseloom.training.loop import Training

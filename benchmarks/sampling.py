@@ -26,7 +26,7 @@ from noiseloom.diffusion.denoiser import Denoise, Denoiser, Statistics
 from noiseloom.diffusion.samplers import SAMPLERS
 from noiseloom.diffusion.sampling import ADAPTIVE, Sampling
 from noiseloom.runs import Recipe
-from noiseloom.runs.run import build_task
+from noiseloom.runs.building import build_task
 from noiseloom.seeds import Random
 
 

@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.runs import Recipe
+from noiseloom.runs.building import build_task
 from noiseloom.runs.environment import choose_device
-from noiseloom.runs.run import build_task
 from noiseloom.seeds import Random
 from noiseloom.training.loop import Training
 from noiseloom.training.precision import settle

@@ -18,7 +18,7 @@ import torch
 
 from noiseloom.data.forms import Batch
 from noiseloom.runs import Recipe
-from noiseloom.runs.run import build_task
+from noiseloom.runs.building import build_task
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import Random
 from noiseloom.training.loop import Training

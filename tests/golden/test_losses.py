@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from noiseloom.runs import Recipe
-from noiseloom.runs.run import build_task
+from noiseloom.runs.building import build_task
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.training.loop import Training
 

@@ -14,7 +14,7 @@ from noiseloom.errors import DataError, InputError, MachineError
 from noiseloom.media import read_png_text
 from noiseloom.runs import Recipe, Run
 from noiseloom.runs.drawing import choose_labels
-from noiseloom.runs.run import make_next_folder
+from noiseloom.runs.folders import make_next_folder
 from noiseloom.runs.trainer import locked
 from noiseloom.training import checkpoints
 from noiseloom.training.loop import Note, Progress, Started

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from noiseloom.runs import Recipe, Run
+from noiseloom.runs.building import build_task
 from noiseloom.runs.recipe import fingerprint_of
-from noiseloom.runs.run import build_task
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.training.checkpoints import CheckpointFolder
 from noiseloom.training.loop import Training

@@ -13,7 +13,7 @@ from noiseloom.data.forms import Batch
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks.embeddings import Condition
 from noiseloom.runs import Recipe, Run
-from noiseloom.runs.run import build_task
+from noiseloom.runs.building import build_task
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request

@@ -10,7 +10,7 @@ from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch
 from noiseloom.errors import InputError, MachineError
 from noiseloom.runs import Recipe
-from noiseloom.runs.run import build_task
+from noiseloom.runs.building import build_task
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import Random
 from noiseloom.training.loop import Training, TrainingConfig

@@ -19,7 +19,8 @@ import torch
 from noiseloom.data.content import source_digest
 from noiseloom.data.dataset import Dataset, Split
 from noiseloom.data.prepared import key_of, open_prepared
-from noiseloom.runs.run import OnEvent, Run, ignore, seen_form
+from noiseloom.runs.building import seen_form
+from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Task
 from noiseloom.tasks.latent_form import LatentForm
 from noiseloom.training.distributed import first_then_rest

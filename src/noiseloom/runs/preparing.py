@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
-from noiseloom.runs.run import OnEvent, Run, build_task
+from noiseloom.runs.building import build_task
+from noiseloom.runs.run import OnEvent, Run
 from noiseloom.tasks import Prepares, Task
 from noiseloom.training.distributed import first_then_rest
 from noiseloom.training.loop import Working

@@ -9,7 +9,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 
-from noiseloom import media, seeds
+from noiseloom import media
 from noiseloom.data.dataset import Dataset
 from noiseloom.data.forms import Form, form_from
 from noiseloom.diffusion.denoiser import Statistics
@@ -19,9 +19,10 @@ from noiseloom.networks import Answer
 from noiseloom.runs.answering import answers_to, pairs_of
 from noiseloom.runs.asked import check_items, read_asked, read_images
 from noiseloom.runs.asked_texts import Asked
+from noiseloom.runs.building import build_task, seen_form
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
 from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
-from noiseloom.runs.environment import choose_device, describe_environment
+from noiseloom.runs.folders import make_folder, read_recipe
 from noiseloom.runs.predicting import READS, Answers, answers_of
 from noiseloom.runs.recipe import Recipe
 from noiseloom.runs.reconstructing import Reconstructions, reconstructions_of
@@ -36,13 +37,11 @@ from noiseloom.tasks import (
     Reconstructs,
     Request,
     Task,
-    Views,
     Writes,
 )
 from noiseloom.training import distributed
 from noiseloom.training.averaging import gamma_of
 from noiseloom.training.checkpoints import Checkpoint, CheckpointFolder, disk_errors, write_text
-from noiseloom.training.engines import Sharding, place
 from noiseloom.training.loop import Device, Event, Note, Working
 from noiseloom.training.snapshots import Combination, SnapshotFolder
 
@@ -74,13 +73,13 @@ class Run:
         from noiseloom.runs.references import check_references  # it needs Run
 
         check_references(recipe)
-        return cls(distributed.from_first(lambda: _make_folder(recipe, out)), recipe)
+        return cls(distributed.from_first(lambda: make_folder(recipe, out)), recipe)
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
         """The run in `folder`; InputError where there is none, naming the newest there are."""
         folder = Path(folder)
-        return cls(folder, distributed.from_first(lambda: _read_recipe(folder)))
+        return cls(folder, distributed.from_first(lambda: read_recipe(folder)))
 
     def open_data(self, on_event: OnEvent = ignore) -> Dataset:
         """The data, prepared; DataError where it is not what this run was trained on."""
@@ -445,93 +444,9 @@ class Run:
         )
 
 
-def seen_form(recipe: Recipe, form: Form, others: Mapping[str, Task]) -> Form:
-    """What the recipe's model sees of items of `form`; InputError where `others` do not fit it."""
-    if not isinstance(recipe.task, Views):
-        return form
-    try:
-        return recipe.task.view(form, others)
-    except ValueError as error:
-        raise InputError(f"Recipe '{recipe.name}' does not fit its data: {error}") from error
-
-
-def build_task(
-    recipe: Recipe,
-    form: Form,
-    statistics: Statistics,
-    device: Device | None = None,
-    *,
-    sharding: Sharding = "none",
-    others: Mapping[str, Task] | None = None,
-) -> Task:
-    """The recipe's task for items of `form`; InputError where network and data do not fit.
-
-    It is put on `device`, by default the recipe's: whole, or as `sharding` says. `others` are the
-    frozen tasks of the runs that the task's config refers to, by dotted key.
-    """
-    try:
-        with seeds.fixed(recipe.training.seed, "weights"):
-            task: Task = recipe.task.build(recipe.network, form, statistics, others or {})
-    except ValueError as error:
-        seen = " x ".join(map(str, form.item_shape))
-        data = f"its data, which it sees as latents of {seen}" if form.is_latent else "its data"
-        raise InputError(f"Recipe '{recipe.name}' does not fit {data}: {error}") from error
-    place(task.model, choose_device(device or recipe.training.device), sharding)
-    return task
-
-
 def _say_inexact(ema: float, made: Combination) -> str:
     return (
         f"The average of width {ema:g} is made from {len(made.shares)} kept ones; its profile is "
         f"off by {made.error:.0%}. Widths of 0.03 to 0.2 come out nearer, and all of them do from "
         "more snapshots (training.snapshots)."
     )
-
-
-def _make_folder(recipe: Recipe, out: Path | None) -> Path:
-    """See `Run.create`. A torchrun that starts a run again finds its folder and goes on."""
-    if out is not None and distributed.attempt() and (out / "recipe.yaml").is_file():
-        return out
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(
-            f"{out} already exists and is not empty; a run is never overwritten. Name "
-            f"another folder with --out, or go on with it: noiseloom resume {out}"
-        )
-    environment = json.dumps(describe_environment(recipe.training), indent=1)  # is there a GPU?
-    with disk_errors("The run's folder", out or Path("runs")):
-        if out is None:
-            folder = make_next_folder(Path("runs"), recipe.name)
-        else:
-            folder = out
-            folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / "recipe.yaml", recipe.to_yaml())
-        write_text(folder / "environment.json", environment)
-    return folder
-
-
-def _read_recipe(folder: Path) -> Recipe:
-    if not (folder / "recipe.yaml").is_file():
-        raise InputError(f"{folder} is not a run: it has no recipe.yaml.{_newest(folder)}")
-    return Recipe.load(folder / "recipe.yaml")
-
-
-def make_next_folder(parent: Path, name: str) -> Path:
-    """A new folder `parent/name-<n>` with the first n above all there are, ours alone."""
-    parent.mkdir(parents=True, exist_ok=True)
-    taken = [path.name.removeprefix(f"{name}-") for path in parent.glob(f"{name}-*")]
-    number = max((int(tail) for tail in taken if tail.isdigit()), default=0) + 1
-    while True:
-        folder = parent / f"{name}-{number}"
-        try:
-            folder.mkdir()
-        except FileExistsError:  # another training took it a moment ago
-            number += 1
-        else:
-            return folder
-
-
-def _newest(folder: Path) -> str:
-    """A sentence naming the newest runs near `folder`."""
-    found = [path.parent for root in (folder, Path("runs")) for path in root.glob("*/recipe.yaml")]
-    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    return f" The newest runs are {', '.join(map(str, found[:3]))}." if found else ""

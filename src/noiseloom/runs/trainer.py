@@ -19,6 +19,7 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.report import write_report
+from noiseloom.runs.foretold import compare, in_words
 from noiseloom.runs.guiding import WITHOUT, needs_earlier, with_earlier_guide
 from noiseloom.runs.judging import evaluate as judge
 from noiseloom.runs.keeping import Keeper
@@ -26,7 +27,7 @@ from noiseloom.runs.latents import seen_data
 from noiseloom.runs.log import logged
 from noiseloom.runs.pictures import save_final_pictures
 from noiseloom.runs.preparing import task_to_train
-from noiseloom.runs.recipe import Prediction, fingerprint_of
+from noiseloom.runs.recipe import fingerprint_of
 from noiseloom.runs.references import bring_references
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.runs.settling import Settled, settle_once
@@ -96,7 +97,7 @@ def train_together(
     took = {}
     if (prediction := run.recipe.prediction) is not None:
         took = compare(prediction, seconds, memory)
-        on_event(Note(say_foretold(prediction, took)))
+        on_event(Note(in_words(prediction, took)))
     with training.averaged():
         save_final_pictures(
             run.folder / "samples",
@@ -112,26 +113,6 @@ def train_together(
         "precision": training.precision,
         **({"prediction": took} if took else {}),
     }
-
-
-def compare(prediction: Prediction, seconds: float, memory_bytes: int) -> dict[str, float]:
-    """What training took, and how far off what was foretold was, as a share of that."""
-    minutes, gib = seconds / 60, memory_bytes / 2**30
-    return {
-        "minutes": round(minutes, 3),
-        "minutes_error": round(prediction.minutes / minutes - 1, 4),
-        "gib": round(gib, 3),
-        "gib_error": round(prediction.gib / gib - 1, 4) if gib else 0.0,
-    }
-
-
-def say_foretold(prediction: Prediction, took: Mapping[str, float]) -> str:
-    """The sentence on it."""
-    return (
-        f"Foretold were {prediction.minutes:g} min and {prediction.gib:g} GiB of memory; training "
-        f"took {took['minutes']:.2f} min and {took['gib']:.2f} GiB (off by "
-        f"{100 * took['minutes_error']:+.0f} % and {100 * took['gib_error']:+.0f} %)."
-    )
 
 
 def metrics_class(config: TrainingConfig) -> type[Metrics]:

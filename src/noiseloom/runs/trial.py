@@ -5,9 +5,9 @@ import time
 from dataclasses import dataclass
 
 from noiseloom.data.dataset import Dataset
+from noiseloom.runs.building import build_task
 from noiseloom.runs.environment import choose_device
 from noiseloom.runs.recipe import Recipe
-from noiseloom.runs.run import build_task
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.training.loop import Training, resident_bytes
 from noiseloom.training.precision import settle
