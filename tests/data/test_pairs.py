@@ -149,7 +149,7 @@ def test_half_a_part_is_refused() -> None:
 
 def test_languages_without_a_folder_are_refused_by_the_key_that_lacks() -> None:
     with pytest.raises(ConfigError) as caught:
-        Recipe.load("multi30k")
+        Recipe.load("multi30k", ["data.path=null"])
     (problem,) = caught.value.problems
     assert problem.key == "data.path"
     assert "with files such as train.en and train.de" in str(problem)
