@@ -253,7 +253,6 @@ OWN = {  # networks that see something else, and where they are tested
     "text-encoder": "tests/networks/test_text_encoder.py",
     "pair-encoder": "tests/networks/test_pair_encoder.py",
     "seq2seq": "tests/networks/test_seq2seq.py",
-    "pair-encoder": "tests/networks/test_pair_encoder.py",
     "series-encoder": "tests/networks/test_series_encoder.py",
 }
 
