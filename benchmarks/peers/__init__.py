@@ -27,7 +27,7 @@ class Contestant:
     the average of the weights moves towards them.
     """
 
-    library: str
+    package: str
     network: Callable[[], nn.Module]
     loss: Callable[[nn.Module, Tensor, Tensor], Tensor]
     sample: Callable[[nn.Module, Tensor, str], Tensor]

@@ -53,7 +53,7 @@ def measure(
         precision = min(steps, key=lambda which: steps[which])
         call = seconds[name, precision, "call"] / DRAWN
         found[name] = {
-            "library": entrant.library,
+            "library": entrant.package,
             "parameters": sizes[name],
             "batch_size": entrant.batch_size,
             "precision": precision,

@@ -32,7 +32,7 @@ def small() -> Contestant:
 def in_this_loop(network: partial[nn.Module]) -> Contestant:
     """`small` with any network that is called as UNet2DModel is."""
     return Contestant(
-        library=f"diffusers {diffusers.__version__}",
+        package=f"diffusers {diffusers.__version__}",
         network=network,
         loss=partial(_loss, SIDE),
         sample=partial(_sample, SIDE),
@@ -51,7 +51,7 @@ def example() -> Contestant:
     attention = ("DownBlock2D",) * 4 + ("AttnDownBlock2D", "DownBlock2D")
     widths = (128, 128, 256, 256, 512, 512)
     return Contestant(
-        library=f"diffusers {diffusers.__version__}",
+        package=f"diffusers {diffusers.__version__}",
         network=partial(_unet, widths, side=32, layers_per_block=2, down=attention),
         loss=partial(_loss, 32),
         sample=partial(_sample, 32),

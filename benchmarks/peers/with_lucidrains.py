@@ -28,7 +28,7 @@ SAMPLERS = {
 def as_shipped() -> Contestant:
     """The settings of its Trainer, with the batch of the others."""
     return Contestant(
-        library=f"denoising-diffusion-pytorch {version('denoising-diffusion-pytorch')}",
+        package=f"denoising-diffusion-pytorch {version('denoising-diffusion-pytorch')}",
         network=_diffusion,
         loss=lambda network, images, labels: network(images, classes=labels),
         sample=_sample,

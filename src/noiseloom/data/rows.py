@@ -155,13 +155,11 @@ def _build(
     characters = kind == "characters"  # who is held out can be spelled
     learned_from = [*rows.train, *rows.reference] if characters else rows.train
     texts: Iterator[str] = (text for row in learned_from for text in row[:seen])
-    suited = suited_vocabulary(sum(len(text) for row in rows.train for text in row[:seen]))
+    at_most = vocabulary is None
+    if vocabulary is None:
+        vocabulary = suited_vocabulary(sum(len(text) for row in rows.train for text in row[:seen]))
     tokenizer = tokenizers.learn(
-        kind,
-        texts,
-        vocabulary=suited if vocabulary is None else vocabulary,
-        specials=SPECIALS,
-        at_most=vocabulary is None,
+        kind, texts, vocabulary=vocabulary, specials=SPECIALS, at_most=at_most
     )
     tokenizer.save(folder)
     if stride is not None:

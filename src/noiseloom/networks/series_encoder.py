@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
 from noiseloom.transformer.attention import Sight, check_heads
-from noiseloom.transformer.blocks import RMS_EPS, Block, Parts, drop
+from noiseloom.transformer.blocks import Block, Parts, drop, norm_of
 from noiseloom.transformer.feed_forward import Activation
 from noiseloom.transformer.positions import grid, rotary
 
@@ -88,6 +87,7 @@ class SeriesEncoder(nn.Module):
             dropout=config.dropout,
         )
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
+        self.norm = norm_of(parts)
         self.head = nn.Linear(2 * config.width, outputs)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -103,7 +103,7 @@ class SeriesEncoder(nn.Module):
         sight = Sight(self.rotation)
         for index, block in enumerate(self.blocks):
             x_BLW = block(x_BLW, sight, random=random and random.under(f"block{index}"))
-        x_BLW = F.rms_norm(x_BLW, x_BLW.shape[-1:], eps=RMS_EPS)
+        x_BLW = self.norm(x_BLW)
         pooled = torch.cat([x_BLW.mean(dim=1), x_BLW[:, -1]], dim=1)
         answer: Tensor = self.head(drop(pooled, self.config.dropout, random, "pooled"))
         return answer

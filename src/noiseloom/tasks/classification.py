@@ -1,13 +1,29 @@
 """Reading a class in an item: the loss of it, and its logits."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from noiseloom.config import option
 from noiseloom.data.forms import Batch, Form
 from noiseloom.seeds import Random
 from noiseloom.tasks.estimation import Read
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothedLabels:
+    """What every classification's config has."""
+
+    label_smoothing: float = option(
+        0.0, "share of each label that is spread evenly over the classes, in training"
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ValueError(f"label_smoothing is {self.label_smoothing}; allowed is 0 to below 1")
 
 
 class Classification:

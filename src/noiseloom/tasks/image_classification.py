@@ -22,6 +22,7 @@ from noiseloom.diffusion.times import TIMES, LogitNormal, Times
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
 from noiseloom.tasks import Task
+from noiseloom.tasks.classification import SmoothedLabels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,19 +38,12 @@ class Noise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(SmoothedLabels):
     """Classification of images by cross entropy."""
 
     answers: ClassVar[Answer] = "classes"
 
-    label_smoothing: float = option(
-        0.0, "share of each label that is spread evenly over the classes, in training"
-    )
     noise: Noise | None = option(None, "noise added in training, to read xt at any t; null: none")
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing is {self.label_smoothing}; allowed is 0 to below 1")
 
     def build(
         self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]

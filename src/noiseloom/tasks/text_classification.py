@@ -4,30 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from noiseloom.config import option
 from noiseloom.data.forms import Form
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks import Answer
 from noiseloom.tasks import Task
-from noiseloom.tasks.classification import Classification
+from noiseloom.tasks.classification import Classification, SmoothedLabels
 from noiseloom.tasks.text_reading import reader, rows_form
 
 WORD = "text-classification"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(SmoothedLabels):
     """Classification of texts by cross entropy."""
 
     answers: ClassVar[Answer] = "classes"
-
-    label_smoothing: float = option(
-        0.0, "share of each label that is spread evenly over the classes, in training"
-    )
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.label_smoothing < 1:
-            raise ValueError(f"label_smoothing is {self.label_smoothing}; allowed is 0 to below 1")
 
     def build(
         self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
