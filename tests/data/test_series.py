@@ -238,7 +238,7 @@ def test_the_model_sees_each_channel_alike(tmp_path, cache):
     np.testing.assert_allclose(dataset.to_items(seen), dataset.train.items, atol=1e-3)
     form = form_from(json.loads(json.dumps(dataset.form.to_mapping())), tmp_path)
     assert form == dataset.form
-    assert dataset.picture(dataset.train.items[:3], dataset.train.labels[:3]).size == (480, 240)
+    assert dataset.picture(dataset.train.items[:3], dataset.train.labels[:3]).size == (744, 160)
 
 
 def test_a_channel_that_never_changes_is_seen_as_0(tmp_path, cache):

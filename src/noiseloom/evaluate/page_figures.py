@@ -109,7 +109,12 @@ def protocol_in_words(protocol: dict[str, Any]) -> str:
         f"seed {protocol['seed']}" if "seed" in protocol else "",
     ]
     said = []
-    if protocol.get("windows"):
+    if protocol.get("questions"):
+        said.append(
+            f"Measured on {number(protocol['questions'])} held-out questions, read in "
+            f"{number(protocol.get('windows'))} windows of their contexts"
+        )
+    elif protocol.get("windows"):
         said.append(
             f"Measured on {number(protocol.get('tokens'))} held-out tokens in "
             f"{number(protocol['windows'])} windows of {number(protocol.get('context'))}"

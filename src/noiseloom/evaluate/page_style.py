@@ -54,7 +54,7 @@ thead th { color: var(--soft); font-weight: 600; font-size: .85rem; }
 .figures td:last-child { width: 15rem; padding-right: 0; }
 .plain { width: auto; } .plain th { font-weight: 400; color: var(--soft); }
 .plain td { overflow-wrap: anywhere; }
-.texts td { width: 34%; overflow-wrap: anywhere; font-size: .92rem; }
+.texts { table-layout: fixed; } .texts td { overflow-wrap: anywhere; font-size: .92rem; }
 pre.text { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 40rem; overflow-y: auto; }
 figure.square { max-width: 26rem; } svg circle.mark { fill: var(--blue); opacity: .55; }
 svg { display: block; width: 100%; height: auto; }

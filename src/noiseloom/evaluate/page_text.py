@@ -15,32 +15,32 @@ Shown = tuple[str, dict[str, str]]
 TABLES: dict[Answer, Shown] = {  # by what comes out: the title, and of each column key and head
     "text": (
         "How it goes on",
-        {"input": "Held-out text", "expected": "how it goes on", "output": "what the model says"},
+        {"input": "Held-out text", "expected": "How it goes on", "output": "What the model says"},
     ),
     "masks": (
         "Behind the masks",
-        {"input": "Held-out text", "expected": "behind the masks", "output": "what the model says"},
+        {"input": "Held-out text", "expected": "Behind the masks", "output": "What the model says"},
     ),
     "translations": (
         "Translations",
-        {"input": "Held-out text", "expected": "reference", "output": "translation"},
+        {"input": "Held-out text", "expected": "Reference", "output": "Translation"},
     ),
     "spans": (
         "Answers",
         {
             "question": "Question",
-            "answers": "right",
-            "answer": "found",
-            "baseline_answer": "found by the plain way",
+            "answers": "Right",
+            "answer": "Found",
+            "baseline_answer": "Found by longest match",
         },
     ),
     "numbers": (
         "Single texts",
-        {"input": "Held-out text", "expected": "truth", "output": "estimate"},
+        {"input": "Held-out text", "expected": "Truth", "output": "Estimate"},
     ),
     "classes": (
         "Single texts",
-        {"input": "Held-out text", "expected": "label", "output": "read"},
+        {"input": "Held-out text", "expected": "Label", "output": "Read"},
     ),
 }
 PARTED = "¶ "  # stands for a line's end in a table

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from noiseloom import media
 from noiseloom.data.dataset import Dataset, Split
-from noiseloom.data.forms import Form, TextForm
+from noiseloom.data.forms import Form, SeriesForm, TextForm
 from noiseloom.runs.drawing import Samples, choose_labels, draw
 from noiseloom.runs.predicting import predictions_of
 from noiseloom.runs.reconstructing import save_reconstructions
@@ -146,13 +146,15 @@ def save_mistakes(folder: Path, form: Form, held_out: Split, logits: Tensor) -> 
 
 def predictions_sheet(form: Form, items: np.ndarray, read: np.ndarray, truth: np.ndarray) -> Image:
     """Items with the class read in each; those read wrong are marked, the right one in brackets."""
-    if not is_image(form):
-        return form.picture(items, read)
     names, wrong = form.class_names, read != truth
     captions = [
         names[one] if one == right else f"{names[one]} ({names[right]})"
         for one, right in zip(read, truth, strict=True)
     ]
+    if isinstance(form, SeriesForm):
+        return form.strips(items, captions, marked=wrong.tolist())
+    if not is_image(form):
+        return form.picture(items, read)
     scale = max(1, round(CAPTIONED_CELL / max(items.shape[1:3])))
     columns = min(columns_of(form), len(items))
     return media.grid(items, columns, scale, captions, marked=wrong.tolist())

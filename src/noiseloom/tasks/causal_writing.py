@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import torch
 from torch import Tensor
 
 from noiseloom.data.forms import TextForm
@@ -14,7 +13,7 @@ from noiseloom.errors import InputError
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draft, Writing
-from noiseloom.tasks.choosing import Chooser, never
+from noiseloom.tasks.choosing import Chooser, writable
 from noiseloom.tasks.reading import Reading
 from noiseloom.transformer.beams import search
 
@@ -145,13 +144,10 @@ def _search(
     tokenizer, end = form.tokenizer, form.tokenizer.special(END)
     ends = end if form.documents else None
     reading = Reading(model, texts, opening=ends)
-    is_never = never(tokenizer, ends, reading.device)
     written = 0
 
     def likely(logits_BV: Tensor) -> Tensor:
-        if is_never is not None:
-            logits_BV = logits_BV.masked_fill(is_never, -torch.inf)
-        return logits_BV.log_softmax(dim=-1)
+        return writable(logits_BV, tokenizer, ends).log_softmax(dim=-1)
 
     def go_on(rows: Tensor, tokens: Tensor) -> Tensor:
         nonlocal written

@@ -13,13 +13,12 @@ from noiseloom.tasks import Writing
 from noiseloom.transformer.decoding import choose, repel, uniforms
 
 
-def never(tokenizer: Tokenizer, end: int | None, device: torch.device) -> Tensor | None:
-    """Which tokens (V,) are no text, nor the `end` of one where texts have it; None: none."""
-    is_never = torch.zeros(tokenizer.vocabulary, dtype=torch.bool)
-    is_never[tokenizer.pieces :] = True
-    if end is not None:
-        is_never[end] = False
-    return is_never.to(device) if is_never.any() else None
+def writable(logits_BV: Tensor, tokenizer: Tokenizer, end: int | None) -> Tensor:
+    """The logits of tokens that may be written: of text and, where texts have it, of their `end`.
+
+    They come first; the end is the first special.
+    """
+    return logits_BV[:, : tokenizer.pieces if end is None else end + 1]
 
 
 class Chooser:
@@ -40,20 +39,19 @@ class Chooser:
     ) -> None:
         self.writing = writing
         self.numbers = uniforms(random.under("writing")) if writing.temperature > 0 else None
-        self.is_never = never(tokenizer, end, device)
+        self.tokenizer, self.end = tokenizer, end
         self.seen: Tensor | None = None
         if writing.repetition_penalty != 1:
-            self.seen = torch.zeros(len(texts), tokenizer.vocabulary, dtype=torch.bool)
-            for row, text in zip(self.seen, texts, strict=True):
+            seen = torch.zeros(len(texts), tokenizer.vocabulary, dtype=torch.bool)
+            for row, text in zip(seen, texts, strict=True):
                 row[list(text)] = True
-            self.seen = self.seen.to(device)
+            self.seen = writable(seen, tokenizer, end).to(device)
 
     @torch.inference_mode()
     def choose(self, logits_BV: Tensor, live: Sequence[int]) -> list[int]:
         """The next token of each of the texts `live`."""
         writing, seen = self.writing, self.seen
-        if self.is_never is not None:
-            logits_BV = logits_BV.masked_fill(self.is_never, -torch.inf)
+        logits_BV = writable(logits_BV, self.tokenizer, self.end)
         if seen is not None:
             logits_BV = repel(logits_BV, seen[list(live)], writing.repetition_penalty)
         uniform = None

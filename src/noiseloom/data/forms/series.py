@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,11 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from noiseloom.data.forms.form import Form
+from noiseloom.media import MARK
 
-HEIGHT, WIDTH = 80, 480  # pixels of a series in a picture
+HEIGHT, WIDTH, CAPTION, GAP = 64, 360, 16, 24  # pixels of a series in a picture
+COLUMNS = 2
+
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728")
 
 
@@ -57,19 +61,41 @@ class SeriesForm(Form):
         columns: int | None = None,
         scale: int | None = None,
     ) -> Image.Image:
-        """A strip for each item, a line in it for each channel, with its label."""
-        sheet = Image.new("RGB", (WIDTH, HEIGHT * len(items)), "white")
+        """A strip for each item, a line in it for each channel, under its label."""
+        captions = None
+        if labels is not None:
+            captions = [
+                self.class_names[int(label)] if self.class_names else f"{label:.3g}"
+                for label in labels
+            ]
+        return self.strips(items, captions, columns=columns, scale=scale)
+
+    def strips(
+        self,
+        items: np.ndarray,
+        captions: Sequence[str] | None = None,
+        *,
+        marked: Sequence[bool] | None = None,
+        columns: int | None = None,
+        scale: int | None = None,
+    ) -> Image.Image:
+        """The same with a caption of one's own over each, red where it is marked."""
+        columns = min(columns or COLUMNS, len(items))
+        rows = -(-len(items) // columns)
+        wide, high = WIDTH + GAP, HEIGHT + CAPTION
+        sheet = Image.new("RGB", (columns * wide - GAP, rows * high), "white")
         pen = ImageDraw.Draw(sheet)
         seen = self.to_model(items).numpy()
-        low, high = float(seen.min()), float(seen.max())
-        for row, item in enumerate(seen):
-            x = np.linspace(0, WIDTH - 1, len(item))
-            y = HEIGHT * (row + 0.95 - 0.9 * (item - low) / max(high - low, 1e-12))
+        low, spread = float(seen.min()), max(float(np.ptp(seen)), 1e-12)
+        for place, item in enumerate(seen):
+            row, column = divmod(place, columns)
+            left, top = column * wide, row * high
+            x = left + np.linspace(0, WIDTH - 1, len(item))
+            y = top + CAPTION + HEIGHT * (0.95 - 0.9 * (item - low) / spread)
             for channel in range(item.shape[1]):
                 colour = COLOURS[channel % len(COLOURS)]
                 pen.line(list(zip(x, y[:, channel], strict=True)), fill=colour)
-            if labels is not None:
-                label = labels[row]
-                name = self.class_names[int(label)] if self.class_names else f"{label:.3g}"
-                pen.text((4, HEIGHT * row + 4), name, fill="black")
+            if captions is not None:
+                fill = MARK if marked is not None and marked[place] else "black"
+                pen.text((left + 4, top + 2), captions[place], fill=fill)
         return sheet.resize((sheet.width * (scale or 1), sheet.height * (scale or 1)))
