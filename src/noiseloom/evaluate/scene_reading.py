@@ -1,8 +1,8 @@
 """Reads objects off a picture of a scene by rules alone: no network, and no word of its caption.
 
 Every pixel is how much of the colour covers it whose direction from the ground it lies nearest to.
-What one colour covers by more than half, connected, is an object; the pixels of this colour that
-touch it belong to it, too. Its size is how many pixels it covers, its place is their mean, and its
+What one colour covers by more than half, connected, is an object; the pixels that touch it and are
+not of another colour belong to it, too. Its size is how many pixels it covers, its place is their mean, and its
 shape is the one that, drawn there as large, differs least from what is seen. What differs too much
 from every shape has none, and what differs too much from every colour has none: a picture that is
 no scene is not read as one.
@@ -20,11 +20,13 @@ from noiseloom.data.scene.shapes import REACH, SHAPES
 from noiseloom.data.scene.world import Thing
 
 CHUNK = 250  # pictures read at once
-SOLID = 0.5  # covered by more than this is inside of an object
+SOLID, CLEAR = 0.5, 0.25  # covered by more is inside of an object; is of a colour beyond doubt
+SMOOTH = 0.7  # pixels that a colour is told over: one alone may be of another by its noise
+BRIGHTEST = 1.2  # more than a colour itself is no more cover
 LEAST, MOST = 0.4, 2.0  # of the smallest and the largest object's area: less is a speck and not an
 # object, more is a blot of no shape
 FARTHEST = 60.0  # levels between an object's colour and the one it is called
-TOLERANCE = 0.5  # the summed squared difference from a shape, over the root of the area
+TOLERANCE = 0.8  # the summed squared difference from a shape, over the radius
 COLOUR_WORDS, SHAPE_WORDS = tuple(COLOURS), tuple(SHAPES)
 LENGTHS = np.linalg.norm(PALETTE, axis=1)
 SIZE_BORDERS = np.sqrt(RADII[1:] * RADII[:-1])
@@ -43,10 +45,13 @@ def read_pictures(pictures: np.ndarray) -> list[list[Thing]]:
 def _read(pictures: np.ndarray) -> list[list[Thing]]:
     levels = pictures.astype(np.float32) - GROUND
     along = levels @ (PALETTE / LENGTHS[:, None]).T
-    colour = along.argmax(axis=-1)
-    cover = np.clip(along.max(axis=-1) / LENGTHS[colour], 0, 1)
+    colour = ndimage.gaussian_filter(along, (0, SMOOTH, SMOOTH, 0), truncate=2).argmax(axis=-1)
+    cover = np.take_along_axis(along, colour[..., None], axis=-1)[..., 0] / LENGTHS[colour]
     owner, colours = _objects(colour, cover)
-    area, x, y, distance = _sums(owner, len(colours), levels, cover, colours)
+    called = colours[owner - 1]  # the colour of a pixel's object, of no meaning where there is none
+    own = np.take_along_axis(along, called[..., None], axis=-1)[..., 0] / LENGTHS[called]
+    cover = np.where(owner > 0, np.minimum(own, BRIGHTEST), 0)
+    area, x, y, distance = _sums(owner, len(colours) - 1, levels, cover, colours[:-1])
     side = pictures.shape[1]
     kept = np.flatnonzero(area >= LEAST * np.pi * (RADII.min() * side) ** 2)
     radius = np.sqrt(area[kept] / np.pi)
@@ -78,11 +83,10 @@ def _objects(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndar
         inside, count = ndimage.label((colour == number) & (cover > SOLID), TOUCHING)
         owner[inside > 0] = inside[inside > 0] + len(colours)
         colours += [number] * count
-    known = np.array(colours, dtype=np.int64)
+    known = np.array([*colours, -1], dtype=np.int64)
     beside = ndimage.maximum_filter(owner, size=(1, 3, 3))
-    is_border = (owner == 0) & (beside > 0)
-    is_border[is_border] = known[beside[is_border] - 1] == colour[is_border]
-    return np.where(is_border, beside, owner), known
+    is_others = (cover > CLEAR) & (known[beside - 1] != colour)
+    return np.where((owner == 0) & ~is_others, beside, owner), known
 
 
 def _sums(
