@@ -97,3 +97,92 @@ def test_each_class_has_positions_of_its_own() -> None:
     network(x, level, torch.tensor([0, 1, 1])).sum().backward()
     used = network.label_position.grad.abs().sum(dim=(1, 2)) > 0
     assert used.tolist() == [True, True, False]
+
+
+def moved(network):  # type: ignore[no-untyped-def]
+    """The network away from where it starts, the same way every time."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return network
+
+
+def clips(frames: int, **changes):  # type: ignore[no-untyped-def]
+    """A network of clips of 4x6 pixels in 2 channels, with 2 classes."""
+    torch.manual_seed(0)
+    settings = {"patch": 2, "border": 1, "blend": 1, "width": 24, "depth": 2, "heads": 2}
+    config = Config(**{**settings, **changes})
+    shape = (2, frames, 4, 6) if frames else (2, 4, 6)
+    return moved(config.build(shape, 2))
+
+
+@torch.no_grad()
+def test_an_image_is_one_frame() -> None:
+    image, clip = clips(0), clips(1)
+    x, level, labels = torch.randn(3, 2, 4, 6), torch.tensor([0.1, -0.4, 0.9]), torch.arange(3)
+    assert clip(x[:, :, None], level, labels)[:, :, 0].equal(image(x, level, labels))
+    levels = torch.rand(3, 1, 2, 3).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert clip(x[:, :, None], levels[:, :, None], labels)[:, :, 0].equal(image(x, levels, labels))
+
+
+def test_clips_are_cut_frame_by_frame() -> None:
+    cut = Patches(2, 1, (4, 6))
+    x = torch.randn(2, 3, 5, 4, 6)
+    apart = cut.apart(x)
+    assert apart.shape == (2, 5 * 6, 3 * 16)
+    for frame in range(5):
+        assert apart[:, 6 * frame : 6 * (frame + 1)].equal(cut.apart(x[:, :, frame]))
+    together = cut.together(apart, [5])
+    torch.testing.assert_close(together[:, :, 2], cut.together(cut.apart(x[:, :, 2])))
+
+
+def test_every_token_of_a_clip_sees_every_frame_and_knows_its_time() -> None:
+    network = clips(3)
+    x, level = torch.randn(2, 2, 3, 4, 6, requires_grad=True), torch.tensor([0.1, 0.7])
+    output = network(x, level, torch.tensor([0, 2]))
+    assert output.shape == x.shape
+    output[:, :, 2].square().sum().backward()
+    assert x.grad is not None and (x.grad.abs().amax(dim=(1, 3, 4)) > 0).all()
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dead
+    with torch.no_grad():
+        forth, back = network(x, level), network(x.flip(2), level).flip(2)
+        assert not torch.allclose(forth, back)
+        network.frame_position.zero_()  # its rotary place in time alone
+        forth, back = network(x, level), network(x.flip(2), level).flip(2)
+        assert not torch.allclose(forth, back, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_noise_level_for_each_frame() -> None:
+    network, x = clips(3), torch.randn(2, 2, 3, 4, 6)
+    one = network(x, torch.full((2,), 0.4))
+    torch.testing.assert_close(network(x, torch.full((2, 1, 3, 1, 1), 0.4)), one)
+    torch.testing.assert_close(network(x, torch.full((2, 1, 3, 4, 6), 0.4)), one)
+    given = torch.full((2, 1, 3, 1, 1), 0.4)
+    given[:, :, :2] = -1.0  # two frames are known
+    assert not torch.allclose(network(x, given), one)
+    with pytest.raises(ValueError, match=r"or \(B, 1, 3, 4, 6\) constant in each patch"):
+        network(x, torch.zeros(2, 1, 4, 6))
+
+
+@torch.no_grad()
+def test_clips_take_the_weights_of_images() -> None:
+    image, clip = clips(0), clips(3)
+    state = {**clip.state_dict(), **image.state_dict()}
+    assert state.keys() - image.state_dict().keys() == {"frame_position"}
+    clip.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("shape", "heads", "said"),
+    [
+        ((2, 3, 4, 4, 4), 2, "or clips"),
+        ((2, 3, 4, 5), 2, "does not divide images of 4x5"),
+        ((2, 3, 4, 6), 4, "cannot hold rotary positions on 3 axes"),
+    ],
+)
+def test_items_that_are_no_clips_are_refused(shape: tuple[int, ...], heads: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Config(patch=2, width=16, depth=1, heads=heads).build(shape, 0)
