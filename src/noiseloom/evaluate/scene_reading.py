@@ -92,8 +92,7 @@ def _objects(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _sums(
     owner: np.ndarray, count: int, levels: np.ndarray, cover: np.ndarray, colours: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each object its area, x and y in pixels, and how far its colour is from what it should be.
-    """
+    """Of each object its area, x and y in pixels, and how far its colour is from what it should be."""
     at = owner > 0
     numbers, share = owner[at] - 1, cover[at].astype(np.float64)
     row, column = np.nonzero(at)[1:]

@@ -84,8 +84,8 @@ def draw_scenes(
     for attempt in range(ROUNDS):
         if attempt and attempt % 4 == 0:
             size[left] = _sizes(world, (len(left), world.most), random)
-        x[left], y[left], fits = _places(shape[left], size[left], is_there[left], random)
-        left = left[~fits]
+        x[left], y[left], found = _places(shape[left], size[left], is_there[left], random)
+        left = left[~found]
         if not len(left):
             return Scenes(world, np.where(is_there, shape, -1), colour, size, x, y)
     raise ValueError(
@@ -93,6 +93,29 @@ def draw_scenes(
         "other; allow fewer, or smaller ones"
     )
 
+
+def fits(scenes: Scenes) -> np.ndarray:
+    """Whether every object keeps to the picture, to its own box and to one place, (N,)."""
+    is_there = scenes.shape >= 0
+    across, up, down = _reach(scenes.shape, scenes.size)
+    x, y = scenes.x, scenes.y
+    inside = (x >= across) & (x <= 1 - across) & (y >= up) & (y <= 1 - down)
+    found = (inside & has_clear_place(x, y) | ~is_there).all(axis=1)
+    for k in range(1, x.shape[1]):
+        for j in range(k):
+            apart = (
+                (abs(x[:, k] - x[:, j]) >= across[:, k] + across[:, j])
+                | (y[:, j] - y[:, k] >= down[:, k] + up[:, j])
+                | (y[:, k] - y[:, j] >= up[:, k] + down[:, j])
+            )
+            found &= apart | ~is_there[:, k] | ~is_there[:, j]
+    return found
+
+
+def _reach(shape: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How far from its centre of mass the box of each object ends: across, up, down."""
+    reach = EXTENTS[shape] * RADII[size][..., None] + GAP / 2
+    return reach[..., 0], reach[..., 1], reach[..., 2]
 
 
 def _looks(
@@ -119,30 +142,29 @@ def _looks(
 
 
 def _sizes(world: World, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    numbers = np.array([SIZE_WORDS.index(size) for size in world.sizes])
-    return numbers[random.integers(0, len(numbers), shape)]
+    return random.choice(world.size_numbers, shape)
 
 
 def _places(
     shape: np.ndarray, size: np.ndarray, is_there: np.ndarray, random: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x and y (N, K) of one object after the other, and whether all of a scene found room (N,)."""
-    reach = EXTENTS[shape] * RADII[size][..., None] + GAP / 2  # across, up, down
+    across, up, down = _reach(shape, size)
     num, most = shape.shape
     x, y = np.zeros((2, num, most))
-    fits = np.ones(num, dtype=bool)
+    found = np.ones(num, dtype=bool)
     rows = np.arange(num)
     for k in range(most):
-        across, up, down = (reach[:, k, None, part] for part in range(3))
-        tried_x = across + (1 - 2 * across) * random.random((num, TRIES))
-        tried_y = up + (1 - up - down) * random.random((num, TRIES))
+        own_across, own_up, own_down = (reach[:, k, None] for reach in (across, up, down))
+        tried_x = own_across + (1 - 2 * own_across) * random.random((num, TRIES))
+        tried_y = own_up + (1 - own_up - own_down) * random.random((num, TRIES))
         is_free = has_clear_place(tried_x, tried_y)
         for j in range(k):
-            beside = abs(tried_x - x[:, j, None]) >= across + reach[:, j, None, 0]
-            above = y[:, j, None] - tried_y >= down + reach[:, j, None, 1]
-            below = tried_y - y[:, j, None] >= up + reach[:, j, None, 2]
+            beside = abs(tried_x - x[:, j, None]) >= own_across + across[:, j, None]
+            above = y[:, j, None] - tried_y >= own_down + up[:, j, None]
+            below = tried_y - y[:, j, None] >= own_up + down[:, j, None]
             is_free &= beside | above | below
         first = is_free.argmax(axis=1)
         x[:, k], y[:, k] = tried_x[rows, first], tried_y[rows, first]
-        fits &= is_free[rows, first] | ~is_there[:, k]
-    return x, y, fits
+        found &= is_free[rows, first] | ~is_there[:, k]
+    return x, y, found

@@ -133,7 +133,9 @@ class _Reader:
 
     def error(self, expected: str) -> ValueError:
         rest = " ".join(self.words[self.at :]) or "its end"
-        return ValueError(f"'{self.caption}' cannot be read from '{rest}' on: {expected} goes there")
+        return ValueError(
+            f"'{self.caption}' cannot be read from '{rest}' on: {expected} goes there"
+        )
 
 
 def _word(meaning: str | int | None) -> str | None:

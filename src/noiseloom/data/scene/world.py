@@ -41,6 +41,11 @@ class World:
     held_out: tuple[Pair, ...] = ()
 
     @property
+    def size_numbers(self) -> list[int]:
+        """The places of its sizes among all, in their order."""
+        return [number for number, size in enumerate(SIZES) if size in self.sizes]
+
+    @property
     def pairs(self) -> list[Pair]:
         """All pairs of a colour and a shape."""
         return list(product(self.colours, self.shapes))
