@@ -2,10 +2,10 @@
 
 Every pixel is how much of the colour covers it whose direction from the ground it lies nearest to.
 What one colour covers by more than half, connected, is an object; the pixels that touch it and are
-not of another colour belong to it, too. Its size is how many pixels it covers, its place is their mean, and its
-shape is the one that, drawn there as large, differs least from what is seen. What differs too much
-from every shape has none, and what differs too much from every colour has none: a picture that is
-no scene is not read as one.
+not of another colour belong to it, too. Its size is how many pixels it covers, its place is their
+mean, and its shape is the one that, drawn there as large, differs least from what is seen. What
+differs too much from every shape has none, and what differs too much from every colour has none: a
+picture that is no scene is not read as one.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _objects(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _sums(
     owner: np.ndarray, count: int, levels: np.ndarray, cover: np.ndarray, colours: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each object its area, x and y in pixels, and how far its colour is from what it should be."""
+    """Of each object its area, x and y in pixels, and how far it is from the colour it is called."""
     at = owner > 0
     numbers, share = owner[at] - 1, cover[at].astype(np.float64)
     row, column = np.nonzero(at)[1:]

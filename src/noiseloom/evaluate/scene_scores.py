@@ -1,8 +1,8 @@
 """How far pictures hold what captions ask for: each attribute of each object, and all at once.
 
 Found objects are matched to those asked for in the way that makes most claims right, and an object
-that is not there has every claim wrong. A picture is right (`joint_accuracy`) where it holds as many
-objects as asked for and every claim is right; what a caption leaves open, nobody judges.
+that is not there has every claim wrong. A picture is right (`joint_accuracy`) where it holds as
+many objects as asked for and every claim is right; what a caption leaves open, nobody judges.
 """
 
 from __future__ import annotations

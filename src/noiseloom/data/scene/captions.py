@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from noiseloom.data.scene.places import is_clear, place_of, relation_of
-from noiseloom.data.scene.world import Thing
+from noiseloom.data.scene.places import PLACES, is_clear, place_of, relation_of
+from noiseloom.data.scene.world import Thing, World
 
 OPENINGS = ("", "a picture of ", "there is ")  # "there are" before a number
 PLACE_WORDS = ("in the {}", "at the {}", "{}")
@@ -27,8 +27,9 @@ NUMBERS = ("one", "two", "three", "four", "five")
 BY_RELATION, BY_COUNT = 0.5, 0.5  # how often, where there is a relation, or a number, to be said
 
 
-def write_caption(things: Sequence[Thing], random: np.random.Generator, *, sizes: bool) -> str:
-    """One caption of a scene at random; `sizes`: objects have sizes that must be said."""
+def write_caption(things: Sequence[Thing], random: np.random.Generator, world: World) -> str:
+    """One caption of a scene at random; sizes are said where `world` has several."""
+    sizes = len(world.sizes) > 1
     order = [things[index] for index in random.permutation(len(things))]
     one, two = order[0], order[min(1, len(order) - 1)]
     looks = Counter(_look(thing) for thing in order)
@@ -43,6 +44,12 @@ def write_caption(things: Sequence[Thing], random: np.random.Generator, *, sizes
     if opening == "there is " and clauses[0].split()[0] in NUMBERS:
         opening = "there are "
     return opening + ", ".join(clauses[:-1]) + " and " * (len(clauses) > 1) + clauses[-1]
+
+
+def longest_caption(world: World) -> int:
+    """The words and commas that a caption of `world` has at most: each of them is a token."""
+    clause = len(PLACE_WORDS[0].format(PLACES[0]).split()) + 3 + (len(world.sizes) > 1)
+    return max(len(opening.split()) for opening in OPENINGS) + (clause + 1) * world.most - 1
 
 
 def group_words(shape: str, colour: str, size: str, count: int, *, sizes: bool) -> str:
