@@ -1,7 +1,9 @@
 import pytest
 import torch
 
+from noiseloom.networks.caption_reader import Words
 from noiseloom.networks.dit import Config, Patches
+from noiseloom.networks.embeddings import Condition
 from noiseloom.networks.mlp import Config as MLPConfig
 from noiseloom.seeds import Random
 
@@ -186,3 +188,84 @@ def test_clips_take_the_weights_of_images() -> None:
 def test_items_that_are_no_clips_are_refused(shape: tuple[int, ...], heads: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Config(patch=2, width=16, depth=1, heads=heads).build(shape, 0)
+
+
+WORDS = Words(vocabulary=7, longest=12, padding=6)
+CAPTIONS = torch.tensor([[0, 1, 2, 6, 6], [3, 6, 6, 6, 6], [6, 6, 6, 6, 6], [5, 4, 3, 2, 1]])
+
+
+def captioned(**changes):  # type: ignore[no-untyped-def]
+    torch.manual_seed(0)
+    settings = {"patch": 2, "width": 16, "depth": 2, "heads": 2, "text_depth": 1}
+    return moved(Config(**{**settings, **changes}).build((1, 4, 6), 0, words=WORDS))
+
+
+def test_captions_teach_every_parameter_and_items_are_apart() -> None:
+    network = captioned()
+    x, level = torch.randn(4, 1, 4, 6), torch.tensor([0.1, -0.4, 0.9, 0.3])
+    output = network(x, level, CAPTIONS)
+    output.square().sum().backward()
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dead
+    for one in range(4):
+        rows = slice(one, one + 1)
+        torch.testing.assert_close(network(x[rows], level[rows], CAPTIONS[rows]), output[rows])
+    other = CAPTIONS.roll(1, dims=0)
+    assert (network(x, level, other) - output).abs().flatten(1).amax(dim=1).min() > 1e-3
+
+
+@torch.no_grad()
+def test_padding_changes_nothing() -> None:
+    network = captioned()
+    x, level = torch.randn(4, 1, 4, 6), torch.tensor([0.1, -0.4, 0.9, 0.3])
+    longer = torch.nn.functional.pad(CAPTIONS, (0, 7), value=WORDS.padding)
+    torch.testing.assert_close(network(x, level, longer), network(x, level, CAPTIONS))
+    with_long = torch.cat([longer, torch.zeros(1, 12, dtype=torch.long)])
+    beside = network(torch.cat([x, x[:1]]), torch.cat([level, level[:1]]), with_long)
+    torch.testing.assert_close(beside[:4], network(x, level, CAPTIONS))
+
+
+@torch.no_grad()
+def test_no_caption_is_a_row_of_padding() -> None:
+    network, x, level = captioned(), torch.randn(1, 1, 4, 6), torch.tensor([0.3])
+    nothing = network(x, level)
+    assert nothing.equal(network(x, level, CAPTIONS[2:3]))
+    assert not torch.allclose(nothing, network(x, level, CAPTIONS[1:2]))
+
+
+@torch.no_grad()
+def test_the_order_of_words_counts() -> None:
+    network, x, level = captioned(), torch.randn(1, 1, 4, 6), torch.tensor([0.3])
+    there, back = (network(x, level, row[None]) for row in (CAPTIONS[3], CAPTIONS[3].flip(0)))
+    assert not torch.allclose(there, back)
+
+
+@torch.no_grad()
+def test_captions_are_read_once_for_all_steps() -> None:
+    network, x = captioned(), torch.randn(4, 1, 4, 6)
+    reads = []
+    network.reader.register_forward_hook(lambda *given: reads.append(1))
+    reading = network.read(CAPTIONS)
+    for level in (0.9, 0.1, -0.7):
+        levels = torch.full((4,), level)
+        kept = network(x, levels, Condition(reading=reading))
+        assert len(reads) == 1
+        assert kept.equal(network(x, levels, CAPTIONS))
+        reads.pop()
+
+
+@torch.no_grad()
+def test_captions_longer_than_the_longest_are_refused() -> None:
+    network = captioned()
+    with pytest.raises(ValueError, match="captions of 13 tokens are given; this network reads up"):
+        network.read(torch.zeros(1, 13, dtype=torch.long))
+
+
+@torch.no_grad()
+def test_captions_beside_levels_of_tokens_and_frames() -> None:
+    torch.manual_seed(0)
+    config = Config(patch=2, width=16, depth=1, heads=2, text_depth=0)
+    network = moved(config.build((1, 3, 4, 6), 0, words=WORDS))
+    x = torch.randn(4, 1, 3, 4, 6)
+    one = network(x, torch.full((4,), 0.4), CAPTIONS)
+    torch.testing.assert_close(network(x, torch.full((4, 1, 3, 1, 1), 0.4), CAPTIONS), one)

@@ -1,13 +1,14 @@
 """The diffusion transformer on image patches (Peebles & Xie 2022, arXiv:2212.09748).
 
 In pixels, with large patches and x0 as the target, after Li & He 2025 (arXiv:2511.13720). Tokens
-lie on a grid of (time, height, width); an image is one frame.
+lie on a grid of (time, height, width); an image is one frame. Captions are looked at together with
+the image (`DiT.read`), as simplified from Esser et al. 2024 (arXiv:2403.03206, section 4).
 Shapes: B batch, C channels, T frames, (I, J) the grid of a frame's patches, L = T·I·J tokens,
 W width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -16,9 +17,10 @@ from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
+from noiseloom.networks.caption_reader import CaptionReader, Reading, Words
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
-from noiseloom.transformer.attention import Sight
+from noiseloom.transformer.attention import Memory, Sight
 from noiseloom.transformer.blocks import Block, Parts
 from noiseloom.transformer.feed_forward import Activation
 from noiseloom.transformer.modulation import Modulation, modulated_norm
@@ -30,6 +32,7 @@ class Config:
     """A diffusion transformer on image patches."""
 
     answers: ClassVar[Answer] = "items"
+    reads_captions: ClassVar[bool] = True
 
     patch: int = option(4, "side of a patch, pixels: larger is faster and coarser")
     border: int = option(0, "pixels of its neighbours that a token sees on every side")
@@ -43,6 +46,7 @@ class Config:
     label_positions: bool = option(
         False, "each class also has positions of its own (classes x tokens x width more weights)"
     )
+    text_depth: int = option(2, "blocks that read captions, of data that has them")
 
     def __post_init__(self) -> None:
         if min(self.patch, self.width, self.depth, self.heads) < 1 or self.width % self.heads:
@@ -60,19 +64,26 @@ class Config:
                 f"border {self.border} and blend {self.blend} are given; allowed is 0 to the patch "
                 f"side, {self.patch}"
             )
+        if self.text_depth < 0:
+            raise ValueError(f"text_depth is {self.text_depth}; allowed is 0 or more")
         if self.feed_forward * self.width < 1:
             raise ValueError(f"feed_forward is {self.feed_forward}; allowed is above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
     def build(
-        self, item_shape: Sequence[int], num_classes: int, told: int = 0, outputs: int = 1
+        self,
+        item_shape: Sequence[int],
+        num_classes: int,
+        told: int = 0,
+        outputs: int = 1,
+        words: Words | None = None,
     ) -> "DiT":
         """The network for images (C, height, width), or clips (C, T, height, width).
 
-        Their labels are 0 … num_classes - 1 (0: none). `told` as in `LevelAndLabel`, `outputs` as
-        in `noiseloom.networks`. Raises ValueError where the patch does not divide the image, or a
-        head is too narrow for positions.
+        Their labels are 0 … num_classes - 1 (0: none) or, with `words`, captions of these. `told`
+        as in `LevelAndLabel`, `outputs` as in `noiseloom.networks`. Raises ValueError where the
+        patch does not divide the image, or a head is too narrow for positions.
         """
         if len(item_shape) not in (3, 4):
             raise ValueError(
@@ -84,15 +95,15 @@ class Config:
                 f"network.patch {self.patch} does not divide images of {item_shape[-2]}x"
                 f"{item_shape[-1]} pixels; set network.patch to a divisor of both sides"
             )
-        return DiT(self, item_shape, num_classes, told, outputs)
+        return DiT(self, item_shape, num_classes, told, outputs, words)
 
 
 class DiT(nn.Module):
     """Patches to tokens, `depth` modulated blocks, tokens to patches; starts at output 0.
 
     A token's place is rotary, on the axes of its grid, and learned: its place in the frame and,
-    where there are several frames, the frame's in time. That starts at 0, so that a network of clips
-    may take the weights of one of images.
+    where there are several frames, the frame's in time. That starts at 0, so that a network of
+    clips may take the weights of one of images.
     """
 
     rotation: Tensor
@@ -105,6 +116,7 @@ class DiT(nn.Module):
         num_classes: int,
         told: int = 0,
         outputs: int = 1,
+        words: Words | None = None,
     ) -> None:
         super().__init__()
         channels, *axes = item_shape
@@ -128,8 +140,11 @@ class DiT(nn.Module):
             hidden=round(config.feed_forward * config.width),
             activation=config.activation,
             dropout=config.dropout,
-            modulated=True,
         )
+        self.reader = None if words is None else CaptionReader(words, parts, config.text_depth)
+        parts = replace(parts, modulated=True)
+        if words is not None:
+            parts = replace(parts, looks="jointly", memory_width=config.width)
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
         self.final = nn.Linear(config.width, 2 * config.width)
         self.leave = nn.Linear(config.width, outputs * channels * self.leave_patches.side**2)
@@ -164,15 +179,46 @@ class DiT(nn.Module):
             level = self.enter_patches.middles(level.expand(-1, 1, *x.shape[2:]))
         vector = self.condition(level, condition)
         vector = vector[:, None] if vector.ndim == 2 else vector
+        memories: Sequence[Memory | None] = [None] * len(self.blocks)
+        if self.reader is not None:
+            reading = self._reading(condition, len(x), random)
+            vector, memories = vector + reading.summary[:, None], reading.memories
         modulation = self.modulation(vector)
         tokens = self.enter(self.enter_patches.apart(x)) + self._places(condition, len(x))
         sight = Sight(self.rotation)
-        for index, block in enumerate(self.blocks):
+        for index, (block, memory) in enumerate(zip(self.blocks, memories, strict=True)):
             scope = random and random.under(f"block{index}")
-            tokens = block(tokens, sight, modulation=modulation, random=scope)
+            tokens = block(tokens, sight, modulation=modulation, memory=memory, random=scope)
         scale, shift = self.final(F.silu(vector)).chunk(2, dim=-1)
         patches = self.leave(modulated_norm(tokens, 1 + scale, shift))
         return self.leave_patches.together(patches, x.shape[2:-2]) / self.cover
+
+    def read(self, captions_BL: Tensor, random: Random | None = None) -> Reading:
+        """Captions as this network looks at them, once for all steps of a sampler.
+
+        Each token is a query that looks at [caption ; image] in one softmax; of the caption nothing
+        is updated by the blocks. A row of padding is no caption.
+        """
+        assert self.reader is not None  # it was built for words
+        hidden, is_real, summary = self.reader(captions_BL, random and random.under("captions"))
+        memories = []
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            memories.append(block.remember(hidden, is_real))
+        return Reading(memories, summary)
+
+    def _reading(
+        self, condition: Tensor | Condition | None, items: int, random: Random | None
+    ) -> Reading:
+        """What was read already, or is read now; without captions that there are none."""
+        if isinstance(condition, Condition) and condition.reading is not None:
+            return condition.reading
+        captions = condition.labels if isinstance(condition, Condition) else condition
+        if captions is None:
+            assert self.reader is not None
+            padding = self.reader.words.padding
+            captions = torch.full((items, 1), padding, device=self.rotation.device)
+        return self.read(captions, random)
 
     def _places(self, condition: Tensor | Condition | None, items: int) -> Tensor:
         """What is learned of the tokens' places, (1 or B, L, W)."""
