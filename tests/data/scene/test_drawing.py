@@ -24,7 +24,6 @@ def test_every_shape_has_the_area_of_the_circle_and_its_centre_of_mass_at_0(name
     lines = 400_000
     y = (np.arange(lines) + 0.5) / lines * 4 - 2
     width = 2 * np.maximum(shape.half_width(y), 0)
-    width[(y < -shape.up) | (y > shape.down)] *= 1  # nothing is drawn beyond its ends, as asked:
     assert not width[(y < -shape.up - 1e-5) | (y > shape.down + 1e-5)].any()
     assert width.sum() * 4 / lines == pytest.approx(np.pi, abs=1e-4)
     assert (width * y).sum() * 4 / lines == pytest.approx(0, abs=1e-4)
@@ -85,9 +84,7 @@ def test_nothing_touches_and_every_place_is_clear(world: World) -> None:
     there = scenes.shape >= 0
     assert has_clear_place(scenes.x, scenes.y)[there].all()
     drawn = masks(scenes, 32)
-    covered = drawn > 0
-    assert covered.sum(axis=1).max() <= 1 + (drawn.sum(axis=1).max() <= 1)  # two share a pixel
-    assert (drawn.sum(axis=1) <= 1 + 1e-6).all()
+    assert ((drawn > 0.01).sum(axis=1) <= 1).all()  # no pixel shows two objects
     counts = np.bincount(there.sum(axis=1), minlength=world.most + 1)
     assert not counts[: world.fewest].any()
     assert (counts[world.fewest :] > 300 / (world.most - world.fewest + 1) * 0.6).all()
