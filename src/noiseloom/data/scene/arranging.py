@@ -1,7 +1,7 @@
 """Scenes at random: what stands in each, and where, with nothing touching.
 
-All scenes of a call are drawn together; those whose objects come too near each other are drawn
-anew, first their positions and, where that does not help, all of it.
+All scenes of a call are drawn together. Where objects of one come too near each other, their
+positions are drawn anew and, every few times, their sizes: crowded scenes hold smaller objects.
 """
 
 from __future__ import annotations
