@@ -38,9 +38,7 @@ def prompts(facts: Facts) -> str:
 def _table(rows: list[str]) -> str:
     heads = ("Picture", "Prompt", "Found", "Right")
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    return (
-        f'<table class="prompts"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-    )
+    return f'<table class="prompts"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
 
 
 def _row(row: dict[str, Any], picture: str) -> str:
@@ -51,7 +49,7 @@ def _row(row: dict[str, Any], picture: str) -> str:
     return (
         f'<tr><td><img src="data:image/png;base64,{picture}" width="{WIDTH}" height="{WIDTH}" '
         f'alt="Drawn for: {escape(prompt, quote=True)}"></td><td>{escape(prompt)}'
-        f'{never if row.get("is_held_out") else ""}</td><td>{escape(str(row.get("found", "")))}</td>'
+        f"{never if row.get('is_held_out') else ''}</td><td>{escape(str(row.get('found', '')))}</td>"
         f'<td class="{level}"><span class="mark" aria-hidden="true">{mark}</span> {escape(said)}'
         "</td></tr>"
     )

@@ -200,7 +200,9 @@ MEANINGS = {
         "Place", "The share of places asked for in which the object stands.", unit_share=True
     ),
     "relation_accuracy": Meaning(
-        "Relation", "The share of relations asked for (left of, above, …) that hold.", unit_share=True
+        "Relation",
+        "The share of relations asked for (left of, above, …) that hold.",
+        unit_share=True,
     ),
     "nearest_train_ratio": Meaning(
         "Distance to training data",

@@ -77,7 +77,9 @@ def test_a_picture_is_its_objects_colours_by_their_masks() -> None:
     assert (seen[scenes.shape[:, 0] >= 0].max(axis=(1, 2, 3)) > 150).all()
 
 
-@pytest.mark.parametrize("world", [SMALL, FULL, world_of(shapes=5, colours=8, sizes=3, objects=(5, 5))])
+@pytest.mark.parametrize(
+    "world", [SMALL, FULL, world_of(shapes=5, colours=8, sizes=3, objects=(5, 5))]
+)
 def test_nothing_touches_and_every_place_is_clear(world: World) -> None:
     scenes = draw_scenes(world, 300, chance())
     assert fits(scenes).all()
