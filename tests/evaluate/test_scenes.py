@@ -1,4 +1,4 @@
-"""Evaluating pictures of scenes: real ones are right in all, others by chance, damaged ones less."""
+"""Evaluating scenes: real pictures are right in all, others by chance, damaged ones less."""
 
 from pathlib import Path
 from typing import Any

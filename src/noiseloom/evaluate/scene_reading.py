@@ -92,7 +92,7 @@ def _objects(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _sums(
     owner: np.ndarray, count: int, levels: np.ndarray, cover: np.ndarray, colours: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each object its area, x and y in pixels, and how far it is from the colour it is called."""
+    """Of each object its area, x and y in pixels, and how far off its colour is, in levels."""
     at = owner > 0
     numbers, share = owner[at] - 1, cover[at].astype(np.float64)
     row, column = np.nonzero(at)[1:]

@@ -181,7 +181,7 @@ MEANINGS = {
     ),
     "shuffled_prompt_joint_accuracy": Meaning(
         "Right by another prompt",
-        "The same of each picture judged by another's prompt: chance, unless prompts do not matter.",
+        "The same of each picture judged by another's prompt: no more than chance, if prompts matter.",
         unit_share=True,
     ),
     "count_accuracy": Meaning(
@@ -200,7 +200,9 @@ MEANINGS = {
         "Place", "The share of places asked for in which the object stands.", unit_share=True
     ),
     "relation_accuracy": Meaning(
-        "Relation", "The share of relations asked for (left of, above, …) that hold.", unit_share=True
+        "Relation",
+        "The share of relations asked for (left of, above, …) that hold.",
+        unit_share=True,
     ),
     "nearest_train_ratio": Meaning(
         "Distance to training data",
