@@ -11,7 +11,7 @@ from PIL.Image import Image
 
 from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.forms.pictures import ImageForm
-from noiseloom.media import grid
+from noiseloom.media import captioned_grid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +36,9 @@ class CaptionedForm(ImageForm):
         scale: int | None = None,
     ) -> Image:
         """A grid of the images, each with its caption below where `labels` (N, L) are given."""
-        captions = None if labels is None else self.captions.decode(labels)
-        return grid(items, columns, scale, captions)
+        if labels is None:
+            return super().picture(items, None, columns, scale)
+        return captioned_grid(items, self.captions.decode(labels), columns, scale)
 
     def to_mapping(self) -> dict[str, Any]:
         """All but the captions' words, which `save` writes."""
