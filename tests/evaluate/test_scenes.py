@@ -103,8 +103,10 @@ def test_a_ruler_is_the_share_of_mistakes_in_its_half(
 
 
 def test_what_cannot_be_judged_is_refused(dataset: SceneDataset, real: np.ndarray) -> None:
-    with pytest.raises(InputError, match="asked for nothing; use task text-to-image"):
+    with pytest.raises(InputError, match="not drawn by them; use task text-to-image"):
         CONFIG.measure(dataset, real, None, seed=0, protocol={})
+    with pytest.raises(InputError, match="not drawn by them"):
+        CONFIG.measure(dataset, real, CONFIG.labels(dataset, NUM)[::-1], seed=0, protocol={})
     with pytest.raises(InputError, match="5 samples were given; an evaluation needs 10"):
         measured(dataset, real[:5])
     with pytest.raises(InputError, match="judges pictures of data scenes"):

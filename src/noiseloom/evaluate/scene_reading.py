@@ -78,7 +78,7 @@ def _read(pictures: np.ndarray) -> list[list[Thing]]:
 
 def _objects(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which object each pixel belongs to (0: none, else its number and 1), and their colours."""
-    owner, colours = np.zeros(colour.shape, dtype=np.int64), []
+    owner, colours = np.zeros(colour.shape, dtype=np.int64), list[int]()
     for number in range(len(COLOURS)):
         inside, count = ndimage.label((colour == number) & (cover > SOLID), TOUCHING)
         owner[inside > 0] = inside[inside > 0] + len(colours)

@@ -38,8 +38,8 @@ def patches(
     half *= radius[:, None].astype(np.float32)
     left = (x[:, None] - half).astype(np.float32)[..., None]
     right = (x[:, None] + half).astype(np.float32)[..., None]
-    before = np.arange(width + 1, dtype=np.float32)  # the columns' borders
-    before = np.minimum(np.maximum(before, left), right)  # and what is covered up to each
+    borders = np.arange(width + 1, dtype=np.float32)
+    before = np.minimum(np.maximum(borders, left), right)  # covered up to a column's border
     before = before.reshape(len(x), width, LINES, width + 1)
     return np.diff((share.reshape(len(x), width, 1, LINES) @ before)[:, :, 0], axis=2)
 
