@@ -85,6 +85,7 @@ def test_examples_say_what_is_wrong(dataset: SceneDataset, real: np.ndarray) -> 
     wrong = real.copy()
     wrong[0] = real[0, 0, 0]
     first, *others = measured(dataset, wrong)["checks"]["prompts"]
+    assert [one["is_held_out"] for one in (first, *others)] == [False, True] * 12
     assert first["item"] == 0 and not first["is_right"] and first["found"] == "nothing"
     assert {"shape", "colour", "count"} <= set(first["wrong"])
     assert others[-1]["item"] == NUM - 1 and others[-1]["is_held_out"]

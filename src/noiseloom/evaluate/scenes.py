@@ -35,7 +35,7 @@ from noiseloom.evaluate.scene_scores import Judged, judge, shares
 from noiseloom.networks import Answer
 
 PROMPT_SEED = 7  # the prompts are the same for every run
-SHOWN = 24  # prompts in the report, not picked
+SHOWN = 24  # prompts in the report
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class Config:
                         "is_held_out": bool(is_held_out[at]),
                         "item": at,
                     }
-                    for at in _spread(len(items), SHOWN)
+                    for at in _shown(is_held_out)
                 ],
             },
         )
@@ -211,7 +211,10 @@ def _joint_by_count(asked: Sequence[Asked], judged: Sequence[Judged]) -> dict[st
     return {str(count): float(right[counts == count].mean()) for count in np.unique(counts)}
 
 
-def _spread(num: int, most: int) -> list[int]:
-    """At most `most` of `num` places, evenly taken."""
-    places: list[int] = np.unique(np.linspace(0, num - 1, most).round().astype(int)).tolist()
-    return places
+def _shown(is_held_out: np.ndarray) -> list[int]:
+    """At most `SHOWN` pictures, of either kind in turn, each kind evenly taken."""
+    kinds = [np.flatnonzero(kind) for kind in (~is_held_out, is_held_out) if kind.any()]
+    most = min(SHOWN // len(kinds), *map(len, kinds))
+    even = [kind[np.linspace(0, len(kind) - 1, most).round().astype(int)] for kind in kinds]
+    shown: list[int] = np.stack(even, axis=1).ravel().tolist()
+    return shown
