@@ -26,7 +26,7 @@ from noiseloom.data.scene.captions import longest_caption, write_caption
 from noiseloom.data.scene.drawing import pictures
 from noiseloom.data.scene.world import World, world_of
 
-VERSION = 1  # of how scenes are drawn and described: raised when that changes
+VERSION = 2  # of how scenes are drawn and described: raised when that changes
 VOCABULARY = 1_000  # pieces at most: every word of the captions becomes one
 CHUNK = 1_000  # scenes drawn at once
 PARTS = ("train", "reference")
