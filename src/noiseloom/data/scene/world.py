@@ -13,9 +13,9 @@ from noiseloom.data.scene.shapes import SHAPES
 
 Pair = tuple[str, str]  # colour, shape
 Pairs = Literal["training", "held-out"]
-SIZES = {"small": 0.085, "medium": 0.115, "large": 0.15}  # the radius, of a side of the picture
+SIZES = {"small": 0.093, "medium": 0.118, "large": 0.15}  # the radius, of a side of the picture
 CHOSEN_SIZES = {1: ("large",), 2: ("small", "large"), 3: ("small", "medium", "large")}
-MOST_OBJECTS = 5
+MOST_OBJECTS = 5  # in training; prompts may ask for one more
 
 
 @dataclass(frozen=True, kw_only=True)
