@@ -12,7 +12,8 @@ import numpy as np
 from PIL.Image import Image
 from torch import Tensor
 
-from noiseloom.data.forms import Form, ImageForm, PointForm, TextForm
+from noiseloom.data.bouncing import Motion
+from noiseloom.data.forms import Form, ImageForm, PointForm, TextForm, VideoForm
 from noiseloom.data.raw_texts import RawTexts
 from noiseloom.errors import DataError
 
@@ -106,6 +107,39 @@ class ImageDataset(Dataset):
             class_names=self.class_names,
             flip=self.flip,
             augment_probability=self.augment_probability,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class ClipTruth:
+    """What clips of one moving digit show: its image (N, 8, 8), which digit (N,), how it moves."""
+
+    glyphs: np.ndarray
+    digits: np.ndarray
+    motion: Motion
+
+    def __len__(self) -> int:
+        return len(self.digits)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class VideoDataset(Dataset):
+    """Clips of one size and length, uint8 (N, T, H, W, C), of `rate` frames a second.
+
+    The truths say, where the clips were made by a rule, what each of a split shows.
+    """
+
+    rate: float
+    train_truth: ClipTruth | None = None
+    reference_truth: ClipTruth | None = None
+
+    @cached_property
+    def form(self) -> VideoForm:
+        frames, height, width, channels = self.train.items.shape[1:]
+        return VideoForm(
+            item_shape=(channels, frames, height, width),
+            class_names=self.class_names,
+            rate=self.rate,
         )
 
 

@@ -1,7 +1,7 @@
 """What items look like, apart from the items: enough to sample from a run without its data.
 
-Items are stored as people keep them: images as uint8 (N, H, W, C), usually memory-mapped, points
-as float32 (N, 2), text as tokens. A form turns them into the model's tensors and back, and draws
+Items are stored as people keep them: images as uint8 (N, H, W, C), usually memory-mapped, clips
+as uint8 (N, T, H, W, C), points as float32 (N, 2), text as tokens. A form turns them into the model's tensors and back, and draws
 them; it is written into the run.
 """
 
@@ -15,12 +15,14 @@ from noiseloom.data.forms.form import Batch, Form
 from noiseloom.data.forms.pictures import ImageForm, PointForm
 from noiseloom.data.forms.series import SeriesForm
 from noiseloom.data.forms.text import TextForm
+from noiseloom.data.forms.video import VideoForm
 
 FORMS: dict[str, type[Form]] = {
     "ImageForm": ImageForm,
     "PointForm": PointForm,
     "SeriesForm": SeriesForm,
     "TextForm": TextForm,
+    "VideoForm": VideoForm,
 }
 
 
@@ -37,4 +39,13 @@ def form_from(mapping: Mapping[str, Any], folder: Path) -> Form:
     return FORMS[mapping["kind"]].from_fields(fields, folder)
 
 
-__all__ = ["Batch", "Form", "ImageForm", "PointForm", "SeriesForm", "TextForm", "form_from"]
+__all__ = [
+    "Batch",
+    "Form",
+    "ImageForm",
+    "PointForm",
+    "SeriesForm",
+    "TextForm",
+    "VideoForm",
+    "form_from",
+]

@@ -1,4 +1,4 @@
-"""Pictures on disk: grids, scatter plots, PNG with the recipe inside, GIF, NPZ, folders of PNGs.
+"""Pictures: grids, scatter plots, PNG with the recipe inside, GIF.
 
 Pictures are uint8 arrays shaped (N, H, W, C) with C of 1 (grey) or 3 (red, green, blue); points
 are float arrays shaped (N, 2). Small pictures are enlarged by repeating pixels, never by blurring.
@@ -9,18 +9,16 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from noiseloom.errors import InputError, MachineError
+from noiseloom.errors import MachineError
 
 GAP = 2  # pixels between the cells of a grid
 CELL = 56  # pixels a cell is brought near to where no scale is given
@@ -39,8 +37,6 @@ COLOURS = (  # one a class, repeating
     (188, 189, 34),
     (23, 190, 207),
 )
-
-Kind = Literal["png", "gif", "npz", "folder"]
 
 
 def grid(
@@ -76,12 +72,12 @@ def grid(
         if captions and index < len(captions):
             ink = MARK if is_marked else INK[0] if grey else INK
             place = (left + width * scale / 2, top + height * scale + GAP)
-            text = _cut(captions[index], font, width * scale)
+            text = cut(captions[index], font, width * scale)
             draw.text(place, text, fill=ink, font=font, anchor="mt")
     return sheet
 
 
-def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """As much of `text` as is at most `width` pixels wide."""
     if font.getlength(text) <= width:
         return text
@@ -218,107 +214,3 @@ def _paletted(frame: Image.Image) -> Image.Image:
     if frame.getcolors(256) is not None:
         return palette
     return frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-
-
-def sample_kind(out: str | Path) -> Kind:
-    """What to write for `--out`: by suffix, or a folder where there is none or it ends in a slash.
-
-    Raises InputError before any work where the name cannot be written to.
-    """
-    path, suffix = Path(out), Path(out).suffix.lower()
-    if str(out).endswith(("/", os.sep)) or path.is_dir() or not suffix:
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path} is a file; a folder of PNGs needs another name.")
-        if path.is_dir() and any(path.iterdir()):
-            raise InputError(
-                f"The folder {path} already holds files. Name an empty or a new one for the PNGs."
-            )
-        return "folder"
-    kinds: dict[str, Kind] = {".png": "png", ".gif": "gif", ".npz": "npz"}
-    if suffix in kinds:
-        return kinds[suffix]
-    raise InputError(
-        f"{out} ends in '{suffix}'. Allowed: FILE.png (a grid), FILE.gif, FILE.npz (arrays), or "
-        "DIR/ (one PNG a sample)."
-    )
-
-
-def save_samples(
-    items: np.ndarray,
-    labels: np.ndarray | None,
-    out: str | Path,
-    *,
-    recipe_text: str = "",
-    class_names: Sequence[str] = (),
-    columns: int | None = None,
-    frames: Sequence[np.ndarray] | None = None,
-) -> Path:
-    """Write samples where and as `out` says: a grid, a GIF, arrays, or a folder of PNGs.
-
-    `frames` are the same items at each step, for a GIF; without them it shows one item a frame.
-    `.npz` holds `images` (uint8, N x H x W x C) or `points` (float32, N x 2), and `labels` (int64)
-    where there are any. The files of a folder are named `00000_label.png`.
-    """
-    kind, path = sample_kind(out), Path(out)
-    text = {"Software": "noiseloom", **({"recipe": recipe_text} if recipe_text else {})}
-    if kind == "npz":
-        return _save_npz(items, labels, path)
-    if kind == "folder":
-        return _save_folder(items, labels, path, class_names, text)
-    if kind == "png":
-        return save_png(_sheet(items, labels, columns), path, text)
-    if frames is None:
-        pictures = items.ndim == 4
-        frames = [items[i : i + 1] for i in range(len(items))] if pictures else [items]
-    limit = None if items.ndim == 4 else float(np.abs(items).max(initial=1e-3)) * 1.05
-    sheets = [_sheet(frame, labels, columns, limit) for frame in frames]
-    return save_gif(sheets, path, hold_ms=1500, text=recipe_text)
-
-
-def _sheet(
-    items: np.ndarray, labels: np.ndarray | None, columns: int | None, limit: float | None = None
-) -> Image.Image:
-    return grid(items, columns) if items.ndim == 4 else scatter(items, labels, limit=limit)
-
-
-def _save_npz(items: np.ndarray, labels: np.ndarray | None, path: Path) -> Path:
-    arrays = {"images": items} if items.ndim == 4 else {"points": items.astype(np.float32)}
-    if labels is not None:
-        arrays["labels"] = np.asarray(labels, dtype=np.int64)
-    with aside(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    return path
-
-
-def _save_folder(
-    items: np.ndarray,
-    labels: np.ndarray | None,
-    path: Path,
-    class_names: Sequence[str],
-    text: Mapping[str, str],
-) -> Path:
-    if items.ndim != 4:
-        raise InputError(f"Points cannot be written as the folder {path}. Allowed: .png, .npz.")
-    if path.is_dir():
-        _write_pngs(items, labels, path, class_names, text)
-    else:
-        with aside(path) as temporary:
-            temporary.mkdir()
-            _write_pngs(items, labels, temporary, class_names, text)
-    return path
-
-
-def _write_pngs(
-    items: np.ndarray,
-    labels: np.ndarray | None,
-    folder: Path,
-    class_names: Sequence[str],
-    text: Mapping[str, str],
-) -> None:
-    for index in range(len(items)):
-        word = ""
-        if labels is not None:
-            label = int(labels[index])
-            word = f"_{class_names[label] if label < len(class_names) else label}"
-        name = f"{index:05d}{re.sub(r'[^A-Za-z0-9._-]', '-', word)}.png"
-        save_png(picture_of(items[index]), folder / name, text)
