@@ -37,7 +37,11 @@ OnProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked of a sampler; None means as the recipe says. `labels` has one entry an item."""
+    """What is asked of a sampler; None means as the recipe says.
+
+    `labels` has one entry an item: a class or, of tasks that draw by captions, a row of tokens.
+    `negative`, what guidance leads away from, is a class or a caption in words.
+    """
 
     labels: Tensor | None = None
     steps: int | None = None
@@ -47,7 +51,7 @@ class Request:
     guidance: float | None = None
     interval: tuple[float, float] | None = None
     rescale: float | None = None
-    negative: int | None = None
+    negative: int | str | None = None
 
     @property
     def given(self) -> list[str]:

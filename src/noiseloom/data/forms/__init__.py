@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from noiseloom.data.forms.captioned import CaptionedForm
 from noiseloom.data.forms.form import Batch, Form
 from noiseloom.data.forms.pictures import ImageForm, PointForm
 from noiseloom.data.forms.series import SeriesForm
@@ -18,6 +19,7 @@ from noiseloom.data.forms.text import TextForm
 from noiseloom.data.forms.video import VideoForm
 
 FORMS: dict[str, type[Form]] = {
+    "CaptionedForm": CaptionedForm,
     "ImageForm": ImageForm,
     "PointForm": PointForm,
     "SeriesForm": SeriesForm,
@@ -41,6 +43,7 @@ def form_from(mapping: Mapping[str, Any], folder: Path) -> Form:
 
 __all__ = [
     "Batch",
+    "CaptionedForm",
     "Form",
     "ImageForm",
     "PointForm",
