@@ -168,6 +168,43 @@ MEANINGS = {
     "code_perplexity": Meaning(
         "Code perplexity", "How many codes there would be, were all in use equally frequent."
     ),
+    "trajectory_error_px": Meaning(
+        "Trajectory error, pixels",
+        "How far the digit is, in the frames that were made, from where the law of its motion has "
+        "it. Lower is better.",
+    ),
+    "identity_accuracy": Meaning(
+        "Identity kept",
+        "The share of frames made in which a reader of digits reads the one that the clip is of.",
+        unit_share=True,
+    ),
+    "count_accuracy": Meaning(
+        "Right number",
+        "The share of frames, or pictures, that show as many things as they must.",
+        unit_share=True,
+    ),
+    "frame_error": Meaning(
+        "Frame error",
+        "How far pixels (0 to 1) are from what came in the real clip, root mean square. Lower is "
+        "better.",
+    ),
+    "frechet_video_distance": Meaning(
+        "Fréchet distance of clips",
+        "How far the clips as a whole lie from held-out clips, in features learned on the training "
+        "clips. Lower is better.",
+    ),
+    "digit_accuracy": Meaning(
+        "Digit as asked", "The share of clips that show the digit of their caption.", unit_share=True
+    ),
+    "direction_accuracy": Meaning(
+        "Direction as asked",
+        "The share of clips whose digit sets out the way that their caption tells.",
+        unit_share=True,
+    ),
+    "speed_accuracy": Meaning(
+        "Speed as asked", "The share of clips as slow or fast as their caption tells.",
+        unit_share=True,
+    ),
     "nearest_train_ratio": Meaning(
         "Distance to training data",
         "How far samples are from the nearest training item, measured by how far unseen real "
@@ -222,6 +259,7 @@ NOUNS: dict[ItemKind, str] = {
     "points": "points",
     "texts": "rows of text",
     "series": "series",
+    "clips": "clips",
 }
 
 
@@ -242,6 +280,10 @@ def items_in_words(facts: Facts) -> str:
     if facts.items == "images" and len(shape) == 3:
         height, width, channels = shape
         words += f" of {width} × {height} in {'grey' if channels == 1 else 'colour'}"
+    if facts.items == "clips" and len(shape) == 4:
+        frames, height, width, channels = shape
+        grey = "grey" if channels == 1 else "colour"
+        words += f" of {frames} frames, {width} × {height} in {grey}"
     classes = len(facts.class_names)
     return f"{words}, {classes} classes" if classes > 1 else words
 

@@ -4,7 +4,7 @@ Pictures are uint8 (N, H, W, C) with C of 1 (grey) or 3 (red, green, blue), clip
 before height (N, T, H, W, C), points float (N, 2).
 """
 
-from noiseloom.media.clips import save_clip_folder, save_mp4, sheets, strip
+from noiseloom.media.clips import check_mp4, milliseconds, save_clip_folder, save_mp4, sheets, strip
 from noiseloom.media.pictures import (
     CELL,
     COLOURS,
@@ -26,8 +26,10 @@ __all__ = [
     "MARK",
     "Kind",
     "aside",
+    "check_mp4",
     "enlarge",
     "grid",
+    "milliseconds",
     "picture_of",
     "read_png_text",
     "sample_kind",

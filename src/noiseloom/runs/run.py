@@ -11,7 +11,7 @@ import torch
 
 from noiseloom import media
 from noiseloom.data.dataset import Dataset
-from noiseloom.data.forms import Form, form_from
+from noiseloom.data.forms import Form, VideoForm, form_from
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
@@ -441,6 +441,7 @@ class Run:
             recipe_text=self.recipe.to_yaml(),
             class_names=samples.form.class_names,
             frames=samples.frames,
+            **({"rate": form.rate} if isinstance(form := samples.form, VideoForm) else {}),
         )
 
 

@@ -95,7 +95,7 @@ def verb(
     out: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|DIR/", help="FILE.png, FILE.gif, FILE.npz, a folder; of text FILE.jsonl."
+            metavar="FILE|DIR/", help="FILE.png, FILE.gif, FILE.mp4 (of clips), FILE.npz, a folder; of text FILE.jsonl."
         ),
     ] = None,
     as_json: AsJson = False,
@@ -104,7 +104,8 @@ def verb(
     """Draw samples from a run and save them, or have it write text and print that.
 
     Of pictures: a .png is one sheet, a .gif the way from noise, a .npz the arrays `images` and
-    `labels`, a folder one file a sample. Without --label, labels take turns. Of text: what answers
+    `labels`, a folder one file a sample. Of clips: a .png is their frames in strips, a .gif or .mp4
+    all of them moving, a .npz the array `clips`. Without --label, labels take turns. Of text: what answers
     --prompt goes to standard output as it comes; --input takes a prompt from each line of a file,
     and answers in JSON lines, to --out where that is given.
     """
@@ -171,11 +172,13 @@ def verb(
         )
         return
     from noiseloom.cli.progress import watch
+    from noiseloom.data.forms import VideoForm
     from noiseloom.media import sample_kind
     from noiseloom.training.loop import Working
 
-    target = out or str(opened.folder / "samples" / f"seed-{seed}.png")
-    kind = sample_kind(target)
+    is_clips = isinstance(opened.form, VideoForm)
+    target = out or str(opened.folder / "samples" / f"seed-{seed}.{'gif' if is_clips else 'png'}")
+    kind = sample_kind(target, clips=is_clips)
     with watch() as on_event:
         samples = opened.sample(
             num=num or ITEMS,
@@ -197,7 +200,7 @@ def verb(
             untuned=untuned,
             checkpoint=checkpoint,
             device=device,
-            keep_frames=kind == "gif",
+            keep_frames=kind == "gif" and not is_clips,
             on_step=lambda done, total: on_event(Working("Sampling", done, total)),
             on_event=on_event,
         )
