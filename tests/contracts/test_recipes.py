@@ -83,6 +83,9 @@ def little_data(recipe: Recipe, texts: Path) -> list[str]:
             return ["data.num=60", "data.vocabulary=300"]
         case "series":
             return ["data.num=60"]
+        case "scenes":
+            little = ["data.num=60", "data.num_reference=20", "data.captions=2"]
+            return [*little, "evaluation.num=16", "evaluation.checked=4", *NARROW]
     return []
 
 
@@ -125,6 +128,9 @@ def test_runs_two_steps_and_answers(
         page = (run.folder / "report.html").read_text()
         said = re.sub(r"<style.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
         assert "<h2>Figures" in page
+        if word_of(shipped, "data") == "scenes":
+            assert "<h2>What was asked for, and what came" in page
+            return
         assert not re.search(r"\bimages\b|(?<!percentage )\bpoints\b", said)
 
 

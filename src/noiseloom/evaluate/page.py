@@ -25,6 +25,7 @@ from noiseloom.evaluate.page_pictures import (
     reconstructions,
     samples,
 )
+from noiseloom.evaluate.page_prompts import prompts
 from noiseloom.evaluate.page_reading import estimates, reliability
 from noiseloom.evaluate.page_style import STYLE
 from noiseloom.evaluate.page_text import examples, written
@@ -45,6 +46,7 @@ TILES = {
     "pearson": "correlation with the truth",
     "sacrebleu": "BLEU",
     "f1": "F1 of its answers",
+    "joint_accuracy": "of pictures hold all that was asked for",
 }
 MARKS = {"good": "✓", "fair": "!", "bad": "✗"}
 
@@ -198,6 +200,7 @@ def footer(facts: Facts) -> str:
 SECTIONS: tuple[Callable[[Facts], str], ...] = (
     conclusions,
     samples,
+    prompts,
     written,
     predictions,
     reconstructions,

@@ -19,7 +19,8 @@ def followed(
     """Whether each clip follows its caption, (N,) each.
 
     The digit is what most frames show; direction and speed are those of the centre of the ink from
-    the first frame to the third. `joint_accuracy` is digit and direction both.
+    the first frame to the third. `digit_and_direction_accuracy` is both of
+    them.
     """
     read = majority(reader.read(clips))
     found = centres(clips)
@@ -33,5 +34,5 @@ def followed(
         "digit_accuracy": digit,
         "direction_accuracy": way,
         "speed_accuracy": is_seen & fast,
-        "joint_accuracy": digit & way,
+        "digit_and_direction_accuracy": digit & way,
     }

@@ -30,7 +30,7 @@ from noiseloom.seeds import generator
 from noiseloom.tasks import Known
 
 COPYING = "copying the last given frame"
-SHUFFLED = "shuffled_prompt_joint_accuracy"
+SHUFFLED = "shuffled_prompt_accuracy"
 
 Figures = dict[str, np.ndarray]  # a number for each clip, by the name of the figure
 
@@ -155,7 +155,7 @@ class _Comparison:
         if self.said is not None and self.reader is not None:
             found |= followed(clips, self.said, self.reader)
             others = followed(clips, _shifted(self.said), self.reader)
-            found[SHUFFLED] = others["joint_accuracy"]
+            found[SHUFFLED] = others["digit_and_direction_accuracy"]
         return found
 
     def summed(self, figures: Figures) -> dict[str, Any]:

@@ -168,6 +168,41 @@ MEANINGS = {
     "code_perplexity": Meaning(
         "Code perplexity", "How many codes there would be, were all in use equally frequent."
     ),
+    "joint_accuracy": Meaning(
+        "Right in all",
+        "The share of pictures that hold as many objects as their prompt asks for, each with the "
+        "shape, colour, size and place asked for.",
+        unit_share=True,
+    ),
+    "held_out_joint_accuracy": Meaning(
+        "Right in all, pairs never seen",
+        "The same of prompts for a colour and a shape that training never showed together.",
+        unit_share=True,
+    ),
+    "shuffled_prompt_joint_accuracy": Meaning(
+        "Right by another prompt",
+        "The same of each picture judged by another's prompt: chance, unless prompts do not matter.",
+        unit_share=True,
+    ),
+    "count_accuracy": Meaning(
+        "Count",
+        "The share of pictures, or of frames, with as many things as there should be.",
+        unit_share=True,
+    ),
+    "shape_accuracy": Meaning(
+        "Shape", "The share of objects asked for that have their shape.", unit_share=True
+    ),
+    "colour_accuracy": Meaning(
+        "Colour", "The share of objects asked for that have their colour.", unit_share=True
+    ),
+    "size_accuracy": Meaning(
+        "Size", "The share of objects asked for that have the size asked for.", unit_share=True
+    ),
+    "position_accuracy": Meaning(
+        "Place", "The share of places asked for in which the object stands.", unit_share=True
+    ),
+    "relation_accuracy": Meaning(
+        "Relation", "The share of relations asked for (left of, above, …) that hold.", unit_share=True
     "trajectory_error_px": Meaning(
         "Trajectory error, pixels",
         "How far the digit is, in the frames that were made, from where the law of its motion has "
@@ -176,11 +211,6 @@ MEANINGS = {
     "identity_accuracy": Meaning(
         "Identity kept",
         "The share of frames made in which a reader of digits reads the one that the clip is of.",
-        unit_share=True,
-    ),
-    "count_accuracy": Meaning(
-        "Right number",
-        "The share of frames, or pictures, that show as many things as they must.",
         unit_share=True,
     ),
     "frame_error": Meaning(
@@ -199,6 +229,14 @@ MEANINGS = {
     "direction_accuracy": Meaning(
         "Direction as asked",
         "The share of clips whose digit sets out the way that their caption tells.",
+        unit_share=True,
+    ),
+    "digit_and_direction_accuracy": Meaning(
+        "Digit and direction as asked", "The share of clips with both.", unit_share=True
+    ),
+    "shuffled_prompt_accuracy": Meaning(
+        "The same by another caption",
+        "The same of each clip judged by another's caption: chance, unless captions do not matter.",
         unit_share=True,
     ),
     "speed_accuracy": Meaning(

@@ -214,7 +214,7 @@ def _measure_samples(
     protocol: dict[str, Any],
     on_event: OnEvent,
 ) -> dict[str, Any]:
-    """Draw samples, measure them beside real items, and picture those nearest to training items."""
+    """Draw samples, measure them, and picture those nearest to training items or single prompts'."""
     config = run.recipe.evaluation
     num = config.num if num is None else num
     labels = config.labels(dataset, num)
@@ -252,6 +252,10 @@ def _measure_samples(
         pairs = pairs_picture(noticed, samples.items, dataset.train.items)
         sheet = media.grid(pairs, columns=len(noticed["nearest_pairs"]))
         media.save_png(sheet, run.folder / "samples" / "nearest.png")
+    if examples := result["checks"].get("prompts"):
+        chosen = samples.items[[example["item"] for example in examples]]
+        strip = media.picture_of(np.concatenate(list(chosen)))
+        media.save_png(strip, run.folder / "samples" / "prompts.png")
     return result
 
 
