@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from noiseloom.data.bouncing import render
+from noiseloom.data.motion_captions import Said, direction_of, is_fast, read
 from noiseloom.data.moving_digits import FREE, Config
 
 SMALL = Config(num=60, num_reference=30, frames=6)
@@ -56,6 +57,24 @@ def test_what_the_model_sees_comes_back(config: Config) -> None:
     assert x0.shape == (4, 1, 6, 32, 32)
     assert (float(x0.min()), float(x0.max())) <= (-0.9, 1.0)
     np.testing.assert_array_equal(data.to_items(x0), data.train.items[:4])
+
+
+def test_captions_tell_what_the_clips_show(config: Config) -> None:
+    data = replace(config, captions=True).open()
+    captions, truth = data.captions, data.reference_truth
+    assert captions is not None
+    assert truth is not None
+    assert data.reference.captions is not None
+    fast = is_fast(np.linalg.norm(truth.motion.velocity, axis=1))
+    ways, met = direction_of(truth.motion.velocity), truth.motion.bounces(config.frames - 1) > 0
+    for index, rows in enumerate(data.reference.captions):
+        said = {read(caption) for caption in captions.decode(rows)}
+        assert said == {Said(truth.digits[index], ways[index], fast[index], met[index])}
+    assert len({caption for rows in data.train.captions for caption in captions.decode(rows)}) > 50
+    assert data.form.captions is captions
+    # a direction is meant: half a sector is 22.5 degrees, and digits go at most 15 beside it
+    angle = np.degrees(np.arctan2(*truth.motion.velocity.T[::-1]))
+    assert np.abs((angle + 22.5) % 45 - 22.5).max() <= 15 + 1e-9
 
 
 def test_settings_that_cannot_be(tmp_path: Path) -> None:

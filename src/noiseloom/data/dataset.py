@@ -17,6 +17,7 @@ from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.forms import (
     Batch,
     CaptionedForm,
+    CaptionedVideoForm,
     Form,
     ImageForm,
     PointForm,
@@ -144,21 +145,22 @@ class ClipTruth:
 class VideoDataset(Dataset):
     """Clips of one size and length, uint8 (N, T, H, W, C), of `rate` frames a second.
 
-    The truths say, where the clips were made by a rule, what each of a split shows.
+    `captions` says how captions of the clips become tokens, where they have any. The truths say,
+    where the clips were made by a rule, what each of a split shows.
     """
 
     rate: float
+    captions: Captions | None = None
     train_truth: ClipTruth | None = None
     reference_truth: ClipTruth | None = None
 
     @cached_property
     def form(self) -> VideoForm:
         frames, height, width, channels = self.train.items.shape[1:]
-        return VideoForm(
-            item_shape=(channels, frames, height, width),
-            class_names=self.class_names,
-            rate=self.rate,
-        )
+        shape = (channels, frames, height, width)
+        if self.captions is not None:
+            return CaptionedVideoForm(item_shape=shape, rate=self.rate, language=self.captions)
+        return VideoForm(item_shape=shape, class_names=self.class_names, rate=self.rate)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -16,14 +16,16 @@ from annotated_types import Ge
 
 from noiseloom.config import option
 from noiseloom.data.bouncing import FRAME, Motion, reach_of, render
+from noiseloom.data.caption_tokens import Captions, caption_arrays, learn_captions
 from noiseloom.data.content import Progress
 from noiseloom.data.dataset import ClipTruth, VideoDataset
 from noiseloom.data.digits import Config as Digits
-from noiseloom.data.motion_captions import DIRECTIONS, SPEEDS
+from noiseloom.data.motion_captions import DIRECTIONS, SPEEDS, SPREAD, captions_of
 from noiseloom.data.prepared import cache_root, key_of, open_prepared
 
 VERSION = 1  # of the rules above: raised when they change
 FREE = 3  # frames, the first among them, in which no wall is met
+LONGEST, VOCABULARY = 16, 400  # tokens of a caption, and pieces: every word is one
 CHUNK = 500  # clips drawn at once
 PARTS = ("train", "reference")
 
@@ -35,6 +37,9 @@ class Config:
     frames: Annotated[int, Ge(FREE + 1)] = option(11, "frames of a clip")
     num: Annotated[int, Ge(20)] = option(20_000, "clips to train on")
     num_reference: Annotated[int, Ge(20)] = option(2_000, "held-out clips, of held-out digits")
+    captions: bool = option(
+        False, "also tell each clip in words; then digits set out in one of eight directions"
+    )
     rate: float = option(8.0, "frames a second when a clip is shown")
     held_out: float = option(0.2, "share of the digits held out")
     seed: int = option(0, "which draw of clips")
@@ -62,6 +67,7 @@ class Config:
             digits=digits.fingerprint,
             frames=self.frames,
             num=[self.num, self.num_reference],
+            captions=self.captions,
             seed=self.seed,
         )
 
@@ -69,6 +75,8 @@ class Config:
             for part, num in zip(PARTS, (self.num, self.num_reference), strict=True):
                 split = digits.train if part == "train" else digits.reference
                 _draw(folder, part, split.items[..., 0], split.labels, num, self, progress)
+            if self.captions:
+                _tell(folder, self.frames)
             return {"class_names": []}
 
         prepared = open_prepared(cache_root(self.cache), key, build)
@@ -80,6 +88,7 @@ class Config:
             fingerprint=prepared.fingerprint,
             cache=prepared.learned,
             rate=self.rate,
+            captions=Captions.load(prepared.folder) if self.captions else None,
             train_truth=train,
             reference_truth=reference,
             report={
@@ -132,7 +141,7 @@ def _draw(
     random = np.random.default_rng([config.seed, PARTS.index(part)])
     chosen = random.integers(0, len(glyphs), num)
     shown = np.asarray(glyphs)[chosen]
-    motion = motions(shown, random)
+    motion = motions(shown, random, SPREAD if config.captions else None)
     positions = motion.positions(np.arange(config.frames))
     shape = (num, config.frames, FRAME, FRAME, 1)
     items = np.lib.format.open_memmap(folder / f"{part}_items.npy", "w+", np.uint8, shape)
@@ -145,6 +154,22 @@ def _draw(
     np.save(folder / f"{part}_glyphs.npy", shown)
     np.save(folder / f"{part}_digits.npy", np.asarray(labels)[chosen])
     np.save(folder / f"{part}_motion.npy", np.stack(motion.arrays))
+
+
+def _tell(folder: Path, frames: int) -> None:
+    """The clips of `folder` in words: captions of each in every phrase, as tokens."""
+    told = {}
+    for part in PARTS:
+        truth = _truth(folder, part)
+        met = truth.motion.bounces(frames - 1)
+        told[part] = captions_of(truth.digits.tolist(), truth.motion.velocity, met)
+    known = [caption for row in told["train"] for caption in row]
+    captions = learn_captions(
+        "bpe", known, longest=LONGEST, vocabulary=VOCABULARY, examples=[r[0] for r in told["reference"]]
+    )
+    captions.save(folder)
+    for part, rows in told.items():
+        np.save(folder / f"{part}_captions.npy", caption_arrays(captions, rows)[0])
 
 
 def _truth(folder: Path, part: str) -> ClipTruth:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from noiseloom.data.forms.captioned import CaptionedForm
+from noiseloom.data.forms.captioned import CaptionedForm, CaptionedVideoForm
 from noiseloom.data.forms.form import Batch, Form
 from noiseloom.data.forms.pictures import ImageForm, PointForm
 from noiseloom.data.forms.series import SeriesForm
@@ -20,6 +20,7 @@ from noiseloom.data.forms.video import VideoForm
 
 FORMS: dict[str, type[Form]] = {
     "CaptionedForm": CaptionedForm,
+    "CaptionedVideoForm": CaptionedVideoForm,
     "ImageForm": ImageForm,
     "PointForm": PointForm,
     "SeriesForm": SeriesForm,
@@ -44,6 +45,7 @@ def form_from(mapping: Mapping[str, Any], folder: Path) -> Form:
 __all__ = [
     "Batch",
     "CaptionedForm",
+    "CaptionedVideoForm",
     "Form",
     "ImageForm",
     "PointForm",
