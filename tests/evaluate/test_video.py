@@ -8,6 +8,7 @@ import pytest
 from noiseloom.data.dataset import VideoDataset
 from noiseloom.data.moving_digits import Config as MovingDigits
 from noiseloom.errors import DataError, InputError
+from noiseloom.evaluate.bounces import MISSED
 from noiseloom.evaluate.video import COPYING, Config
 
 SMALL = Config(num=40, given=3, feature_clips=600, bootstrap=20, draws=5)
@@ -75,6 +76,18 @@ def test_given_frames_are_those_of_held_out_clips(data: VideoDataset) -> None:
     assert known is not None
     assert known.frames == [0, 1, 2]
     np.testing.assert_array_equal(data.to_items(known.items), data.reference.items[:12])
+
+
+def test_a_ruler_looks_at_one_half(data: VideoDataset) -> None:
+    items = np.array(data.reference.items)
+    items[1::2] = 0  # those of odd number are lost
+    first, second = (SMALL.ruler(data, 40, half) for half in ("first", "second"))
+    assert first.name == "trajectory_error_px"
+    assert first.of(items) == first.floor < 0.05
+    assert second.of(items) == pytest.approx(MISSED)
+    distance = replace(SMALL, given=0).ruler(data, 40, "first")
+    assert distance.name == "frechet_video_distance"
+    assert distance.of(items) > 2 * distance.floor
 
 
 def test_what_cannot_be_measured_is_said(data: VideoDataset) -> None:

@@ -21,9 +21,11 @@ from noiseloom.data.dataset import Dataset, VideoDataset
 from noiseloom.data.motion_captions import read
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate import bounces, clip_features, resampling
+from noiseloom.evaluate.clip_features import ClipFeatures
 from noiseloom.evaluate.digit_reading import DigitReader
 from noiseloom.evaluate.frechet import FrechetDistance, moments
 from noiseloom.evaluate.progress import Progress, ignore
+from noiseloom.evaluate.rulers import Half, Ruler, half_of
 from noiseloom.evaluate.sampling_plan import LEAST, SamplingPlan
 from noiseloom.evaluate.told_motion import followed
 from noiseloom.seeds import generator
@@ -119,6 +121,34 @@ class Config(SamplingPlan):
             "checks": checks,
         }
 
+    def ruler(
+        self, dataset: Dataset, num: int, half: Half | None = None, progress: Progress = ignore
+    ) -> Ruler:
+        """How far `num` clips are from what they had to be, against one half of those held out.
+
+        By the law of the motion where it is known, else by the frames that came; of clips made from
+        nothing the Fréchet distance.
+        """
+        self._check(dataset, num)
+        assert isinstance(dataset, VideoDataset)
+        comparison = _Comparison(self, dataset, num, None, seed=0)
+        if not self.given:
+            features = comparison.features(progress)
+            frechet = FrechetDistance(moments(half_of(features.reference, half)))
+            floors = [frechet.of(features.pool[draw]) for draw in comparison.draws(features)]
+            return Ruler(
+                "frechet_video_distance",
+                lambda items: frechet.of(features.embed(items)),
+                sum(floors) / len(floors),
+            )
+        real = comparison.of(comparison.real)
+        name = next(one for one in ("trajectory_error_px", "frame_error") if one in real)
+
+        def mean(figures: Figures) -> float:
+            return float(half_of(torch.from_numpy(figures[name]), half).mean())
+
+        return Ruler(name, lambda items: mean(comparison.of(items)), mean(real))
+
 
 class _Comparison:
     """Clips beside as many held-out ones."""
@@ -191,24 +221,12 @@ class _Comparison:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The Fréchet distance of the clips to held-out ones, and that of as many training clips."""
         config, name = self.config, "frechet_video_distance"
-        features = clip_features.learn(
-            self.dataset,
-            config.feature_clips,
-            config.feature_seed,
-            len(self.dataset.reference),
-            progress,
-        )
+        features = self.features(progress)
         frechet = FrechetDistance(moments(features.reference))
         x = features.embed(clips)
         chance = generator(self.seed, "evaluate video frechet")
         low, high = frechet.interval(x, config.bootstrap, chance)
-        chosen = resampling.draws(
-            len(features.pool),
-            min(self.num, len(features.pool)),
-            config.draws,
-            generator(self.seed, "evaluate floor"),
-        )
-        floors = [frechet.of(features.pool[draw]) for draw in chosen]
+        floors = [frechet.of(features.pool[draw]) for draw in self.draws(features)]
         spread = resampling.spread(floors)
         return (
             {"metrics": {name: frechet.of(x)}, "intervals": {name: [low, high]}},
@@ -217,6 +235,19 @@ class _Comparison:
                 "intervals": {} if spread is None else {name: list(spread)},
             },
         )
+
+    def features(self, progress: Progress) -> ClipFeatures:
+        """Learned features, and real clips in them."""
+        config, reference = self.config, len(self.dataset.reference)
+        return clip_features.learn(
+            self.dataset, config.feature_clips, config.feature_seed, reference, progress
+        )
+
+    def draws(self, features: ClipFeatures) -> list[torch.Tensor]:
+        """Which training clips each draw of the floor takes, as many as there are samples."""
+        pool = len(features.pool)
+        chance = generator(self.seed, "evaluate floor")
+        return resampling.draws(pool, min(self.num, pool), self.config.draws, chance)
 
     def describe(self) -> dict[str, Any]:
         """The part of the protocol that says how the clips were measured."""
