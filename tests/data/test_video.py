@@ -88,6 +88,9 @@ def test_what_is_shown_at_each_moment() -> None:
     assert even.at_rate(5).ravel().tolist() == [1, 3]
     held = Frames(pixels, np.array([0.1, 0.2, 0.3, 0.6]))
     assert held.at_rate(10).ravel().tolist() == [0, 1, 2, 3, 3, 3]
+    assert even.at_rate(9.8).ravel().tolist() == [0, 1, 2]
+    of_gif = Frames(pixels, even.ends, tick=0.01)  # which cannot say 9.8
+    assert of_gif.at_rate(9.8).ravel().tolist() == [0, 1, 2, 3]
     assert Frames(pixels, None).at_rate(3).ravel().tolist() == [0, 1, 2, 3]
 
 

@@ -46,6 +46,13 @@ Rescale = Annotated[
 Negative = Annotated[
     str | None, typer.Option(metavar="LABEL", help="A class that guidance leads away from.")
 ]
+GivenClip = Annotated[
+    str | None,
+    typer.Option(metavar="CLIP", help="A clip, or a folder of frames, whose first frames to go on with."),
+]
+GivenFrames = Annotated[
+    int | None, typer.Option(help="How many of its frames; as many as leave one to be made.")
+]
 Autoguide = Annotated[
     str | None,
     typer.Option(

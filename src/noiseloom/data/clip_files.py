@@ -51,19 +51,27 @@ class ClipFile:
 
 @dataclass(frozen=True)
 class Frames:
-    """A clip as it comes, uint8 (T, H, W, C); `ends` (T,) is when each goes, in seconds, if known."""
+    """A clip as it comes, uint8 (T, H, W, C); `ends` (T,) is when each goes, in seconds, if known.
+
+    Its file counts time in parts of `tick` seconds: a rate is known to within half of one.
+    """
 
     pixels: np.ndarray
     ends: np.ndarray | None
+    tick: float = 0.0
 
     @property
     def rate(self) -> float | None:
         """Frames a second, to two digits; None: not known."""
         return None if self.ends is None else round(len(self.ends) / float(self.ends[-1]), 2)
 
+    def has_rate(self, rate: float) -> bool:
+        """Whether it is of `rate`, as far as its file can say."""
+        return self.rate is not None and abs(1 / self.rate - 1 / rate) <= self.tick / 2 + 1e-6
+
     def at_rate(self, rate: float) -> np.ndarray:
         """The frames shown at the middles of moments of 1 / `rate` seconds."""
-        if self.ends is None or self.rate == rate:
+        if self.ends is None or self.has_rate(rate):
             return self.pixels
         moments = (np.arange(max(1, int(self.ends[-1] * rate + 1e-6))) + 0.5) / rate
         return self.pixels[np.searchsorted(self.ends, moments, side="right").clip(max=len(self.ends) - 1)]
@@ -111,7 +119,8 @@ def read_clip(clip: ClipFile, size: int, channels: int) -> Frames:
     path = clip.paths[0]
     if path.suffix.lower() in VIDEO:
         return _timed(_of_video(path, size, channels))
-    return _timed(_of_animation(path, size, channels))
+    tick = 0.01 if path.suffix.lower() == ".gif" else 0.001
+    return _timed(_of_animation(path, size, channels), tick)
 
 
 def needs_av(clips: list[ClipFile]) -> None:
@@ -120,7 +129,7 @@ def needs_av(clips: list[ClipFile]) -> None:
         check_mp4()
 
 
-def _timed(frames: Iterator[tuple[np.ndarray, float]]) -> Frames:
+def _timed(frames: Iterator[tuple[np.ndarray, float]], tick: float = 0.0) -> Frames:
     """Frames with how long each is shown, in seconds."""
     pixels, seconds = [], []
     for frame, shown in frames:
@@ -130,7 +139,7 @@ def _timed(frames: Iterator[tuple[np.ndarray, float]]) -> Frames:
             break
     if not pixels:
         raise BadImageError("empty", "it has no frame")
-    return Frames(np.stack(pixels), np.cumsum(seconds))
+    return Frames(np.stack(pixels), np.cumsum(seconds), tick)
 
 
 def _of_animation(path: Path, size: int, channels: int) -> Iterator[tuple[np.ndarray, float]]:

@@ -132,13 +132,14 @@ class Config:
             left, used, resampled = 0, 0, 0
             with closing(Assembly(folder, shape, expected)) as assembly:
                 for done, (clip, (_, own)) in enumerate(facts.items()):
-                    frames = read_clip(clip, self.size, self.channels).at_rate(rate)
+                    whole = read_clip(clip, self.size, self.channels)
+                    frames = whole.at_rate(rate)
                     number, rest = divmod(len(frames), self.frames)
                     if not number:
                         bad.add(clip.name, TOO_SHORT, f"{len(frames)} frames at {rate:g} a second")
                         continue
                     used, left = used + 1, left + rest
-                    resampled += own is not None and own != rate
+                    resampled += own is not None and not whole.has_rate(rate)
                     digest = hash_of(_bytes_of(clip))
                     for item in np.split(frames[: number * self.frames], number):
                         assembly.add(item, -1, digest)

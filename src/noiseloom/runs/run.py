@@ -18,6 +18,7 @@ from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
 from noiseloom.runs.answering import answers_to, pairs_of
 from noiseloom.runs.asked import check_items, read_asked, read_images
+from noiseloom.runs.asked_clips import read_given
 from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.building import build_task, seen_form
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
@@ -203,6 +204,8 @@ class Run:
         interval: tuple[float, float] | None = None,
         rescale: float | None = None,
         negative: str | int | None = None,
+        given: str | Path | None = None,
+        given_frames: int | None = None,
         autoguide: float | str | Path | None = None,
         classifier: str | Path | None = None,
         label: Sequence[str | int] | str | int | None = None,
@@ -227,7 +230,8 @@ class Run:
         `interval` of t, with the spread of x0 brought back by `rescale`; away from the class
         `negative` where that is given. `autoguide` guides by an earlier checkpoint of this run (a
         share of its steps, or a step) or by another run's folder, `classifier` by the run of a
-        classifier. Raises InputError, also where the run's task draws no samples.
+        classifier. Of a run that makes clips `given` names one, a file or a folder of frames, whose
+        first `given_frames` samples go on with. Raises InputError, also where the run's task draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
 
@@ -253,6 +257,11 @@ class Run:
         task = guiding.apply(self, task, raw=raw, device=device, on_event=on_event)
         labels = choose_labels(class_names(task), label, num)
         request = guiding.ask(task, request)
+        if given is not None:
+            known = read_given(task.form, given, given_frames, num)
+            request = replace(request, known=known)
+        elif given_frames is not None:
+            raise InputError("--given-frames counts the frames of --given, which is not there")
         return draw(
             task,
             request,
