@@ -19,8 +19,10 @@ def clips(num: int = 3, channels: int = 1, frames: int = 4) -> np.ndarray:
 
 def frames_of(path: Path) -> tuple[np.ndarray, list[int]]:
     with Image.open(path) as file:
-        read = [(np.asarray(one.convert("RGB")), one.info["duration"]) for one in
-                ImageSequence.Iterator(file)]
+        read = [
+            (np.asarray(one.convert("RGB")), one.info["duration"])
+            for one in ImageSequence.Iterator(file)
+        ]
     return np.stack([pixels for pixels, _ in read]), [shown for _, shown in read]
 
 
@@ -44,7 +46,9 @@ def test_given_frames_are_framed_and_captions_stand_above() -> None:
     assert not (sheet[0, 58:] == media.MARK).all(axis=-1).any()
     above = np.asarray(media.strip(items, ["a seven moving up and left, then bouncing"] * 2, 4))
     assert above.shape[0] == sheet.shape[0] + 2 * 16
-    np.testing.assert_array_equal(above[16 : 16 + 36, 56:], np.asarray(media.strip(items, None, 4))[:36, 56:])
+    np.testing.assert_array_equal(
+        above[16 : 16 + 36, 56:], np.asarray(media.strip(items, None, 4))[:36, 56:]
+    )
 
 
 def test_a_gif_shows_all_clips_moving_at_their_rate(tmp_path: Path) -> None:

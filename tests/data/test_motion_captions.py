@@ -46,7 +46,13 @@ def test_anything_else_is_refused_with_an_example(caption: str) -> None:
 
 
 def test_directions_are_those_of_the_velocity_with_y_downwards() -> None:
-    ways = {"right": (1, 0), "down": (0, 1), "left": (-1, 0), "up": (0, -1), "up and left": (-1, -1)}
+    ways = {
+        "right": (1, 0),
+        "down": (0, 1),
+        "left": (-1, 0),
+        "up": (0, -1),
+        "up and left": (-1, -1),
+    }
     found = direction_of(np.array(list(ways.values()), float))
     assert [DIRECTIONS[one] for one in found] == list(ways)
     near = np.radians([22, 23, -22, -23])

@@ -39,9 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def config(root: Path, **changes: object) -> Config:
-    plain = Config(
-        path=str(root), size=8, frames=4, channels=1, cache=str(root.parent / "cache")
-    )
+    plain = Config(path=str(root), size=8, frames=4, channels=1, cache=str(root.parent / "cache"))
     return replace(plain, **changes)
 
 

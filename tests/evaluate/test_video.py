@@ -64,9 +64,9 @@ def test_turned_clips_go_the_other_way(data: VideoDataset) -> None:
     items = np.array(data.reference.items)[:, ::-1]
     calm = [i for i, one in enumerate(data.form.captions.decode(labels)) if "bouncing" not in one]
     assert len(calm) >= 10
-    found = replace(SMALL, given=0).measure(
-        data, items[calm], labels[calm], seed=0, protocol={}
-    )["metrics"]
+    found = replace(SMALL, given=0).measure(data, items[calm], labels[calm], seed=0, protocol={})[
+        "metrics"
+    ]
     assert found["direction_accuracy"] == 0
     assert found["digit_accuracy"] > 0.85
 

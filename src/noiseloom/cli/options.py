@@ -48,7 +48,9 @@ Negative = Annotated[
 ]
 GivenClip = Annotated[
     str | None,
-    typer.Option(metavar="CLIP", help="A clip, or a folder of frames, whose first frames to go on with."),
+    typer.Option(
+        metavar="CLIP", help="A clip, or a folder of frames, whose first frames to go on with."
+    ),
 ]
 GivenFrames = Annotated[
     int | None, typer.Option(help="How many of its frames; as many as leave one to be made.")

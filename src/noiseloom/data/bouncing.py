@@ -51,10 +51,10 @@ class Motion:
 
 
 def reach_of(digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and highest position of each digit (N, 8, 8), (N, 2): there its ink is at a wall."""
+    """The lowest and highest position of digits (N, 8, 8), (N, 2): there ink is at a wall."""
     low, high = [], []
     for axis in (1, 2):  # ink in a column is found along the rows, and the other way round
-        is_ink = (digits >= INK).any(axis=axis)
+        is_ink: np.ndarray = np.any(digits >= INK, axis=axis)
         low.append(-is_ink.argmax(axis=1) * SCALE)
         high.append(FRAME - (CELLS - is_ink[:, ::-1].argmax(axis=1)) * SCALE)
     return np.stack(low, axis=1), np.stack(high, axis=1)

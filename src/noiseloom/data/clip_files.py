@@ -2,11 +2,12 @@
 
 | as it comes | what becomes of it |
 |---|---|
-| GIF, WebP | its frames, each shown for as long as the file says (0: a tenth of a second) |
-| MP4, WebM, MOV, MKV, AVI | its frames by their time stamps; needs the extra `[video]` |
-| a folder that holds images directly | one clip: its images in the order of their names, numbers in them counted as numbers; of no rate of its own |
-| another rate than asked for | at each moment the frame that is shown then: frames are left out, or shown again |
-| not square, another size | as images are (`decode`): the middle square, resized with Lanczos |
+| GIF, WebP | its frames, each shown for as long as the file says (0: 0.1 s) |
+| MP4, WebM, MOV, MKV, AVI | its frames by their times; needs the extra `[video]` |
+| a folder that holds images | one clip of them, in the order of their names; without a rate |
+| numbers in such names | are counted: frame10 comes after frame9 |
+| another rate than asked for | at each moment the frame that is shown then |
+| not square, another size | the middle square, resized with Lanczos, as images are (`decode`) |
 | damaged in any frame | refused as a whole |
 """
 
@@ -31,8 +32,7 @@ from noiseloom.data.decode import (
     to_pixels,
 )
 from noiseloom.data.skipped import Skipped, printable
-from noiseloom.errors import InputError
-from noiseloom.media import check_mp4
+from noiseloom.media import codecs
 
 MOVING = frozenset({".gif", ".webp"})
 VIDEO = frozenset({".mp4", ".m4v", ".webm", ".mov", ".mkv", ".avi"})
@@ -74,7 +74,9 @@ class Frames:
         if self.ends is None or self.has_rate(rate):
             return self.pixels
         moments = (np.arange(max(1, int(self.ends[-1] * rate + 1e-6))) + 0.5) / rate
-        return self.pixels[np.searchsorted(self.ends, moments, side="right").clip(max=len(self.ends) - 1)]
+        return self.pixels[
+            np.searchsorted(self.ends, moments, side="right").clip(max=len(self.ends) - 1)
+        ]
 
 
 @dataclass
@@ -113,7 +115,10 @@ def find_clips(root: Path) -> Found:
 
 
 def read_clip(clip: ClipFile, size: int, channels: int) -> Frames:
-    """The frames of a clip, `size` pixels a side; raises BadImageError, and InputError without av."""
+    """The frames of a clip, `size` pixels a side.
+
+    Raises BadImageError, and InputError where av is missing.
+    """
     if clip.is_folder:
         return Frames(np.stack([read_image(path, size, channels) for path in clip.paths]), None)
     path = clip.paths[0]
@@ -126,7 +131,7 @@ def read_clip(clip: ClipFile, size: int, channels: int) -> Frames:
 def needs_av(clips: list[ClipFile]) -> None:
     """Raise InputError where there are video files and they cannot be read."""
     if any(path.suffix.lower() in VIDEO for clip in clips for path in clip.paths):
-        check_mp4()
+        codecs()
 
 
 def _timed(frames: Iterator[tuple[np.ndarray, float]], tick: float = 0.0) -> Frames:
@@ -150,8 +155,7 @@ def _of_animation(path: Path, size: int, channels: int) -> Iterator[tuple[np.nda
 
 
 def _of_video(path: Path, size: int, channels: int) -> Iterator[tuple[np.ndarray, float]]:
-    check_mp4()
-    import av
+    av = codecs()
 
     try:
         with av.open(path) as container:

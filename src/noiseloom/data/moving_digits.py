@@ -165,7 +165,11 @@ def _tell(folder: Path, frames: int) -> None:
         told[part] = captions_of(truth.digits.tolist(), truth.motion.velocity, met)
     known = [caption for row in told["train"] for caption in row]
     captions = learn_captions(
-        "bpe", known, longest=LONGEST, vocabulary=VOCABULARY, examples=[r[0] for r in told["reference"]]
+        "bpe",
+        known,
+        longest=LONGEST,
+        vocabulary=VOCABULARY,
+        examples=[r[0] for r in told["reference"]],
     )
     captions.save(folder)
     for part, rows in told.items():

@@ -98,9 +98,7 @@ class Config:
             channels=self.channels,
             held_out=self.held_out,
         )
-        prepared = open_prepared(
-            cache, key, lambda folder: self._build(folder, found, progress)
-        )
+        prepared = open_prepared(cache, key, lambda folder: self._build(folder, found, progress))
         report = self._report(prepared, found)
         self._refuse(report)
         return VideoDataset(

@@ -65,7 +65,8 @@ def learn(
     features = learned_features(view, settings, key, progress)
     progress("looking at real clips", 0.0)
     found = [
-        features.embed_items(split.items, view.to_model)[0] for split in (view.reference, view.train)
+        features.embed_items(split.items, view.to_model)[0]
+        for split in (view.reference, view.train)
     ]
     return ClipFeatures(features, view, *found)
 

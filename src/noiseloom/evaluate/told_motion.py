@@ -13,9 +13,7 @@ from noiseloom.evaluate.digit_tracking import centres
 LOOKED_AT = 2  # frames after the first, in which no wall is met
 
 
-def followed(
-    clips: np.ndarray, said: Sequence[Said], reader: DigitReader
-) -> dict[str, np.ndarray]:
+def followed(clips: np.ndarray, said: Sequence[Said], reader: DigitReader) -> dict[str, np.ndarray]:
     """Whether each clip follows its caption, (N,) each.
 
     The digit is what most frames show; direction and speed are those of the centre of the ink from

@@ -219,7 +219,7 @@ class _Comparison:
     def distances(
         self, clips: np.ndarray, progress: Progress
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The Fréchet distance of the clips to held-out ones, and that of as many training clips."""
+        """The Fréchet distance of the clips to held-out ones, and of as many training clips."""
         config, name = self.config, "frechet_video_distance"
         features = self.features(progress)
         frechet = FrechetDistance(moments(features.reference))

@@ -202,7 +202,10 @@ MEANINGS = {
         "Place", "The share of places asked for in which the object stands.", unit_share=True
     ),
     "relation_accuracy": Meaning(
-        "Relation", "The share of relations asked for (left of, above, …) that hold.", unit_share=True
+        "Relation",
+        "The share of relations asked for (left of, above, …) that hold.",
+        unit_share=True,
+    ),
     "trajectory_error_px": Meaning(
         "Trajectory error, pixels",
         "How far the digit is, in the frames that were made, from where the law of its motion has "
@@ -224,7 +227,9 @@ MEANINGS = {
         "clips. Lower is better.",
     ),
     "digit_accuracy": Meaning(
-        "Digit as asked", "The share of clips that show the digit of their caption.", unit_share=True
+        "Digit as asked",
+        "The share of clips that show the digit of their caption.",
+        unit_share=True,
     ),
     "direction_accuracy": Meaning(
         "Direction as asked",
@@ -240,7 +245,8 @@ MEANINGS = {
         unit_share=True,
     ),
     "speed_accuracy": Meaning(
-        "Speed as asked", "The share of clips as slow or fast as their caption tells.",
+        "Speed as asked",
+        "The share of clips as slow or fast as their caption tells.",
         unit_share=True,
     ),
     "nearest_train_ratio": Meaning(

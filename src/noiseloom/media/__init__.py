@@ -4,7 +4,7 @@ Pictures are uint8 (N, H, W, C) with C of 1 (grey) or 3 (red, green, blue), clip
 before height (N, T, H, W, C), points float (N, 2).
 """
 
-from noiseloom.media.clips import check_mp4, milliseconds, save_clip_folder, save_mp4, sheets, strip
+from noiseloom.media.clips import codecs, milliseconds, save_clip_folder, save_mp4, sheets, strip
 from noiseloom.media.pictures import (
     CELL,
     COLOURS,
@@ -18,15 +18,16 @@ from noiseloom.media.pictures import (
     save_png,
     scatter,
 )
-from noiseloom.media.samples import Kind, sample_kind, save_samples
+from noiseloom.media.samples import RATE, Kind, sample_kind, save_samples
 
 __all__ = [
     "CELL",
     "COLOURS",
     "MARK",
+    "RATE",
     "Kind",
     "aside",
-    "check_mp4",
+    "codecs",
     "enlarge",
     "grid",
     "milliseconds",

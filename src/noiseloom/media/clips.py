@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -19,7 +21,6 @@ from noiseloom.media.pictures import (
     CAPTION,
     CELL,
     INK,
-    MARK,
     aside,
     cut,
     grid,
@@ -75,8 +76,7 @@ def save_mp4(frames: Sequence[Image.Image], path: Path, rate: float, text: str =
     Sides of an odd number of pixels get a white line more, as the format asks for even ones.
     Raises InputError where the package av is not installed.
     """
-    check_mp4()
-    import av
+    av = codecs()
 
     width, height = (side + side % 2 for side in frames[0].size)
     with aside(path) as temporary, av.open(temporary, "w", format="mp4") as container:
@@ -93,10 +93,10 @@ def save_mp4(frames: Sequence[Image.Image], path: Path, rate: float, text: str =
     return path
 
 
-def check_mp4() -> None:
-    """Raise InputError where MP4 cannot be written or read."""
+def codecs() -> Any:
+    """The package av, by which MP4 is written and read; InputError where it is not installed."""
     try:
-        import av  # noqa: F401 - heavy, and most never need it
+        return import_module("av")  # heavy, and most never need it
     except ImportError as error:
         raise InputError(NEEDS_AV) from error
 

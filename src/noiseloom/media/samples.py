@@ -11,13 +11,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from noiseloom.errors import InputError
-from noiseloom.media.clips import check_mp4, milliseconds, save_clip_folder, save_mp4, sheets, strip
+from noiseloom.media.clips import codecs, milliseconds, save_clip_folder, save_mp4, sheets, strip
 from noiseloom.media.pictures import aside, grid, picture_of, save_gif, save_png, scatter
 
 RATE = 8.0  # frames a second of clips that say nothing of it
@@ -37,17 +37,17 @@ def sample_kind(out: str | Path, *, clips: bool = False) -> Kind:
             raise InputError(f"{path} is a file; a folder of samples needs another name.")
         if path.is_dir() and any(path.iterdir()):
             raise InputError(
-                f"The folder {path} already holds files. Name an empty or a new one for the samples."
+                f"The folder {path} already holds files. Name an empty or a new one for samples."
             )
         return "folder"
     kinds: dict[str, Kind] = {".png": "png", ".gif": "gif", ".npz": "npz"}
     if suffix in kinds:
         return kinds[suffix]
     if suffix == ".mp4" and clips:
-        check_mp4()
+        codecs()
         return "mp4"
     allowed = (
-        "FILE.png (strips of frames), FILE.gif, FILE.mp4, FILE.npz (arrays), or DIR/ (one GIF a clip)"
+        "FILE.png (strips of frames), FILE.gif, FILE.mp4, FILE.npz (arrays), or DIR/ (a GIF a clip)"
         if clips
         else "FILE.png (a grid), FILE.gif, FILE.npz (arrays), or DIR/ (one PNG a sample)"
     )
@@ -124,7 +124,7 @@ def _save_clips(
 
 def _save_npz(items: np.ndarray, labels: np.ndarray | None, path: Path) -> Path:
     name = {2: "points", 4: "images", 5: "clips"}[items.ndim]
-    arrays = {name: items if items.dtype == np.uint8 else items.astype(np.float32)}
+    arrays: dict[str, Any] = {name: items if items.dtype == np.uint8 else items.astype(np.float32)}
     if labels is not None:
         arrays["labels"] = np.asarray(labels, dtype=np.int64)
     with aside(path) as temporary, temporary.open("wb") as file:

@@ -230,8 +230,8 @@ class Run:
         `interval` of t, with the spread of x0 brought back by `rescale`; away from the class
         `negative` where that is given. `autoguide` guides by an earlier checkpoint of this run (a
         share of its steps, or a step) or by another run's folder, `classifier` by the run of a
-        classifier. Of a run that makes clips `given` names one, a file or a folder of frames, whose
-        first `given_frames` samples go on with. Raises InputError, also where the run's task draws no samples.
+        classifier. Of a run that makes clips `given` names one, a file or a folder of frames, with
+        whose first `given_frames` samples begin. Raises InputError, also where the run's task draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
 
@@ -450,7 +450,7 @@ class Run:
             recipe_text=self.recipe.to_yaml(),
             class_names=samples.form.class_names,
             frames=samples.frames,
-            **({"rate": form.rate} if isinstance(form := samples.form, VideoForm) else {}),
+            rate=samples.form.rate if isinstance(samples.form, VideoForm) else media.RATE,
         )
 
 

@@ -1,8 +1,8 @@
 """Frames of clips that are given: clean while the others are noise, and held while these are drawn.
 
 Every frame has a noise level of its own, and a given one has none (as in Chen et al. 2024,
-arXiv:2407.01392, with two levels). Which are given changes from clip to clip in training, so that one
-model makes clips from nothing, goes on with the first frames, and fills in between any.
+arXiv:2407.01392, with two levels). Which are given changes from clip to clip in training, so that
+one model makes clips from nothing, goes on with the first frames, and fills in between any.
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ def verb(
     out: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|DIR/", help="FILE.png, FILE.gif, FILE.mp4 (of clips), FILE.npz, a folder; of text FILE.jsonl."
+            metavar="FILE|DIR/",
+            help="FILE.png, FILE.gif, FILE.mp4 (of clips), FILE.npz, a folder; of text FILE.jsonl.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -108,8 +109,8 @@ def verb(
     """Draw samples from a run and save them, or have it write text and print that.
 
     Of pictures: a .png is one sheet, a .gif the way from noise, a .npz the arrays `images` and
-    `labels`, a folder one file a sample. Of clips: a .png is their frames in strips, a .gif or .mp4
-    all of them moving, a .npz the array `clips`. Without --label, labels take turns. Of text: what answers
+    `labels`, a folder one file a sample. Of clips: a .png is their frames in strips, a .gif or
+    .mp4 all of them moving, a .npz the array `clips`. Without --label, labels take turns. Of text: what answers
     --prompt goes to standard output as it comes; --input takes a prompt from each line of a file,
     and answers in JSON lines, to --out where that is given.
     """
