@@ -6,10 +6,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from noiseloom.config import from_mapping, parse, to_mapping, word_of
 from noiseloom.data.forms import TextForm
+from noiseloom.data.images import Config as Images
 from noiseloom.data.suggest import RECIPES
 from noiseloom.errors import ConfigError
 from noiseloom.media import picture_of, save_gif
@@ -22,6 +24,7 @@ SHORT = ("training.steps=2", "training.batch_size=4")
 NAMES = [name for name, _ in shipped_recipes()]
 
 
+CAPTIONED = "captioned-folder"
 NEEDED = {"task.autoencoder.run": "mnist-autoencoder"}  # the recipe whose run another one needs
 
 
@@ -32,6 +35,8 @@ def open_keys(digit_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Op
     def value(key: str) -> str:
         if key == "data.path":
             return str(digit_files)
+        if key == CAPTIONED:
+            return str(captioned_digits(digit_files, tmp_path_factory.mktemp("captioned")))
         recipe = Recipe.load(NEEDED[key], [f"data.path={digit_files}", *SHORT])
         run = Run.create(recipe, tmp_path_factory.mktemp("needed") / "run")
         run.train(evaluate=False)
@@ -48,7 +53,18 @@ def load(name: str, open_keys: OpenKeys, *overrides: str) -> Recipe:
         missing = [problem.key for problem in error.problems]
         if not set(missing) <= {"data.path", *NEEDED}:
             raise
-        return Recipe.load(name, [*(f"{key}={open_keys(key)}" for key in missing), *overrides])
+        given = {key: open_keys(CAPTIONED if name == CAPTIONED else key) for key in missing}
+        return Recipe.load(name, [*(f"{key}={value}" for key, value in given.items()), *overrides])
+
+
+def captioned_digits(digit_files: Path, folder: Path) -> Path:
+    """A folder of images with captions."""
+    split = Images(path=str(digit_files)).open().train
+    assert split.labels is not None
+    for number, (item, label) in enumerate(zip(split.items[:40], split.labels, strict=False)):
+        PIL.Image.fromarray(item[:, :, 0]).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(f"the digit {label}")
+    return folder
 
 
 @pytest.fixture(scope="module")

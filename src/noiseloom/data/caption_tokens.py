@@ -103,20 +103,21 @@ def learn_captions(
     *,
     longest: int,
     vocabulary: int,
-    at_most: bool = True,
     examples: Sequence[str] = (),
+    spelled: Iterable[str] | None = None,
 ) -> Captions:
-    """How captions like those of `training` become tokens; see `tokenizer.learn`.
+    """How captions like those of `training` become tokens, of at most `vocabulary` pieces.
 
-    Of `examples` the first are kept.
+    The tokenizer learns from these, or from all that are to be `spelled`. Of `examples` the first
+    are kept. Raises what `tokenizer.learn` does.
     """
     known = list(training)
     tokenizer = tokenizers.learn(
         kind,
-        map(_spaced, known),
+        map(_spaced, known if spelled is None else spelled),
         vocabulary=vocabulary,
         specials=SPECIALS,
-        at_most=at_most,
+        at_most=True,
     )
     return Captions(
         tokenizer=tokenizer,

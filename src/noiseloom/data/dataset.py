@@ -55,6 +55,15 @@ class Split:
     def __len__(self) -> int:
         return len(self.items)
 
+    def asked(self, chosen: np.ndarray) -> np.ndarray | None:
+        """What a model would be asked for to draw these items: labels, or first captions (n, L).
+
+        None where there are neither.
+        """
+        if self.captions is not None:
+            return np.asarray(self.captions[chosen, 0], np.int64)
+        return None if self.labels is None else np.asarray(self.labels[chosen])
+
     def batch(self, chosen: np.ndarray) -> Batch:
         """The items of these numbers, with what belongs to them."""
         labels = None if self.labels is None else self.labels[chosen]

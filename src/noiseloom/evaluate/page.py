@@ -154,7 +154,7 @@ def training(facts: Facts) -> str:
 
 def use(facts: Facts) -> str:
     folder = facts.command_folder
-    used = use_of(facts.answers, facts.place, facts.class_names, facts.items)
+    used = use_of(facts.answers, facts.place, facts.class_names, facts.items, facts.prompt)
     commands = [*used.commands, f"noiseloom resume {folder}", f"noiseloom evaluate {folder}"]
     python = ["import noiseloom", f"run = noiseloom.Run.open({facts.place!r})", *used.python]
     shown = [

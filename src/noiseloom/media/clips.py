@@ -22,6 +22,7 @@ from noiseloom.media.pictures import (
     CELL,
     INK,
     aside,
+    captioned_grid,
     cut,
     grid,
     save_gif,
@@ -67,7 +68,9 @@ def sheets(
 ) -> list[Image.Image]:
     """A picture for each frame's time: the clips side by side, all of them moving."""
     over_time = checked(clips).swapaxes(0, 1)
-    return [grid(frames, columns, scale, captions) for frames in over_time]
+    if captions is not None:
+        return [captioned_grid(frames, captions, columns, scale) for frames in over_time]
+    return [grid(frames, columns, scale) for frames in over_time]
 
 
 def save_mp4(frames: Sequence[Image.Image], path: Path, rate: float, text: str = "") -> Path:

@@ -23,6 +23,8 @@ from noiseloom.errors import MachineError
 GAP = 2  # pixels between the cells of a grid
 CELL = 56  # pixels a cell is brought near to where no scale is given
 CAPTION = 12  # height of a caption's letters in pixels
+LINE = CAPTION + 2  # from one line of it to the next
+CAPTIONED_CELL, CAPTION_LINES = 128, 5  # pixels and lines where a whole sentence goes below
 BACKGROUND, INK, FRAME = (255, 255, 255), (40, 40, 40), (200, 200, 200)
 MARK = (200, 30, 30)
 COLOURS = (  # one a class, repeating
@@ -45,23 +47,26 @@ def grid(
     scale: int | None = None,
     captions: Sequence[str] | None = None,
     marked: Sequence[bool] | None = None,
+    lines: int = 1,
 ) -> Image.Image:
     """Images (N, H, W, C) side by side in reading order, `columns` a row, each pixel `scale` wide.
 
-    Left out, the grid is about square and its cells about `CELL` pixels. `captions` go below, cut
-    where they are wider than the image; those `marked` are framed and captioned in red.
+    Left out, the grid is about square and its cells about `CELL` pixels. `captions` go below, in up
+    to so many `lines` of the image's width, and cut there; those `marked` are framed and captioned
+    in red.
     """
     count, height, width, channels = _checked(images).shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     scale = scale or max(1, round(CELL / max(height, width)))
-    below = CAPTION + 4 if captions else 0
+    font = ImageFont.load_default(CAPTION)
+    texts = [_lines(text, font, width * scale, lines) for text in captions or ()]
+    below = max(map(len, texts), default=1) * LINE + 2 if captions else 0
     cell_h, cell_w = height * scale + GAP + below, width * scale + GAP
     grey = channels == 1 and not marked
     mode, paper = ("L", BACKGROUND[0]) if grey else ("RGB", BACKGROUND)
     sheet = Image.new(mode, (columns * cell_w + GAP, rows * cell_h + GAP), paper)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(CAPTION)
     for index in range(count):
         left, top = GAP + index % columns * cell_w, GAP + index // columns * cell_h
         is_marked = bool(marked and marked[index])
@@ -69,12 +74,38 @@ def grid(
             edge = (left + width * scale + GAP - 1, top + height * scale + GAP - 1)
             draw.rectangle((left - GAP, top - GAP, *edge), fill=MARK)
         sheet.paste(enlarge(picture_of(images[index]), scale), (left, top))
-        if captions and index < len(captions):
-            ink = MARK if is_marked else INK[0] if grey else INK
-            place = (left + width * scale / 2, top + height * scale + GAP)
-            text = cut(captions[index], font, width * scale)
+        ink = MARK if is_marked else INK[0] if grey else INK
+        for number, text in enumerate(texts[index] if index < len(texts) else ()):
+            place = (left + width * scale / 2, top + height * scale + GAP + number * LINE)
             draw.text(place, text, fill=ink, font=font, anchor="mt")
     return sheet
+
+
+def captioned_grid(
+    images: np.ndarray,
+    captions: Sequence[str],
+    columns: int | None = None,
+    scale: int | None = None,
+) -> Image.Image:
+    """A grid of images large enough that whole captions stand below them, in a few lines."""
+    side = max(images.shape[1:3])
+    scale = scale or max(1, round(CAPTIONED_CELL / side))
+    return grid(images, columns, scale, captions, lines=CAPTION_LINES)
+
+
+def _lines(
+    text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int, most: int
+) -> list[str]:
+    """`text` in lines of at most `width` pixels, the last of at most `most` cut."""
+    lines: list[str] = []
+    words = text.split(" ")
+    while words and len(lines) < most - 1:
+        number = 1
+        while number < len(words) and font.getlength(" ".join(words[: number + 1])) <= width:
+            number += 1
+        lines.append(cut(" ".join(words[:number]), font, width))
+        words = words[number:]
+    return [*lines, cut(" ".join(words), font, width)] if words else lines
 
 
 def cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:

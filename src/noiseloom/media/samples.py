@@ -6,6 +6,7 @@ side, and a folder holds one GIF a clip.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +19,19 @@ from PIL import Image
 
 from noiseloom.errors import InputError
 from noiseloom.media.clips import codecs, milliseconds, save_clip_folder, save_mp4, sheets, strip
-from noiseloom.media.pictures import aside, grid, picture_of, save_gif, save_png, scatter
+from noiseloom.media.pictures import (
+    aside,
+    captioned_grid,
+    grid,
+    picture_of,
+    save_gif,
+    save_png,
+    scatter,
+)
 
 RATE = 8.0  # frames a second of clips that say nothing of it
 HOLD_MS = 1500
+MOST_OF_CAPTION = 60  # characters in the name of a file
 
 Kind = Literal["png", "gif", "mp4", "npz", "folder"]
 
@@ -63,6 +73,7 @@ def save_samples(
     class_names: Sequence[str] = (),
     columns: int | None = None,
     frames: Sequence[np.ndarray] | None = None,
+    captions: Sequence[str] | None = None,
     rate: float = RATE,
 ) -> Path:
     """Write samples where and as `out` says: a grid, a GIF, arrays, or a folder of files.
@@ -70,63 +81,80 @@ def save_samples(
     `frames` are the same items at each step, for a GIF; without them it shows one item a frame.
     `.npz` holds `images` (uint8, N x H x W x C), `clips` (uint8, N x T x H x W x C) or `points`
     (float32, N x 2), and `labels` (int64) where there are any. The files of a folder are named
-    `00000_label.png`; clips are shown at `rate` frames a second.
+    `00000_label.png`. `captions` are what was asked for in words: they stand on sheets, in `.npz`
+    as `captions`, and in a folder in its `metadata.jsonl`, so that it is a data set with captions.
+    Clips are shown at `rate` frames a second.
     """
     kind, path = sample_kind(out, clips=items.ndim == 5), Path(out)
     text = {"Software": "noiseloom", **({"recipe": recipe_text} if recipe_text else {})}
     if items.ndim == 5 and kind != "npz":
-        return _save_clips(items, labels, path, kind, class_names, columns, rate, text)
+        names = _names(len(items), labels, class_names, captions)
+        return _save_clips(items, path, kind, names, columns, rate, text, captions)
     if kind == "npz":
-        return _save_npz(items, labels, path)
+        return _save_npz(items, labels, path, captions)
     if kind == "folder":
-        return _save_folder(items, labels, path, class_names, text)
+        return _save_folder(
+            items, path, _names(len(items), labels, class_names, captions), text, captions
+        )
     if kind == "png":
-        return save_png(_sheet(items, labels, columns), path, text)
+        return save_png(_sheet(items, labels, columns, captions=captions), path, text)
     if frames is None:
         pictures = items.ndim == 4
         frames = [items[i : i + 1] for i in range(len(items))] if pictures else [items]
     limit = None if items.ndim == 4 else float(np.abs(items).max(initial=1e-3)) * 1.05
-    sheets = [_sheet(frame, labels, columns, limit) for frame in frames]
+    if len(frames) and len(frames[0]) != len(items):
+        captions = None  # an item a frame
+    sheets = [_sheet(frame, labels, columns, limit, captions) for frame in frames]
     return save_gif(sheets, path, hold_ms=HOLD_MS, text=recipe_text)
 
 
 def _sheet(
-    items: np.ndarray, labels: np.ndarray | None, columns: int | None, limit: float | None = None
+    items: np.ndarray,
+    labels: np.ndarray | None,
+    columns: int | None,
+    limit: float | None = None,
+    captions: Sequence[str] | None = None,
 ) -> Image.Image:
+    if captions is not None:
+        return captioned_grid(items, captions, columns)
     return grid(items, columns) if items.ndim == 4 else scatter(items, labels, limit=limit)
 
 
 def _save_clips(
     clips: np.ndarray,
-    labels: np.ndarray | None,
     path: Path,
     kind: Kind,
-    class_names: Sequence[str],
+    names: Sequence[str],
     columns: int | None,
     rate: float,
     text: Mapping[str, str],
+    captions: Sequence[str] | None,
 ) -> Path:
     recipe_text = text.get("recipe", "")
     match kind:
         case "png":
-            return save_png(strip(clips), path, text)
+            return save_png(strip(clips, captions), path, text)
         case "mp4":
-            return save_mp4(sheets(clips, columns), path, rate, recipe_text)
+            return save_mp4(sheets(clips, columns, captions=captions), path, rate, recipe_text)
         case "folder":
             with _new_folder(path) as folder:
-                save_clip_folder(clips, _names(len(clips), labels, class_names), folder, rate)
+                save_clip_folder(clips, names, folder, rate)
+                _write_captions(folder, [f"{name}.gif" for name in names], captions)
             return path
         case _:
-            return save_gif(
-                sheets(clips, columns), path, duration_ms=milliseconds(rate), text=recipe_text
-            )
+            moving = sheets(clips, columns, captions=captions)
+            return save_gif(moving, path, duration_ms=milliseconds(rate), text=recipe_text)
 
 
-def _save_npz(items: np.ndarray, labels: np.ndarray | None, path: Path) -> Path:
+def _save_npz(
+    items: np.ndarray, labels: np.ndarray | None, path: Path, captions: Sequence[str] | None
+) -> Path:
     name = {2: "points", 4: "images", 5: "clips"}[items.ndim]
     arrays: dict[str, Any] = {name: items if items.dtype == np.uint8 else items.astype(np.float32)}
     if labels is not None:
         arrays["labels"] = np.asarray(labels, dtype=np.int64)
+    if captions is not None:
+        arrays["captions"] = np.array(captions, dtype=np.str_)
     with aside(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
     return path
@@ -134,17 +162,17 @@ def _save_npz(items: np.ndarray, labels: np.ndarray | None, path: Path) -> Path:
 
 def _save_folder(
     items: np.ndarray,
-    labels: np.ndarray | None,
     path: Path,
-    class_names: Sequence[str],
+    names: Sequence[str],
     text: Mapping[str, str],
+    captions: Sequence[str] | None,
 ) -> Path:
     if items.ndim != 4:
         raise InputError(f"Points cannot be written as the folder {path}. Allowed: .png, .npz.")
     with _new_folder(path) as folder:
-        names = _names(len(items), labels, class_names)
         for item, name in zip(items, names, strict=True):
             save_png(picture_of(item), folder / f"{name}.png", text)
+        _write_captions(folder, [f"{name}.png" for name in names], captions)
     return path
 
 
@@ -159,7 +187,12 @@ def _new_folder(path: Path) -> Iterator[Path]:
         yield temporary
 
 
-def _names(num: int, labels: np.ndarray | None, class_names: Sequence[str]) -> list[str]:
+def _names(
+    num: int,
+    labels: np.ndarray | None,
+    class_names: Sequence[str],
+    captions: Sequence[str] | None,
+) -> list[str]:
     """`00000_label` for each sample, with what a file system may not like made into dashes."""
     names = []
     for index in range(num):
@@ -167,5 +200,16 @@ def _names(num: int, labels: np.ndarray | None, class_names: Sequence[str]) -> l
         if labels is not None:
             label = int(labels[index])
             word = f"_{class_names[label] if label < len(class_names) else label}"
+        if captions is not None:
+            word = f"_{captions[index]}"[:MOST_OF_CAPTION]
         names.append(f"{index:05d}{re.sub(r'[^A-Za-z0-9._-]', '-', word)}")
     return names
+
+
+def _write_captions(folder: Path, names: Sequence[str], captions: Sequence[str] | None) -> None:
+    """`metadata.jsonl`: the caption of each file."""
+    if captions is None:
+        return
+    rows = [{"file_name": name, "text": text} for name, text in zip(names, captions, strict=True)]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")

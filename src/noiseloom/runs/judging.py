@@ -18,7 +18,7 @@ from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.report import write_report
 from noiseloom.menu import member, words
-from noiseloom.runs.drawing import choose_labels, class_names, draw
+from noiseloom.runs.drawing import choose_labels, class_names, draw, prompts_of
 from noiseloom.runs.guiding import Guiding
 from noiseloom.runs.latents import seen_data
 from noiseloom.runs.likelihood import measure_likelihood
@@ -101,7 +101,7 @@ def evaluate(
         result = _score(run, task, num, not_meant, protocol, on_event)
     elif isinstance(task, Draws):
         drawing = guiding.apply(run, task, raw=raw, device=device, on_event=on_event)
-        request = guiding.ask(drawing, request)
+        request = guiding.ask(drawing, request, on_event)
         dataset = run.open_data(on_event)
         result = _measure_samples(run, drawing, dataset, request, num, protocol, on_event)
     else:
@@ -218,6 +218,8 @@ def _measure_samples(
     config = run.recipe.evaluation
     num = config.num if num is None else num
     labels = config.labels(dataset, num)
+    if labels is not None and labels.ndim == 2 and prompts_of(task) is None:
+        labels = None  # the data has captions, and the task draws without
     if labels is None:  # a classifier may still ask for classes
         labels = choose_labels(class_names(task), None, num)
     request = replace(request, known=config.known(dataset, num))

@@ -22,7 +22,14 @@ from noiseloom.runs.asked_clips import read_given
 from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.building import build_task, seen_form
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
-from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
+from noiseloom.runs.drawing import (
+    Samples,
+    choose_captions,
+    choose_labels,
+    class_names,
+    draw,
+    prompts_of,
+)
 from noiseloom.runs.folders import make_folder, read_recipe
 from noiseloom.runs.predicting import READS, Answers, answers_of
 from noiseloom.runs.recipe import Recipe
@@ -48,6 +55,7 @@ from noiseloom.training.snapshots import Combination, SnapshotFolder
 
 OnEvent = Callable[[Event], None]
 
+USUAL_SAMPLES = 64
 WORST_PROFILE = 0.1  # relative error of an average's profile that is not worth a word
 
 
@@ -195,7 +203,8 @@ class Run:
     def sample(
         self,
         *,
-        num: int = 64,
+        prompts: Sequence[str] | str | None = None,
+        num: int | None = None,
         steps: int | None = None,
         sampler: str | None = None,
         spacing: str | None = None,
@@ -222,16 +231,19 @@ class Run:
     ) -> Samples:
         """Draw `num` samples; labels cycle evenly if not given.
 
+        `prompts` say in words what is to be drawn, of runs that were trained on captions, and take
+        turns: one sample of each if `num` is None, which else is 64.
         None means as `tune-sampler` found best, or as the recipe says where it was not asked, where
         `untuned` is set, or where anything else of the sampler is given. Picture i depends on the
         seed and i alone, not on `num` or `batch_size`. `raw` takes the weights themselves instead
         of their average, `ema` an average of that width (a share of the run); `checkpoint` is as
         in `trained_task`. `device` is the recipe's if None. `guidance` is a scale, applied within
-        `interval` of t, with the spread of x0 brought back by `rescale`; away from the class
-        `negative` where that is given. `autoguide` guides by an earlier checkpoint of this run (a
-        share of its steps, or a step) or by another run's folder, `classifier` by the run of a
-        classifier. Of a run that makes clips `given` names one, a file or a folder of frames, with
-        whose first `given_frames` samples begin. Raises InputError, also where the run's task draws no samples.
+        `interval` of t, with the spread of x0 brought back by `rescale`; away from `negative`, a
+        class or a prompt, where that is given. `autoguide` guides by an earlier checkpoint of this
+        run (a share of its steps, or a step) or by another run's folder, `classifier` by the run of
+        a classifier. Of a run that makes clips `given` names one, a file or a folder of frames,
+        with whose first `given_frames` samples begin. Raises InputError, also where the run's task
+        draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
 
@@ -255,8 +267,11 @@ class Run:
             classifier=classifier,
         )
         task = guiding.apply(self, task, raw=raw, device=device, on_event=on_event)
-        labels = choose_labels(class_names(task), label, num)
-        request = guiding.ask(task, request)
+        asked = [prompts] if isinstance(prompts, str) else prompts
+        if num is None:
+            num = len(asked) if asked else USUAL_SAMPLES
+        labels = self._asked(task, asked, label, num, on_event)
+        request = guiding.ask(task, request, on_event)
         if given is not None:
             known = read_given(task.form, given, given_frames, num)
             request = replace(request, known=known)
@@ -272,6 +287,30 @@ class Run:
             keep_frames=keep_frames,
             on_step=on_step,
         )
+
+    def _asked(
+        self,
+        task: Draws,
+        prompts: Sequence[str] | None,
+        label: Sequence[str | int] | str | int | None,
+        num: int,
+        on_event: OnEvent,
+    ) -> np.ndarray | None:
+        """The labels, or tokens of prompts, that `num` samples are asked for; InputError."""
+        captions = prompts_of(task)
+        if captions is None and prompts is not None:
+            own = "by class" if class_names(task) else "without being asked for anything"
+            raise InputError(
+                f"{self.folder} draws {own}, not by what a text says; leave --prompt out, or use a "
+                "run of task text-to-image"
+            )
+        if captions is None:
+            return choose_labels(class_names(task), label, num)
+        if label is not None:
+            raise InputError(
+                f"{self.folder} draws what a text says and knows no classes; ask with --prompt"
+            )
+        return choose_captions(captions, prompts, num, on_event)
 
     def write(
         self,
@@ -442,11 +481,16 @@ class Run:
         return evaluate(self, num=num, **how)
 
     def save(self, samples: Samples, out: str | Path) -> Path:
-        """Write samples to FILE.png, FILE.gif, FILE.npz or DIR/, with the recipe inside PNGs."""
+        """Write samples to FILE.png, FILE.gif, FILE.npz or DIR/, with the recipe inside PNGs.
+
+        Beside them stands what was asked for, where that was in words.
+        """
+        captions = samples.captions
         return media.save_samples(
             samples.items,
-            samples.labels,
+            samples.labels if captions is None else None,
             out,
+            captions=captions,
             recipe_text=self.recipe.to_yaml(),
             class_names=samples.form.class_names,
             frames=samples.frames,

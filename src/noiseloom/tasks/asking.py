@@ -19,12 +19,14 @@ from noiseloom.seeds import Random
 class Asking(Protocol):
     """What samples may be asked for, and how a model is told.
 
-    `is_asked`: whether anything at all may be. In training it is left out of a share of the items,
-    `dropout`, so that the model also knows what is there when nothing is asked for.
+    `is_asked`: whether anything at all may be; in training it is left out of a share of the items,
+    `dropout`, so that the model also knows what is there when nothing is asked for. `captions`: how
+    words become what is asked for; None: they do not.
     """
 
     is_asked: bool
     dropout: float
+    captions: Captions | None
 
     def network(self, config: Any, form: Form, outputs: int) -> nn.Module:
         """A network of `config` for items of `form`; ValueError where it cannot be asked so."""
@@ -47,6 +49,8 @@ class Asking(Protocol):
 
 class ByClass:
     """By the number of a class, where the data has labels; the number after the last is none."""
+
+    captions: Captions | None = None
 
     def __init__(self, class_names: tuple[str, ...], dropout: float) -> None:
         self.class_names, self.dropout = class_names, dropout
@@ -88,10 +92,10 @@ class ByClass:
 class InWords:
     """By a caption, a row of its tokens; of several captions of an item one is taken each time."""
 
-    is_asked = True
-
     def __init__(self, captions: Captions, dropout: float) -> None:
-        self.captions, self.dropout = captions, dropout
+        self.words, self.dropout = captions, dropout
+        self.captions: Captions | None = captions
+        self.is_asked = True
 
     def network(self, config: Any, form: Form, outputs: int) -> nn.Module:
         """See `Asking.network`."""
@@ -99,9 +103,7 @@ class InWords:
             raise ValueError(
                 "the network reads no captions, and the task draws by them; use network dit"
             )
-        words = Words(
-            self.captions.tokenizer.vocabulary, self.captions.longest, self.captions.padding
-        )
+        words = Words(self.words.tokenizer.vocabulary, self.words.longest, self.words.padding)
         network: nn.Module = config.build(form.item_shape, 0, form.told, outputs, words=words)
         return network
 
@@ -110,17 +112,17 @@ class InWords:
         if batch.captions is None:
             return None
         rows_BKL = torch.from_numpy(np.array(batch.captions, dtype=np.int64))
-        present = (rows_BKL != self.captions.padding).any(dim=2).sum(dim=1)
+        present = (rows_BKL != self.words.padding).any(dim=2).sum(dim=1)
         chosen = (random.uniform("captions") * present).long()  # below `present`, or 0
         rows = rows_BKL[torch.arange(len(rows_BKL)), chosen]
         if not training:
             return rows
         dropped = random.chance("caption-dropout", self.dropout)
-        return rows.masked_fill(dropped[:, None], self.captions.padding)
+        return rows.masked_fill(dropped[:, None], self.words.padding)
 
     def avoided(self, asked: Tensor, negative: int | str | None) -> Tensor:
         """See `Asking.avoided`."""
-        row = self.captions.encode(["" if negative is None else str(negative)]).tokens
+        row = self.words.encode(["" if negative is None else str(negative)]).tokens
         return torch.from_numpy(row).to(asked).expand_as(asked)
 
     def name(self, negative: int | str) -> str:

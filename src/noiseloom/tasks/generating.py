@@ -56,6 +56,8 @@ class Generating(ABC):
     answers: ClassVar[Answer] = "items"
     dropout: ClassVar[str]
     """The field that says how often items are trained without what they may be asked by."""
+    takes_prompts: ClassVar[bool] = False
+    """Whether samples are asked for in words."""
 
     schedule: Schedule = option(
         help="alpha and sigma over t", choices=SCHEDULES, default_factory=RectifiedFlow
@@ -174,6 +176,7 @@ class ImageGeneration:
         self.form = form
         self.asking = config.asking(form)
         self.holding = config.holding(form)
+        self.prompts = self.asking.captions
         self.guidance = config.guidance
         self.guide = None if guide is None else fitting_guide(config.guidance, guide, form)
         self.class_names = form.class_names or (guide.form.class_names if guide else ())

@@ -14,6 +14,7 @@ class Config(Filming):
     """Diffusion on clips with captions, made by what a prompt says."""
 
     dropout: ClassVar[str] = "caption_dropout"
+    takes_prompts: ClassVar[bool] = True
 
     caption_dropout: float = option(
         0.1, "share of items trained without their caption, for guidance"

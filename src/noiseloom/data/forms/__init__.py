@@ -1,8 +1,8 @@
 """What items look like, apart from the items: enough to sample from a run without its data.
 
-Items are stored as people keep them: images as uint8 (N, H, W, C), usually memory-mapped, clips
-as uint8 (N, T, H, W, C), points as float32 (N, 2), text as tokens. A form turns them into the model's tensors and back, and draws
-them; it is written into the run.
+Items are stored as people keep them: images as uint8 (N, H, W, C), usually memory-mapped, clips as
+uint8 (N, T, H, W, C), points as float32 (N, 2), text as tokens. A form turns them into the model's
+tensors and back, and draws them; it is written into the run.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.forms.form import Form
 from noiseloom.data.forms.pictures import ImageForm
 from noiseloom.data.forms.video import VideoForm
-from noiseloom.media import grid, strip
+from noiseloom.media import captioned_grid, strip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +57,9 @@ class CaptionedForm(Captioned, ImageForm):
         scale: int | None = None,
     ) -> Image:
         """A grid of the images, each with its caption below where `labels` (N, L) are given."""
-        captions = None if labels is None else self.captions.decode(labels)
-        return grid(items, columns, scale, captions)
+        if labels is None:
+            return super().picture(items, None, columns, scale)
+        return captioned_grid(items, self.captions.decode(labels), columns, scale)
 
 
 @dataclass(frozen=True, kw_only=True)
