@@ -61,9 +61,9 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
             return Table(path=str(table), label="number", context=8), READER
         case "video-generation" | "text-to-video":
             clips = MovingDigits(
-                num=200, num_reference=20, frames=5, captions=word == "text-to-video"
+                num=200, num_reference=20, frames=4, captions=word == "text-to-video"
             )
-            return clips, Dit(patch=8, width=32, depth=1, heads=2, text_depth=1)
+            return clips, Dit(patch=16, width=32, depth=1, heads=2, text_depth=1)
         case "translation":
             pairs = Pairs(num=200, vocabulary=280, context=12)
             return pairs, Seq2seq(width=16, encoder_depth=1, decoder_depth=1, heads=2)

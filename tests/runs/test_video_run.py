@@ -81,9 +81,7 @@ def test_what_cannot_be_given_is_said(run: Run, tmp_path: Path) -> None:
 def test_a_prompt_makes_its_clip(tmp_path: Path) -> None:
     recipe = Recipe.load("moving-digits-text", TINY)
     run = Run.create(recipe, tmp_path / "run")
-    run.train()
-    metrics = run.read_json("evaluation.json")["metrics"]
-    assert {"digit_accuracy", "direction_accuracy", "shuffled_prompt_accuracy"} <= set(metrics)
+    run.train(evaluate=False)
     out = tmp_path / "clips"
     words = ["--prompt", "a seven moving up fast", "--num", "2", "--out", f"{out}/"]
     assert cli.main(["sample", str(run.folder), *words]) == 0

@@ -28,6 +28,7 @@ from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.evaluate.rulers import Half, Ruler, half_of
 from noiseloom.evaluate.sampling_plan import LEAST, SamplingPlan
 from noiseloom.evaluate.told_motion import followed
+from noiseloom.networks.image_encoder import DIMENSION
 from noiseloom.seeds import generator
 from noiseloom.tasks import Known
 
@@ -263,13 +264,15 @@ class _Comparison:
             "training_clips": len(self.dataset.train),
             "digit_reader_accuracy": reads,
             "features": {
+                "of": "clips",
+                "dimension": DIMENSION,
                 "kind": "a classifier of digit and direction"
                 if self.truth is not None
                 else "self-supervised (VICReg)",
                 "clips_seen": self.config.feature_clips,
                 "seed": self.config.feature_seed,
             },
-            "floor_draws": self.config.draws,
+            "distance_draws": self.config.draws,
             "bootstrap": self.config.bootstrap,
             "evaluation_seed": self.seed,
             "data": self.dataset.fingerprint,
