@@ -62,7 +62,9 @@ def claims(world: World, side: int, num: int, seed: int) -> dict[str, Any]:
     found = read_pictures(pictures(scenes, side))
     others = [*asked[1:], asked[0]]
     return {
-        name: dict(shares([judge(one, things) for one, things in zip(by, found, strict=True)]).metrics)
+        name: dict(
+            shares([judge(one, things) for one, things in zip(by, found, strict=True)]).metrics
+        )
         for name, by in (("own", asked), ("of_others", others))
     }
 

@@ -1,4 +1,4 @@
-"""Evaluating pictures of scenes: real ones are right in all, others by chance, damaged ones less."""
+"""Evaluating scenes: real pictures are right in all, others by chance, damaged ones less."""
 
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ def test_examples_say_what_is_wrong(dataset: SceneDataset, real: np.ndarray) -> 
     wrong = real.copy()
     wrong[0] = real[0, 0, 0]
     first, *others = measured(dataset, wrong)["checks"]["prompts"]
+    assert [one["is_held_out"] for one in (first, *others)] == [False, True] * 12
     assert first["item"] == 0 and not first["is_right"] and first["found"] == "nothing"
     assert {"shape", "colour", "count"} <= set(first["wrong"])
     assert others[-1]["item"] == NUM - 1 and others[-1]["is_held_out"]
@@ -103,8 +104,10 @@ def test_a_ruler_is_the_share_of_mistakes_in_its_half(
 
 
 def test_what_cannot_be_judged_is_refused(dataset: SceneDataset, real: np.ndarray) -> None:
-    with pytest.raises(InputError, match="asked for nothing; use task text-to-image"):
+    with pytest.raises(InputError, match="not drawn by them; use task text-to-image"):
         CONFIG.measure(dataset, real, None, seed=0, protocol={})
+    with pytest.raises(InputError, match="not drawn by them"):
+        CONFIG.measure(dataset, real, CONFIG.labels(dataset, NUM)[::-1], seed=0, protocol={})
     with pytest.raises(InputError, match="5 samples were given; an evaluation needs 10"):
         measured(dataset, real[:5])
     with pytest.raises(InputError, match="judges pictures of data scenes"):

@@ -60,9 +60,7 @@ class Config(ImageFiles):
     vocabulary: Annotated[int, Ge(1)] | None = option(
         None, "how many pieces bpe and wordpiece learn at most; null: as suits the captions"
     )
-    longest: Annotated[int, Ge(1)] = option(
-        64, "tokens of a caption that are read; the rest is cut"
-    )
+    longest: Annotated[int, Ge(1)] = option(64, "tokens of a caption that are read, at most")
 
     def describe_source(self) -> str:
         """The source in a few words."""

@@ -79,7 +79,7 @@ class ImageFiles(ABC):
         return open_prepared(root, key, build)
 
     def report(self, source: Source, prepared: Prepared) -> dict[str, Any]:
-        """What becomes `data_report.json`: plain JSON, the same on every opening of the same data."""
+        """What becomes `data_report.json`: the same on every opening of the same data."""
         details = prepared.details
         skipped = source.skipped.merged(details["skipped"])
         counts = details["counts"]

@@ -81,10 +81,9 @@ class Config:
         """The source in a few words."""
         fewest, most = self.objects
         number = str(fewest) if fewest == most else f"{fewest} to {most}"
-        return (
-            f"scenes of {number} objects, {self.shapes} shapes in {self.colours} colours and "
-            f"{self.sizes} sizes, {self.side} x {self.side}"
-        )
+        objects = "1 object" if number == "1" else f"{number} objects"
+        sizes = "one size" if self.sizes == 1 else f"{self.sizes} sizes"
+        return f"scenes of {objects}: {self.shapes} shapes, {self.colours} colours, {sizes}"
 
     def open(self, progress: Progress | None = None) -> SceneDataset:
         """Draw the scenes, or find them drawn."""

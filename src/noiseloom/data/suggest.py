@@ -126,7 +126,8 @@ def suggest(
 ) -> Suggestion:
     """Look at the images of a folder (or IDX files) and say how to train on them, within `minutes`.
 
-    Those that are `captioned` are to be drawn by what a text says. Raises InputError where there is no such place, DataError where no image in it can be used.
+    Those that are `captioned` are to be drawn by what a text says. Raises InputError where there is
+    no such place, DataError where no image in it can be used.
     """
     look = look_at(str(path), labels=not captioned)
     size = _size(look)

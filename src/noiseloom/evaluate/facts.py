@@ -48,7 +48,7 @@ def items_of(folder: Path) -> ItemKind:
 
 
 def prompt_of(folder: Path) -> str:
-    """An example of what samples of the run in `folder` are asked for in words; "": they are not."""
+    """An example of what samples of a run are asked for in words; "" where they are not."""
     return _prompt_of(folder, read_yaml(folder / "recipe.yaml"))
 
 

@@ -130,8 +130,8 @@ def protocol_in_words(protocol: dict[str, Any]) -> str:
     if asked := protocol.get("prompts_with_a_held_out_pair"):
         pairs = ", ".join(map(str, protocol.get("held_out_pairs") or []))
         said.append(
-            f"{number(asked)} of the prompts ask for a pair of colour and shape that training never "
-            f"saw ({pairs}); they count in the figure named after them alone."
+            f"{number(asked)} of the prompts ask for a pair of colour and shape that training "
+            f"never saw ({pairs}); they count in the figure named after them alone."
         )
     if remade := protocol.get("training_images_reconstructed"):
         said.append(

@@ -1,4 +1,4 @@
-"""The report's prompts: each beside the picture drawn for it, what is in it, and whether it is so."""
+"""The report's prompts: each beside the picture drawn for it, what is in that; right or not."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ def prompts(facts: Facts) -> str:
 def _table(rows: list[str]) -> str:
     heads = ("Picture", "Prompt", "Found", "Right")
     head = "".join(f'<th scope="col">{name}</th>' for name in heads)
-    return (
-        f'<table class="prompts"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
-    )
+    body = "".join(rows)
+    return f'<table class="prompts"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _row(row: dict[str, Any], picture: str) -> str:
-    prompt, is_right = str(row.get("prompt", "")), bool(row.get("is_right"))
+    prompt, found = str(row.get("prompt", "")), str(row.get("found", ""))
+    is_right = bool(row.get("is_right"))
     never = '<span class="meaning">a pair of colour and shape never seen in training</span>'
     wrong = ", ".join(map(str, row.get("wrong") or []))
     level, mark, said = ("good", "✓", "all") if is_right else ("bad", "✗", f"wrong: {wrong}")
     return (
         f'<tr><td><img src="data:image/png;base64,{picture}" width="{WIDTH}" height="{WIDTH}" '
         f'alt="Drawn for: {escape(prompt, quote=True)}"></td><td>{escape(prompt)}'
-        f'{never if row.get("is_held_out") else ""}</td><td>{escape(str(row.get("found", "")))}</td>'
+        f"{never if row.get('is_held_out') else ''}</td><td>{escape(found)}</td>"
         f'<td class="{level}"><span class="mark" aria-hidden="true">{mark}</span> {escape(said)}'
         "</td></tr>"
     )

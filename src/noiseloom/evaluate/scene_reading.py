@@ -78,7 +78,7 @@ def _read(pictures: np.ndarray) -> list[list[Thing]]:
 
 def _objects(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which object each pixel belongs to (0: none, else its number and 1), and their colours."""
-    owner, colours = np.zeros(colour.shape, dtype=np.int64), []
+    owner, colours = np.zeros(colour.shape, dtype=np.int64), list[int]()
     for number in range(len(COLOURS)):
         inside, count = ndimage.label((colour == number) & (cover > SOLID), TOUCHING)
         owner[inside > 0] = inside[inside > 0] + len(colours)
@@ -92,7 +92,7 @@ def _objects(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _sums(
     owner: np.ndarray, count: int, levels: np.ndarray, cover: np.ndarray, colours: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each object its area, x and y in pixels, and how far it is from the colour it is called."""
+    """Of each object its area, x and y in pixels, and how far off its colour is, in levels."""
     at = owner > 0
     numbers, share = owner[at] - 1, cover[at].astype(np.float64)
     row, column = np.nonzero(at)[1:]

@@ -35,7 +35,7 @@ from noiseloom.evaluate.scene_scores import Judged, judge, shares
 from noiseloom.networks import Answer
 
 PROMPT_SEED = 7  # the prompts are the same for every run
-SHOWN = 24  # prompts in the report, not picked
+SHOWN = 24  # prompts in the report
 
 
 @dataclass(frozen=True)
@@ -76,38 +76,33 @@ class Config:
         protocol: dict[str, Any],
         progress: Progress = ignore,
     ) -> dict[str, Any]:
-        """The figures of pictures `items` (N, H, W, 3) uint8, asked for by `labels` (N, L).
+        """The figures of pictures `items` (N, H, W, 3) uint8, asked for by `labels` of N.
 
         `protocol` says how they were made, and is returned with how they were measured. Raises
-        InputError where they were not asked for in words, or are too few.
+        InputError where they were asked for by something else, or are too few.
         """
         scenes = _scenes(dataset)
-        if labels is None or labels.ndim != 2:
-            raise InputError(
-                "evaluation scenes judges what a prompt asks for, and these pictures were asked "
-                "for nothing; use task text-to-image"
-            )
         if len(items) < LEAST:
             raise InputError(f"{len(items)} samples were given; an evaluation needs {LEAST}")
-        prompts = scenes.captions.decode(labels)
-        asked = [parse_caption(prompt) for prompt in prompts]
-        is_held_out = np.array([_holds(one, scenes.world) for one in asked])
-        progress("reading pictures", 0.0)
-        found = read_pictures(items)
-        real = draw_prompts(scenes, len(items))
-        real_asked = [parse_caption(caption) for caption in real.captions]
-        real_held_out = np.array([_holds(one, scenes.world) for one in real_asked])
-        real_found = read_pictures(real.pictures)
-        progress("trying the rules", 0.5)
+        prompts = draw_prompts(scenes, len(items))
+        tokens = scenes.captions.encode(prompts.captions).tokens
+        if labels is None or not np.array_equal(labels, tokens):
+            raise InputError(
+                "evaluation scenes judges what its own prompts ask for, and these pictures were "
+                "not drawn by them; use task text-to-image"
+            )
+        progress("trying the rules", 0.0)
         checker = check_checker(scenes.world, items.shape[1], self.checked, seed)
-        progress("trying the rules", 1.0)
-        own = measure_claims(asked, found, is_held_out)
-        ceiling = measure_claims(real_asked, real_found, real_held_out).to_mapping()
-        chance = measure_claims(
-            _shifted(real_asked, real_held_out), real_found, real_held_out, shuffled=False
-        )
-        judged = [judge(one, things) for one, things in zip(asked, found, strict=True)]
-        return beside(
+        progress("reading pictures", 0.0)
+        asked = [parse_caption(caption) for caption in prompts.captions]
+        is_held_out = np.array([_holds(one, scenes.world) for one in asked])
+        others = _shifted(asked, is_held_out)
+        found, real = read_pictures(items), read_pictures(prompts.pictures)
+        progress("reading pictures", 1.0)
+        judged, chance = _judged(asked, found), figures(_judged(others, real), is_held_out)
+        own = figures(judged, is_held_out, shuffled=_judged(others, found))
+        ceiling = figures(_judged(asked, real), is_held_out, shuffled=_judged(others, real))
+        result = beside(
             own,
             {"chance": chance},
             protocol={
@@ -123,14 +118,16 @@ class Config:
                 "joint_by_count": _joint_by_count(asked, judged),
                 "prompts": [
                     {
-                        **example(prompts[at], judged[at], found[at]),
+                        **example(prompts.captions[at], judged[at], found[at]),
                         "is_held_out": bool(is_held_out[at]),
-                        "item": int(at),
+                        "item": at,
                     }
-                    for at in np.unique(np.linspace(0, len(items) - 1, SHOWN).round().astype(int))
+                    for at in _shown(is_held_out)
                 ],
             },
-        ) | {"floor": ceiling["metrics"], "floor_intervals": ceiling["intervals"]}
+        )
+        real_data = ceiling.to_mapping()
+        return {**result, "floor": real_data["metrics"], "floor_intervals": real_data["intervals"]}
 
     def ruler(
         self, dataset: Dataset, num: int, half: Half | None = None, progress: Progress = ignore
@@ -164,34 +161,28 @@ def draw_prompts(dataset: SceneDataset, num: int) -> Prompts:
     return Prompts(captions, np.concatenate(drawn))
 
 
-def measure_claims(
-    asked: Sequence[Asked],
-    found: Sequence[Sequence[Thing]],
-    is_held_out: np.ndarray,
-    *,
-    shuffled: bool = True,
+def figures(
+    judged: Sequence[Judged], is_held_out: np.ndarray, *, shuffled: Sequence[Judged] | None = None
 ) -> Figures:
-    """Shares of prompts like those of training, the joint one of the others, and by another prompt.
+    """The shares of prompts like those of training, and the joint one of those never seen.
 
-    With `shuffled`, also how often a picture is right by the prompt of its neighbour: that should
-    be chance.
+    `shuffled` are the same pictures judged by other prompts.
     """
-
-    def of(by: Sequence[Asked], chosen: np.ndarray) -> Figures:
-        return shares([judge(by[at], found[at]) for at in np.flatnonzero(chosen)])
-
-    whole = of(asked, ~is_held_out) if not is_held_out.all() else Figures({})
+    whole = shares([one for one, held in zip(judged, is_held_out, strict=True) if not held])
     metrics, intervals = dict(whole.metrics), dict(whole.intervals)
-    beside_it = {"held_out_joint_accuracy": (asked, is_held_out)}
-    if shuffled:
-        others = _shifted(asked, is_held_out)
-        beside_it["shuffled_prompt_joint_accuracy"] = (others, ~is_held_out)
-    for name, (by, chosen) in beside_it.items():
-        if chosen.any():
-            figures = of(by, chosen)
-            metrics[name] = figures.metrics["joint_accuracy"]
-            intervals[name] = figures.intervals["joint_accuracy"]
+    for name, by, chosen in (
+        ("held_out_joint_accuracy", judged, is_held_out),
+        ("shuffled_prompt_joint_accuracy", shuffled or (), ~is_held_out),
+    ):
+        some = shares([one for one, wanted in zip(by, chosen, strict=False) if wanted])
+        if "joint_accuracy" in some.metrics:
+            metrics[name] = some.metrics["joint_accuracy"]
+            intervals[name] = some.intervals["joint_accuracy"]
     return Figures(metrics, intervals)
+
+
+def _judged(asked: Sequence[Asked], found: Sequence[Sequence[Thing]]) -> list[Judged]:
+    return [judge(one, things) for one, things in zip(asked, found, strict=True)]
 
 
 def _scenes(dataset: Dataset) -> SceneDataset:
@@ -207,12 +198,10 @@ def _holds(asked: Asked, world: World) -> bool:
 
 def _shifted(asked: Sequence[Asked], is_held_out: np.ndarray) -> list[Asked]:
     """To each picture the prompt of the next one of its kind."""
-    shifted = list(asked)
+    following = np.arange(len(asked))
     for kind in (is_held_out, ~is_held_out):
-        places = np.flatnonzero(kind)
-        for place, following in zip(places, np.roll(places, -1), strict=True):
-            shifted[place] = asked[following]
-    return shifted
+        following[kind] = np.roll(following[kind], -1)
+    return [asked[place] for place in following.tolist()]
 
 
 def _joint_by_count(asked: Sequence[Asked], judged: Sequence[Judged]) -> dict[str, float]:
@@ -220,3 +209,12 @@ def _joint_by_count(asked: Sequence[Asked], judged: Sequence[Judged]) -> dict[st
     counts = np.array([len(one.things) for one in asked])
     right = np.array([one.is_right for one in judged])
     return {str(count): float(right[counts == count].mean()) for count in np.unique(counts)}
+
+
+def _shown(is_held_out: np.ndarray) -> list[int]:
+    """At most `SHOWN` pictures, of either kind in turn, each kind evenly taken."""
+    kinds = [np.flatnonzero(kind) for kind in (~is_held_out, is_held_out) if kind.any()]
+    most = min(SHOWN // len(kinds), *map(len, kinds))
+    even = [kind[np.linspace(0, len(kind) - 1, most).round().astype(int)] for kind in kinds]
+    shown: list[int] = np.stack(even, axis=1).ravel().tolist()
+    return shown

@@ -133,9 +133,13 @@ def _prompts(
         ("held_out_joint_accuracy", "where colour and shape were never seen together in training"),
     ):
         if name in metrics:
-            level: Level = "good" if metrics[name] >= 0.9 else "fair" if metrics[name] >= 0.5 else "bad"
+            level: Level = (
+                "good" if metrics[name] >= 0.9 else "fair" if metrics[name] >= 0.5 else "bad"
+            )
             real, other = (figure(name, one.get(name)) for one in (floor, chance))
-            text = f"{figure(name, metrics[name])} {which} (real pictures: {real}, chance: {other})."
+            text = (
+                f"{figure(name, metrics[name])} {which} (real pictures: {real}, chance: {other})."
+            )
             found.append(Verdict(level, text))
     checker = (evaluation.get("checks") or {}).get("checker") or {}
     if checker.get("informative") is False:

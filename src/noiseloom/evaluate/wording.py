@@ -181,7 +181,7 @@ MEANINGS = {
     ),
     "shuffled_prompt_joint_accuracy": Meaning(
         "Right by another prompt",
-        "The same of each picture judged by another's prompt: chance, unless prompts do not matter.",
+        "The same of each picture by another's prompt: no more than chance, if prompts matter.",
         unit_share=True,
     ),
     "count_accuracy": Meaning(

@@ -100,6 +100,33 @@ def choose_labels(
     return np.resize(np.array(numbers, dtype=np.int64), num)
 
 
+def choose_asked(
+    task: Draws,
+    *,
+    prompts: Sequence[str] | None,
+    label: Sequence[str | int] | str | int | None,
+    num: int,
+    place: str,
+    on_event: Callable[[Note], None] = lambda note: None,
+) -> np.ndarray | None:
+    """The labels, or tokens of prompts, that `num` samples of `task` are asked for; None: nothing.
+
+    Raises InputError, which names the run's `place`, for what cannot be asked of it.
+    """
+    captions = prompts_of(task)
+    if captions is None and prompts is not None:
+        how = "by class" if class_names(task) else "without being asked for anything"
+        raise InputError(
+            f"{place} draws {how}, not by what a text says; leave --prompt out, or use a run of "
+            "task text-to-image"
+        )
+    if captions is None:
+        return choose_labels(class_names(task), label, num)
+    if label is not None:
+        raise InputError(f"{place} draws what a text says and knows no classes; ask with --prompt")
+    return choose_captions(captions, prompts, num, on_event)
+
+
 def choose_captions(
     captions: Captions,
     prompts: Sequence[str] | None,

@@ -214,7 +214,7 @@ def _measure_samples(
     protocol: dict[str, Any],
     on_event: OnEvent,
 ) -> dict[str, Any]:
-    """Draw samples, measure them, and picture those nearest to training items or single prompts'."""
+    """Draw samples, measure them, and picture those nearest to training items, and prompts'."""
     config = run.recipe.evaluation
     num = config.num if num is None else num
     labels = config.labels(dataset, num)

@@ -22,14 +22,7 @@ from noiseloom.runs.asked_clips import read_given
 from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.building import build_task, seen_form
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
-from noiseloom.runs.drawing import (
-    Samples,
-    choose_captions,
-    choose_labels,
-    class_names,
-    draw,
-    prompts_of,
-)
+from noiseloom.runs.drawing import Samples, choose_asked, draw
 from noiseloom.runs.folders import make_folder, read_recipe
 from noiseloom.runs.predicting import READS, Answers, answers_of
 from noiseloom.runs.recipe import Recipe
@@ -270,7 +263,9 @@ class Run:
         asked = [prompts] if isinstance(prompts, str) else prompts
         if num is None:
             num = len(asked) if asked else USUAL_SAMPLES
-        labels = self._asked(task, asked, label, num, on_event)
+        labels = choose_asked(
+            task, prompts=asked, label=label, num=num, place=str(self.folder), on_event=on_event
+        )
         request = guiding.ask(task, request, on_event)
         if given is not None:
             known = read_given(task.form, given, given_frames, num)
@@ -287,30 +282,6 @@ class Run:
             keep_frames=keep_frames,
             on_step=on_step,
         )
-
-    def _asked(
-        self,
-        task: Draws,
-        prompts: Sequence[str] | None,
-        label: Sequence[str | int] | str | int | None,
-        num: int,
-        on_event: OnEvent,
-    ) -> np.ndarray | None:
-        """The labels, or tokens of prompts, that `num` samples are asked for; InputError."""
-        captions = prompts_of(task)
-        if captions is None and prompts is not None:
-            own = "by class" if class_names(task) else "without being asked for anything"
-            raise InputError(
-                f"{self.folder} draws {own}, not by what a text says; leave --prompt out, or use a "
-                "run of task text-to-image"
-            )
-        if captions is None:
-            return choose_labels(class_names(task), label, num)
-        if label is not None:
-            raise InputError(
-                f"{self.folder} draws what a text says and knows no classes; ask with --prompt"
-            )
-        return choose_captions(captions, prompts, num, on_event)
 
     def write(
         self,

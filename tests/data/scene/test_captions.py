@@ -52,7 +52,10 @@ def test_like_objects_are_counted_where_they_stand_together() -> None:
     things = [thing("cross", "orange", "small", x, y) for x, y in ((0.2, 0.2), (0.4, 0.2))]
     things.append(thing("square", "white", "large", 0.7, 0.8))
     captions = {write_caption(things, np.random.default_rng(seed), FULL) for seed in range(60)}
-    assert "two small orange crosses in the top left and a large white square in the bottom right" in captions
+    assert (
+        "two small orange crosses in the top left and a large white square in the bottom right"
+        in captions
+    )
     assert "there are two small orange crosses and a large white square" in captions
     assert "a picture of a large white square and two small orange crosses" in captions
     assert not any("there is two" in caption for caption in captions)

@@ -8,7 +8,7 @@ from noiseloom.data.scene.colours import COLOURS, GROUND
 from noiseloom.data.scene.drawing import masks, pictures
 from noiseloom.data.scene.places import has_clear_place
 from noiseloom.data.scene.shapes import SHAPES
-from noiseloom.data.scene.world import World, world_of
+from noiseloom.data.scene.world import Pairs, World, world_of
 
 SMALL = world_of(shapes=3, colours=6, sizes=1, objects=(2, 2), held_out=1 / 6)
 FULL = world_of(shapes=5, colours=8, sizes=3, objects=(1, 4), held_out=1 / 6)
@@ -77,7 +77,9 @@ def test_a_picture_is_its_objects_colours_by_their_masks() -> None:
     assert (seen[scenes.shape[:, 0] >= 0].max(axis=(1, 2, 3)) > 150).all()
 
 
-@pytest.mark.parametrize("world", [SMALL, FULL, world_of(shapes=5, colours=8, sizes=3, objects=(5, 5))])
+@pytest.mark.parametrize(
+    "world", [SMALL, FULL, world_of(shapes=5, colours=8, sizes=3, objects=(5, 5))]
+)
 def test_nothing_touches_and_every_place_is_clear(world: World) -> None:
     scenes = draw_scenes(world, 300, chance())
     assert fits(scenes).all()
@@ -105,21 +107,17 @@ def test_what_does_not_fit_is_told_from_what_does() -> None:
     assert fits(near).tolist() == [True, False, False]
 
 
+def number_held(world: World, pairs: Pairs) -> np.ndarray:
+    """How many objects of each of some scenes are of a pair that is held out."""
+    scenes, held = draw_scenes(world, 500, chance(), pairs), set(world.held_out)
+    things = (scenes.things(index) for index in range(500))
+    return np.array([sum((one.colour, one.shape) in held for one in scene) for scene in things])
+
+
 def test_training_never_sees_a_held_out_pair_and_the_others_hold_one_each() -> None:
     for world in (SMALL, FULL):
-        held = set(world.held_out)
-
-        def number_held(pairs: str) -> np.ndarray:
-            scenes = draw_scenes(world, 500, chance(), pairs)  # type: ignore[arg-type]
-            return np.array(
-                [
-                    sum((thing.colour, thing.shape) in held for thing in scenes.things(index))
-                    for index in range(500)
-                ]
-            )
-
-        assert not number_held("training").any()
-        assert (number_held("held-out") >= 1).all()
+        assert not number_held(world, "training").any()
+        assert (number_held(world, "held-out") >= 1).all()
 
 
 def test_held_out_pairs_are_spread_evenly_and_by_seed() -> None:

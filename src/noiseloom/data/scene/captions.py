@@ -36,7 +36,7 @@ def write_caption(things: Sequence[Thing], random: np.random.Generator, world: W
     related = len(order) > 1 and is_clear(one.x - two.x, one.y - two.y)
     if related and random.random() < BY_RELATION:
         clauses = [_related(one, two, random, sizes=sizes), *_placed(order[2:], random, sizes)]
-    elif 1 < max(looks.values()) and len(order) > 2 and random.random() < BY_COUNT:
+    elif max(looks.values()) > 1 and len(order) > 2 and random.random() < BY_COUNT:
         clauses = [group_words(*look, count, sizes=sizes) for look, count in looks.items()]
     else:
         clauses = _placed(order, random, sizes)

@@ -1,14 +1,15 @@
 """Scenes as pictures, anti-aliased and at any sub-pixel place, with the mask of each object.
 
-The share of a pixel that an object covers is exact along its row and a mean over `LINES` lines down
-it. Objects do not overlap, so that a picture is its ground and, by its mask, each object's colour.
+The share of a pixel that an object covers is exact along its row, and down it the sum over `LINES`
+lines, of which the first and the last count as far as the object reaches into them. Objects do not
+overlap, so that a picture is its ground and, by its mask, each object's colour.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from noiseloom.data.scene.arranging import RADII, Scenes
+from noiseloom.data.scene.arranging import EXTENTS, RADII, Scenes
 from noiseloom.data.scene.colours import COLOURS, GROUND
 from noiseloom.data.scene.shapes import REACH, SHAPES
 
@@ -25,7 +26,11 @@ def patches(
     x, y and `radius` (M,) are in pixels of the patch, from its upper left corner.
     """
     lines = (np.arange(width * LINES, dtype=np.float32) + 0.5) / LINES
-    rows = (lines - y[:, None]) / radius[:, None]
+    reach = EXTENTS[shape] * radius[:, None]
+    top, bottom = (y - reach[:, 1])[:, None], (y + reach[:, 2])[:, None]
+    inside = np.minimum(lines + 0.5 / LINES, bottom) - np.maximum(lines - 0.5 / LINES, top)
+    share = np.maximum(inside, 0).astype(np.float32)  # of a pixel that a line stands for
+    rows = (np.clip(lines, top, bottom) - y[:, None]) / radius[:, None] * (1 - 1e-6)
     half = np.empty(rows.shape, dtype=np.float32)
     for number, one in enumerate(SHAPES.values()):
         mine = shape == number
@@ -33,10 +38,10 @@ def patches(
     half *= radius[:, None].astype(np.float32)
     left = (x[:, None] - half).astype(np.float32)[..., None]
     right = (x[:, None] + half).astype(np.float32)[..., None]
-    before = np.arange(width + 1, dtype=np.float32)  # the columns' borders
-    before = np.minimum(np.maximum(before, left), right)  # and what is covered up to each
-    before = before.reshape(len(x), width, LINES, width + 1).sum(axis=2) / LINES
-    return np.diff(before, axis=2)
+    borders = np.arange(width + 1, dtype=np.float32)
+    before = np.minimum(np.maximum(borders, left), right)  # covered up to a column's border
+    before = before.reshape(len(x), width, LINES, width + 1)
+    return np.diff((share.reshape(len(x), width, 1, LINES) @ before)[:, :, 0], axis=2)
 
 
 def masks(scenes: Scenes, side: int) -> np.ndarray:
