@@ -17,7 +17,7 @@ from annotated_types import Ge
 from noiseloom.config import option
 from noiseloom.data.dataset import Dataset
 from noiseloom.data.scene.parsing import Asked
-from noiseloom.data.scene.world import Thing
+from noiseloom.data.scene.world import Thing, World
 from noiseloom.data.scenes import SceneDataset
 from noiseloom.errors import InputError
 from noiseloom.evaluate.beside import Figures, beside
@@ -56,6 +56,16 @@ class Config:
     checked: Annotated[int, Ge(1)] = option(
         300, "real pictures, and as many of each kind of change, that the rules are tried on"
     )
+
+    def misfit(self, data: Any) -> str | None:
+        """What cannot be asked for of the data with the config `data`, if anything."""
+        world: World = data.world
+        if self.one_more and world.most >= world.room:
+            return (
+                f"evaluation.one_more asks for {world.most + 1} objects, and {world.room} of "
+                f"data.sizes={len(world.sizes)} find room; set it to false, or data.sizes to 3"
+            )
+        return None
 
     def labels(self, dataset: Dataset, num: int) -> np.ndarray:
         """The tokens of `num` prompts."""
