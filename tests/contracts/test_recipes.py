@@ -105,6 +105,16 @@ def little_data(recipe: Recipe, texts: Path) -> list[str]:
     return []
 
 
+def few_pictures(recipe: Recipe) -> list[str]:
+    """Changes that have a recipe of captioned pictures draw few of them, narrowly."""
+    match word_of(recipe, "data"):
+        case "scenes":
+            return ["data.num=60", "data.num_reference=20", *NARROW]
+        case "captions":
+            return [*NARROW]
+    return []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_validates_and_comes_back_from_its_own_yaml(
     name: str, open_keys: OpenKeys, tmp_path: Path
@@ -130,6 +140,7 @@ def test_runs_two_steps_and_answers(
 ) -> None:
     shipped = load(name, open_keys)
     draws = ["task.sampler.steps=2"] if shipped.task.answers == "items" else []
+    draws += few_pictures(shipped)
     little = little_data(shipped, texts)
     recipe = load(name, open_keys, *SHORT, *little, *draws)
     seen = []
