@@ -42,7 +42,7 @@ NETWORKS = {
     "classes": Classifier(width=4, features=16),
     "reconstructions": Autoencoder(channels=8, downsample=2),
 }
-READER = TextEncoder(width=16, depth=1, heads=2, dropout=0.0)
+READER = TextEncoder(width=16, depth=1, heads=2, dropout=0.0, embedding_dropout=0.0)
 DIT = Dit(patch=4, width=32, depth=1, heads=2, text_depth=1)
 SERIES = SeriesEncoder(patch=4, width=48, depth=1, heads=2, dropout=0.0)
 

@@ -11,7 +11,9 @@ from noiseloom.data.check import check
 from noiseloom.data.dataset import TextDataset
 from noiseloom.data.table import Config
 from noiseloom.data.table_labels import are_numbers, class_names_of
+from noiseloom.data.tokenizer import PAD
 from noiseloom.errors import DataError, InputError
+from noiseloom.runs.asked_texts import read_rows
 
 Write = Callable[..., Path]
 ROWS = [(f"{'good' if row % 2 else 'bad'} number {row}", row % 2) for row in range(40)]
@@ -214,3 +216,17 @@ def test_sst2_and_sts(shared_data: Path) -> None:
     sts = opened(shared_data / "sts", context=64)
     assert (len(sts.train), len(sts.reference)) == (22_592, 1_186)
     assert sts.form.columns == ("sentence1", "sentence2") and not sts.class_names
+
+
+@pytest.mark.parametrize("kind", ["bpe", "wordpiece"])
+def test_a_word_is_the_same_token_wherever_it_stands(write: Write, kind: str) -> None:
+    rows = [(f"  good and {row} is good ", row % 2) for row in range(40)]
+    dataset = opened(write("mine.tsv", rows), tokenizer=kind, vocabulary=None)
+    form = dataset.text_form
+    pad = form.tokenizer.special(PAD)
+    for item, (text,) in zip(dataset.train.items, dataset.train_texts, strict=True):
+        tokens = item[0][item[0] != pad]
+        assert tokens[0] == tokens[-1] and form.tokenizer.decode(tokens) == f" {text.strip()}"
+    asked, _ = read_rows(form, [rows[0][0]])
+    same = [text.split() for (text,) in dataset.train_texts].index(rows[0][0].split())
+    assert asked[0].tolist() == dataset.train.items[same].tolist()  # what is asked is read alike

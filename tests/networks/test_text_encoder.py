@@ -113,12 +113,29 @@ def test_of_two_that_are_read_apart_the_order_counts_only_where_it_is_asked() ->
     )
 
 
-def test_hidden_tokens_are_drawn_for_each_item_and_only_in_training() -> None:
-    config = Config(width=16, depth=1, heads=2, dropout=0.0, token_dropout=0.5)
+def dropping(**shares: float) -> tuple[TextEncoder, torch.Tensor, torch.Tensor]:
+    """A network that drops nothing but `shares`, and a batch for it."""
+    shares = {"dropout": 0.0, "embedding_dropout": 0.0, **shares}
     with fixed(0, "weights"):
-        network = config.build(VOCABULARY, CONTEXT, 1, 3)
+        network = Config(width=16, depth=1, heads=2, **shares).build(VOCABULARY, CONTEXT, 1, 3)
     torch.nn.init.normal_(network.head.weight)
-    tokens, is_real = batch(1)
+    return network, *batch(1)
+
+
+def test_numbers_of_tokens_are_dropped_for_each_item_and_their_mean_is_kept() -> None:
+    network, tokens, is_real = dropping(embedding_dropout=0.5)
+    network.norm = torch.nn.Identity()  # what is left is linear in what tokens begin with
+    clean = network(tokens, is_real)
+    items = 4_000
+    many = [part.repeat(items // 4, *[1] * (part.ndim - 1)) for part in (tokens, is_real)]
+    drawn = network(*many, random=Random(0, range(items)))
+    assert len(drawn.unique(dim=0)) > 0.9 * items  # a text of one token may drop the same
+    mean, error = drawn.view(-1, 4, 3).mean(dim=0), drawn.view(-1, 4, 3).std(dim=0) / 1000**0.5
+    assert ((mean - clean).abs() < 5 * error).all()
+
+
+def test_hidden_tokens_are_drawn_for_each_item_and_only_in_training() -> None:
+    network, tokens, is_real = dropping(token_dropout=0.5)
     clean = network(tokens, is_real)
     drawn = network(tokens, is_real, random=Random(0, range(4)))
     assert not torch.allclose(clean, drawn)

@@ -95,7 +95,7 @@ def over_fitted(tmp_path_factory: pytest.TempPathFactory) -> Run:
         "training.optimizer.rest.learning_rate=1e-2",
     )
     run = Run.create(small(path, *changes), tmp_path_factory.mktemp("runs") / "over-fitted")
-    run.train(evaluate=False)
+    run.train()
     return run
 
 
@@ -106,6 +106,7 @@ def test_the_best_checkpoint_of_an_over_fitted_run_is_used_and_said(over_fitted:
     assert step == best and best is not None and best < 120
     (note,) = [event.text for event in said if isinstance(event, Note)]
     assert f"that of step {best} of 120" in note and "--checkpoint latest" in note
+    assert note in (over_fitted.folder / "log.txt").read_text()  # said at the end of training, too
     for wanted in ("best", str(best), best):
         assert over_fitted.trained_task(checkpoint=wanted)[1] == best
     assert over_fitted.trained_task(checkpoint="latest")[1] == 120

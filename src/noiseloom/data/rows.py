@@ -62,6 +62,7 @@ def open_rows(
     progress: Progress | None,
     beside: Sequence[str] = (),
     stride: int | None = None,
+    spaced: bool = False,
 ) -> TextDataset:
     """The rows that `read` answers as tokens, prepared now or before.
 
@@ -69,11 +70,13 @@ def open_rows(
     among them. A `vocabulary` of None is one that suits the amount of text. A text of more than
     `context` tokens is cut there, and counted; with a `stride`, which is for spans, the first text
     is seen in windows instead, a row each. `beside` names what a row holds after its `columns`.
-    Raises DataError.
+    `spaced` is as in `TextForm`. Raises DataError.
     """
     root = cache_root(cache)
     if beside or stride:
         facts = {**facts, "beside": list(beside), "stride": stride}
+    if spaced:
+        facts = {**facts, "spaced": True}
     key = key_of(
         kind="rows",
         version=VERSION,
@@ -86,7 +89,16 @@ def open_rows(
 
     def build(folder: Path) -> dict[str, Any]:
         return _build(
-            folder, read(), columns, tokenizer, vocabulary, context, stride, source, progress
+            folder,
+            read(),
+            columns,
+            tokenizer,
+            vocabulary,
+            context,
+            stride,
+            spaced,
+            source,
+            progress,
         )
 
     prepared = open_prepared(root, key, build)
@@ -99,6 +111,7 @@ def open_rows(
         class_names=tuple(details["class_names"]),
         tokenizer=tokenizers.load(prepared.folder),
         columns=tuple(columns),
+        spaced=spaced,
         number_mean=float(labels.mean()) if labels is not None and is_number else 0.0,
         number_std=max(float(labels.std()), 1e-6) if labels is not None and is_number else 1.0,
     )
@@ -125,16 +138,23 @@ def open_rows(
     )
 
 
-def tokens_of(tokenizer: Tokenizer, rows: Sequence[Sequence[str]], context: int) -> np.ndarray:
+def tokens_of(
+    tokenizer: Tokenizer, rows: Sequence[Sequence[str]], context: int, *, spaced: bool = False
+) -> np.ndarray:
     """The tokens of rows, (N, columns, context) int32: each text cut there, or filled up."""
     columns = len(rows[0]) if rows else 1
     items = np.full((len(rows), columns, context), tokenizer.special(PAD), np.int32)
     for column in range(columns):
-        encoded = tokenizer.encode_all([row[column] for row in rows])
+        encoded = tokenizer.encode_all([_seen(row[column], spaced) for row in rows])
         for item, tokens in zip(items, encoded, strict=True):
             kept = tokens[:context]
             item[column, : len(kept)] = kept
     return items
+
+
+def _seen(text: str, spaced: bool) -> str:
+    """A text as its tokens are taken of it."""
+    return f" {text.strip()}" if spaced else text
 
 
 def _build(
@@ -145,6 +165,7 @@ def _build(
     vocabulary: int | None,
     context: int,
     stride: int | None,
+    spaced: bool,
     source: str,
     progress: Progress | None,
 ) -> dict[str, Any]:
@@ -154,7 +175,7 @@ def _build(
     seen = len(columns)
     characters = kind == "characters"  # who is held out can be spelled
     learned_from = [*rows.train, *rows.reference] if characters else rows.train
-    texts: Iterator[str] = (text for row in learned_from for text in row[:seen])
+    texts: Iterator[str] = (_seen(text, spaced) for row in learned_from for text in row[:seen])
     at_most = vocabulary is None
     if vocabulary is None:
         vocabulary = suited_vocabulary(sum(len(text) for row in rows.train for text in row[:seen]))
@@ -173,7 +194,7 @@ def _build(
         ("train", rows.train, rows.train_labels),
         ("reference", rows.reference, rows.reference_labels),
     ):
-        items, cut[name] = _tokens(tokenizer, part, seen, context, progress)
+        items, cut[name] = _tokens(tokenizer, part, seen, context, spaced, progress)
         np.save(folder / f"{name}_items.npy", items)
         is_text = items != tokenizer.special(PAD)
         np.save(folder / f"{name}_lengths.npy", is_text.sum(axis=2).max(axis=1).astype(np.int32))
@@ -198,7 +219,8 @@ def rows_beside(dataset: TextDataset, read: Rows, *, stride: int, source: str) -
     """
     form = dataset.text_form
     rows = _in_windows(read, form.tokenizer, form.context, stride)
-    items, cut = _tokens(form.tokenizer, rows.reference, len(form.columns), form.context, None)
+    columns, context = len(form.columns), form.context
+    items, cut = _tokens(form.tokenizer, rows.reference, columns, context, form.spaced, None)
     assert rows.reference_labels is not None
     split = Split(items, _stored(form.tokenizer, rows.reference, rows.reference_labels))
     counts = {"train": len(dataset.train), "reference": len(split)}
@@ -258,6 +280,7 @@ def _tokens(
     rows: Sequence[tuple[str, ...]],
     columns: int,
     context: int,
+    spaced: bool,
     progress: Progress | None,
 ) -> tuple[np.ndarray, int]:
     """The tokens of rows, as few bytes each as their numbers allow, and how many texts were cut."""
@@ -265,7 +288,7 @@ def _tokens(
     parts, cut = [], 0
     for start in range(0, len(rows), CHUNK):
         texts = [row[:columns] for row in rows[start : start + CHUNK]]
-        part = tokens_of(tokenizer, texts, context + 1)
+        part = tokens_of(tokenizer, texts, context + 1, spaced=spaced)
         cut += int((part[..., context] != tokenizer.special(PAD)).sum())
         parts.append(part[..., :context].astype(dtype))
         if progress:

@@ -121,4 +121,5 @@ class Config:
             context=self.context,
             cache=self.cache,
             progress=progress,
+            spaced=self.tokenizer in ("bpe", "wordpiece"),
         )

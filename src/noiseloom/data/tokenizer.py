@@ -24,6 +24,7 @@ Kind = Literal["bytes", "characters", "bpe", "wordpiece"]
 PAD, START, END, SEPARATOR = "<pad>", "<start>", "<end>", "<separator>"
 FILE = "tokenizer.json"
 BYTES = 256
+FEWEST_LEARNED = 64  # pieces beside those that are always there, where the vocabulary is our choice
 LONGEST_WORD = 60  # bytes; longer ones are cut, so that text without spaces takes no longer
 
 
@@ -250,9 +251,9 @@ def learn(
 ) -> Tokenizer:
     """A tokenizer of `kind` for texts like these, of `vocabulary` pieces if it learns any.
 
-    Where the texts do not hold so many, `at_most` takes what there are, and without it DataError
-    is raised. Raises InputError where `vocabulary` is too small for the pieces that are always
-    there, or a text holds half a character.
+    With `at_most` it takes what the texts hold where that is less, and a few more than the pieces
+    that are always there where these would leave none; without, DataError and InputError are raised
+    there. Raises InputError where a text holds half a character, too.
     """
     if kind == "bytes":
         return Bytes(specials)
@@ -262,6 +263,8 @@ def learn(
             seen.update(text)
         return Characters(specials, "".join(sorted(seen)))
     always = BYTES if kind == "bpe" else 2 * BYTES
+    if at_most:
+        vocabulary = max(vocabulary, always + FEWEST_LEARNED)
     if vocabulary <= always:
         what = (
             "the 256 bytes" if kind == "bpe" else "each of the 256 bytes, first in a word or not,"

@@ -5,6 +5,7 @@ Shapes: B batch, C texts of an item, L tokens of a text, W width, O outputs.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -45,6 +46,10 @@ class Config:
     apart: bool = option(False, "whether each of two texts is read without the other")
     pooling: Pooling = option("mean", "how a text's tokens become one")
     dropout: float = option(0.1, "share of each branch, and of what is pooled, dropped in training")
+    embedding_dropout: float = option(0.1, "share of what stands for a token dropped in training")
+    embedding_spread: float = option(
+        0.02, "spread of the numbers that tokens begin with: small, and rare ones begin unheard"
+    )
     token_dropout: float = option(0.0, "share of tokens that are hidden in training")
 
     def __post_init__(self) -> None:
@@ -54,9 +59,11 @@ class Config:
                 f"a head of width {self.width // self.heads} (width / heads) is given; rotary "
                 "positions allow an even number"
             )
-        for name in ("dropout", "token_dropout"):
+        for name in ("dropout", "embedding_dropout", "token_dropout"):
             if not 0 <= (share := getattr(self, name)) < 1:
                 raise ValueError(f"{name} is {share}; allowed is 0 to below 1")
+        if not 0 < self.embedding_spread < math.inf:
+            raise ValueError(f"embedding_spread is {self.embedding_spread}; allowed is above 0")
         check_tables(self.ngrams, self.ngram_width, self.ngram_dropout)
 
     def build(
@@ -101,7 +108,7 @@ class TextEncoder(nn.Module):
         width = config.width
         self.hidden = vocabulary  # stands for a token that is hidden
         self.embed = nn.Embedding(vocabulary + 1, width)
-        nn.init.normal_(self.embed.weight)
+        nn.init.normal_(self.embed.weight, std=config.embedding_spread)
         self.segments = nn.Parameter(torch.zeros(columns, 1, width)) if columns > 1 else None
         self.hear = nn.Linear(told, width) if told else None
         parts = Parts(
@@ -159,6 +166,7 @@ class TextEncoder(nn.Module):
         x_BCLW = self._enter(tokens_BCL, random)
         if self.hear is not None:
             x_BCLW = x_BCLW + self.hear(told_BCLF)
+        x_BCLW = drop(x_BCLW, self.config.embedding_dropout, random, "entering")
         beside = 1 if self.config.apart else columns  # texts that see one another
         x = x_BCLW.reshape(-1, beside * length, self.config.width)
         is_real = is_real_BCL.reshape(-1, beside * length)

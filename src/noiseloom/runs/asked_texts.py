@@ -23,7 +23,7 @@ Asked = str | Path | Sequence[str]
 def read_rows(form: TextForm, asked: Sequence[Asked]) -> tuple[np.ndarray, str]:
     """Texts as items of `form`, and how many are cut at the context, in a sentence."""
     rows = [_row(form.columns, number, given) for number, given in enumerate(asked, start=1)]
-    items = tokens_of(form.tokenizer, rows, form.context + 1)
+    items = tokens_of(form.tokenizer, rows, form.context + 1, spaced=form.spaced)
     cut = int((items[..., form.context] != form.tokenizer.special(PAD)).any(axis=1).sum())
     if not cut:
         return items[..., : form.context], ""

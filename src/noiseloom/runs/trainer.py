@@ -57,23 +57,24 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
     """See `Run.train`. Of several processes the first writes, speaks and measures."""
     config = run.recipe.training
     metrics_class(config)  # a missing package is said before anything is done
-    with deterministic(config.deterministic), alone(run, on_event) as on_event:
-        dataset = first_then_rest(lambda: run.open_data(on_event))
+    with deterministic(config.deterministic), alone(run, on_event) as tell:
+        dataset = first_then_rest(lambda: run.open_data(tell))
         check_same_data(dataset)
         from_first(lambda: describe_data(run, dataset))
-        bring_references(run, on_event)
-        others = run.others(on_event=on_event)
-        dataset = seen_data(run, dataset, others, on_event)
+        bring_references(run, tell)
+        others = run.others(on_event=tell)
+        dataset = seen_data(run, dataset, others, tell)
         statistics = measure_statistics(dataset)
-        settled = settle_once(run, dataset, statistics, others, on_event)
+        settled = settle_once(run, dataset, statistics, others, tell)
         if config.sharding == "full" and size() == 1:
-            on_event(Note(ONE_PROCESS))
+            tell(Note(ONE_PROCESS))
         with parting():
-            summary = train_together(run, dataset, statistics, settled, others, on_event)
+            summary = train_together(run, dataset, statistics, settled, others, tell)
     if not is_first():
         return summary
     if evaluate:
-        summary["evaluation"] = judge(run, on_event=on_event)
+        with logged(run.folder, on_event) as tell:
+            summary["evaluation"] = judge(run, on_event=tell)
     else:
         write_report(run.folder)
     return summary

@@ -25,13 +25,15 @@ class TextForm(Form):
 
     A window (`columns` empty) is (context + 1,) tokens, all of them text; `documents` says whether
     the text is of several, an `END` after each. A row is (columns, context) tokens, each of its
-    texts filled up with `PAD`. `item_shape` is either. `number_mean` and `number_std` are those of
-    the training labels where labels are numbers.
+    texts filled up with `PAD`; where they are `spaced`, stripped and begun with a space, so that a
+    word is the same token at the beginning as elsewhere. `item_shape` is either. `number_mean` and
+    `number_std` are those of the training labels where labels are numbers.
     """
 
     tokenizer: Tokenizer
     columns: tuple[str, ...] = ()
     documents: bool = False
+    spaced: bool = False
     number_mean: float = 0.0
     number_std: float = 1.0
 
