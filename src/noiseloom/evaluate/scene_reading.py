@@ -49,8 +49,8 @@ class Blobs:
     """What is connected in some pictures, M in all; x, y and radius are in pixels.
 
     `owner` (N, side, side) is 0, or the number and 1 of the blob that a pixel belongs to, and
-    `cover` how far that blob's colour covers the pixel. `picture`, `colour`, `radius` (of the circle as
-    large), `x`, `y` and `distance`, the levels between a blob and its colour, are (M,).
+    `cover` how far that blob's colour covers the pixel. `picture`, `colour`, `radius` (of the
+    circle as large), `x`, `y` and `distance`, the levels between a blob and its colour, are (M,).
     """
 
     owner: np.ndarray
