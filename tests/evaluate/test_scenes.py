@@ -143,6 +143,10 @@ def test_what_cannot_be_judged_is_refused(dataset: SceneDataset, real: np.ndarra
     [
         ("data=digits", "knows what there is in data scenes, and data is 'digits'"),
         ("task=unconditional-image-generation", "takes none. Use task text-to-image"),
+        (
+            "data={name: scenes, sizes: 1, objects: [4, 4]}",
+            "one_more asks for 5 objects, and 4 of data.sizes=1 find room",
+        ),
     ],
 )
 def test_a_recipe_of_parts_that_cannot_be_judged_is_refused(
@@ -151,8 +155,8 @@ def test_a_recipe_of_parts_that_cannot_be_judged_is_refused(
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         "task: text-to-image\ndata: scenes\nnetwork: dit\ntraining: {steps: 2}\n"
-        "evaluation: scenes\n"
+        "evaluation: {name: scenes, one_more: true}\n"
     )
-    assert Recipe.load(recipe).evaluation == Config()
+    assert Recipe.load(recipe).evaluation == Config(one_more=True)
     with pytest.raises(InputError, match=words):
         Recipe.load(recipe, [change])

@@ -67,9 +67,7 @@ def render(digits: np.ndarray, positions: np.ndarray) -> np.ndarray:
     any part of a pixel the digit moves.
     """
     across, down = (read_cells(positions[..., axis]) for axis in (0, 1))
-    frames = np.einsum(
-        "ntyi,nij,ntxj->ntyx", down, digits.astype(np.float32), across, optimize=True
-    )
+    frames = down @ digits.astype(np.float32)[:, None] @ across.swapaxes(-1, -2)
     return np.rint(frames.clip(0, 255)).astype(np.uint8)[..., None]
 
 

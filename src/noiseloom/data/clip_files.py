@@ -28,6 +28,7 @@ from noiseloom.data.decode import (
     fit_pixels,
     opened_image,
     plain,
+    quiet,
     read_image,
     to_pixels,
 )
@@ -126,6 +127,15 @@ def read_clip(clip: ClipFile, size: int, channels: int) -> Frames:
         return _timed(_of_video(path, size, channels))
     tick = 0.01 if path.suffix.lower() == ".gif" else 0.001
     return _timed(_of_animation(path, size, channels), tick)
+
+
+def moves(path: Path) -> bool:
+    """Whether an image file has several frames; no where it cannot be read."""
+    try:
+        with quiet(), opened_image(path) as image:
+            return bool(getattr(image, "is_animated", False))
+    except BadImageError:
+        return False
 
 
 def needs_av(clips: list[ClipFile]) -> None:

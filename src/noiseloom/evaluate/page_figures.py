@@ -153,7 +153,7 @@ def protocol_in_words(protocol: dict[str, Any]) -> str:
         )
     if protocol.get("distance_draws"):
         said.append(
-            "What real data scores is what those held-out clips do; of the Fréchet distance the mean "
+            "What real data scores is what held-out clips do; of the Fréchet distance the mean "
             f"over {protocol['distance_draws']} draws of as many training clips."
         )
     features = protocol.get("features") or {}

@@ -17,7 +17,7 @@ from annotated_types import Ge
 from noiseloom.config import option
 from noiseloom.data.dataset import Dataset
 from noiseloom.data.scene.parsing import Asked
-from noiseloom.data.scene.world import Thing
+from noiseloom.data.scene.world import Thing, World
 from noiseloom.data.scenes import SceneDataset
 from noiseloom.errors import InputError
 from noiseloom.evaluate.beside import Figures, beside
@@ -56,6 +56,16 @@ class Config:
     checked: Annotated[int, Ge(1)] = option(
         300, "real pictures, and as many of each kind of change, that the rules are tried on"
     )
+
+    def misfit(self, data: Any) -> str | None:
+        """What cannot be asked for of the data with the config `data`, if anything."""
+        world: World = data.world
+        if self.one_more and world.most >= world.room:
+            return (
+                f"evaluation.one_more asks for {world.most + 1} objects, and {world.room} of "
+                f"data.sizes={len(world.sizes)} find room; set it to false, or data.sizes to 3"
+            )
+        return None
 
     def labels(self, dataset: Dataset, num: int) -> np.ndarray:
         """The tokens of `num` prompts."""
@@ -110,14 +120,7 @@ class Config:
             checks={
                 "checker": checker,
                 "joint_by_count": _joint_by_count(prompts, judged),
-                "prompts": [
-                    {
-                        **example(prompts.captions[at], judged[at], found[at]),
-                        "kind": str(prompts.kinds[at]),
-                        "item": at,
-                    }
-                    for at in _shown(prompts)
-                ],
+                "prompts": [_shown(prompts, judged, found, at) for at in _chosen_to_show(prompts)],
             },
         )
         return {**result, "floor": ceiling["metrics"], "floor_intervals": ceiling["intervals"]}
@@ -185,10 +188,18 @@ def _joint_by_count(prompts: Prompts, judged: Sequence[Judged]) -> dict[str, flo
     return {str(count): float(right[counts == count].mean()) for count in np.unique(counts)}
 
 
-def _shown(prompts: Prompts) -> list[int]:
+def _chosen_to_show(prompts: Prompts) -> list[int]:
     """At most `SHOWN` pictures, of every kind in turn, each kind evenly taken."""
     kinds = [places for kind in JOINT if len(places := np.flatnonzero(prompts.are(kind)))]
     most = min(SHOWN // len(kinds), *map(len, kinds))
     even = [places[np.linspace(0, len(places) - 1, most).round().astype(int)] for places in kinds]
     shown: list[int] = np.stack(even, axis=1).ravel().tolist()
     return shown
+
+
+def _shown(
+    prompts: Prompts, judged: Sequence[Judged], found: Sequence[Sequence[Thing]], at: int
+) -> dict[str, Any]:
+    """One picture as the report shows it."""
+    said = example(prompts.captions[at], judged[at], found[at])
+    return {**said, "kind": str(prompts.kinds[at]), "item": at}

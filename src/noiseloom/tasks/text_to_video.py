@@ -24,7 +24,7 @@ class Config(Filming):
         """See `Generating.asking`."""
         if form.captions is None:
             raise ValueError(
-                "the data has no captions, and the task makes clips by them. Use data moving-digits "
-                "with data.captions=true, or task video-generation"
+                "the data has no captions, and the task makes clips by them. Use data moving-digits"
+                " with data.captions=true, or task video-generation"
             )
         return InWords(form.captions, self.caption_dropout)
