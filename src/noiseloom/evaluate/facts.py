@@ -49,7 +49,8 @@ def items_of(folder: Path) -> ItemKind:
 
 def prompt_of(folder: Path) -> str:
     """An example of what samples of a run are asked for in words; "" where they are not."""
-    return _prompt_of(folder, read_yaml(folder / "recipe.yaml"))
+    recipe = folder / "recipe.yaml"
+    return _prompt_of(folder, read_yaml(recipe)) if recipe.is_file() else ""
 
 
 def _prompt_of(folder: Path, recipe: Document) -> str:

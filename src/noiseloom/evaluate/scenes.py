@@ -72,6 +72,9 @@ class Config:
         scenes = _scenes(dataset)
         return scenes.captions.encode(self._prompts(scenes, num).captions).tokens
 
+    def known(self, dataset: Dataset, num: int) -> None:
+        """Nothing is: see `SamplingPlan.known`."""
+
     def measure(
         self,
         dataset: Dataset,

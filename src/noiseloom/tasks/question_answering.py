@@ -133,11 +133,13 @@ class Words:
         pieces = [tokenizer.piece(token) for token in range(tokenizer.vocabulary)]
         self.opens = torch.tensor([_in_word(piece[:1]) for piece in pieces])
         self.closes = torch.tensor([_in_word(piece[-1:]) for piece in pieces])
+        self.is_blank = torch.tensor([not piece.strip() for piece in pieces])
 
     def bounds(self, tokens_BL: Tensor) -> tuple[Tensor, Tensor]:
-        """Whether a word begins, and whether one ends, with each token, (B, L)."""
+        """Whether a word begins, and whether one ends, with each token, (B, L); with no space."""
         joined = self.closes[tokens_BL[:, :-1]] & self.opens[tokens_BL[:, 1:]]
-        return ~F.pad(joined, (1, 0)), ~F.pad(joined, (0, 1))
+        blank = self.is_blank[tokens_BL]
+        return ~(F.pad(joined, (1, 0)) | blank), ~(F.pad(joined, (0, 1)) | blank)
 
 
 def best_spans(
