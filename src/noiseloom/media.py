@@ -7,6 +7,7 @@ Everything is written beside its place and renamed, so a file is either whole or
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -25,6 +26,9 @@ from noiseloom.errors import InputError, MachineError
 GAP = 2  # pixels between the cells of a grid
 CELL = 56  # pixels a cell is brought near to where no scale is given
 CAPTION = 12  # height of a caption's letters in pixels
+LINE = CAPTION + 2  # from one line of it to the next
+CAPTIONED_CELL, CAPTION_LINES = 128, 5  # pixels and lines where a whole sentence goes below
+MOST_OF_CAPTION = 60  # characters in the name of a file
 BACKGROUND, INK, FRAME = (255, 255, 255), (40, 40, 40), (200, 200, 200)
 MARK = (200, 30, 30)
 COLOURS = (  # one a class, repeating
@@ -49,23 +53,26 @@ def grid(
     scale: int | None = None,
     captions: Sequence[str] | None = None,
     marked: Sequence[bool] | None = None,
+    lines: int = 1,
 ) -> Image.Image:
     """Images (N, H, W, C) side by side in reading order, `columns` a row, each pixel `scale` wide.
 
-    Left out, the grid is about square and its cells about `CELL` pixels. `captions` go below, cut
-    where they are wider than the image; those `marked` are framed and captioned in red.
+    Left out, the grid is about square and its cells about `CELL` pixels. `captions` go below, in up
+    to so many `lines` of the image's width, and cut there; those `marked` are framed and captioned
+    in red.
     """
     count, height, width, channels = _checked(images).shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
     scale = scale or max(1, round(CELL / max(height, width)))
-    below = CAPTION + 4 if captions else 0
+    font = ImageFont.load_default(CAPTION)
+    texts = [_lines(text, font, width * scale, lines) for text in captions or ()]
+    below = max(map(len, texts), default=1) * LINE + 2 if captions else 0
     cell_h, cell_w = height * scale + GAP + below, width * scale + GAP
     grey = channels == 1 and not marked
     mode, paper = ("L", BACKGROUND[0]) if grey else ("RGB", BACKGROUND)
     sheet = Image.new(mode, (columns * cell_w + GAP, rows * cell_h + GAP), paper)
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(CAPTION)
     for index in range(count):
         left, top = GAP + index % columns * cell_w, GAP + index // columns * cell_h
         is_marked = bool(marked and marked[index])
@@ -73,12 +80,38 @@ def grid(
             edge = (left + width * scale + GAP - 1, top + height * scale + GAP - 1)
             draw.rectangle((left - GAP, top - GAP, *edge), fill=MARK)
         sheet.paste(enlarge(picture_of(images[index]), scale), (left, top))
-        if captions and index < len(captions):
-            ink = MARK if is_marked else INK[0] if grey else INK
-            place = (left + width * scale / 2, top + height * scale + GAP)
-            text = _cut(captions[index], font, width * scale)
+        ink = MARK if is_marked else INK[0] if grey else INK
+        for number, text in enumerate(texts[index] if index < len(texts) else ()):
+            place = (left + width * scale / 2, top + height * scale + GAP + number * LINE)
             draw.text(place, text, fill=ink, font=font, anchor="mt")
     return sheet
+
+
+def captioned_grid(
+    images: np.ndarray,
+    captions: Sequence[str],
+    columns: int | None = None,
+    scale: int | None = None,
+) -> Image.Image:
+    """A grid of images large enough that whole captions stand below them, in a few lines."""
+    side = max(images.shape[1:3])
+    scale = scale or max(1, round(CAPTIONED_CELL / side))
+    return grid(images, columns, scale, captions, lines=CAPTION_LINES)
+
+
+def _lines(
+    text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int, most: int
+) -> list[str]:
+    """`text` in lines of at most `width` pixels, the last of at most `most` cut."""
+    lines: list[str] = []
+    words = text.split(" ")
+    while words and len(lines) < most - 1:
+        number = 1
+        while number < len(words) and font.getlength(" ".join(words[: number + 1])) <= width:
+            number += 1
+        lines.append(_cut(" ".join(words[:number]), font, width))
+        words = words[number:]
+    return [*lines, _cut(" ".join(words), font, width)] if words else lines
 
 
 def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
@@ -252,39 +285,54 @@ def save_samples(
     class_names: Sequence[str] = (),
     columns: int | None = None,
     frames: Sequence[np.ndarray] | None = None,
+    captions: Sequence[str] | None = None,
 ) -> Path:
     """Write samples where and as `out` says: a grid, a GIF, arrays, or a folder of PNGs.
 
     `frames` are the same items at each step, for a GIF; without them it shows one item a frame.
     `.npz` holds `images` (uint8, N x H x W x C) or `points` (float32, N x 2), and `labels` (int64)
-    where there are any. The files of a folder are named `00000_label.png`.
+    where there are any. The files of a folder are named `00000_label.png`. `captions` are what was
+    asked for in words: they stand on sheets, in `.npz` as `captions`, and in a folder in its
+    `metadata.jsonl`, so that it is a data set with captions.
     """
     kind, path = sample_kind(out), Path(out)
     text = {"Software": "noiseloom", **({"recipe": recipe_text} if recipe_text else {})}
     if kind == "npz":
-        return _save_npz(items, labels, path)
+        return _save_npz(items, labels, path, captions)
     if kind == "folder":
-        return _save_folder(items, labels, path, class_names, text)
+        return _save_folder(items, labels, path, class_names, text, captions)
     if kind == "png":
-        return save_png(_sheet(items, labels, columns), path, text)
+        return save_png(_sheet(items, labels, columns, captions=captions), path, text)
     if frames is None:
         pictures = items.ndim == 4
         frames = [items[i : i + 1] for i in range(len(items))] if pictures else [items]
     limit = None if items.ndim == 4 else float(np.abs(items).max(initial=1e-3)) * 1.05
-    sheets = [_sheet(frame, labels, columns, limit) for frame in frames]
+    if len(frames) and len(frames[0]) != len(items):
+        captions = None  # an item a frame
+    sheets = [_sheet(frame, labels, columns, limit, captions) for frame in frames]
     return save_gif(sheets, path, hold_ms=1500, text=recipe_text)
 
 
 def _sheet(
-    items: np.ndarray, labels: np.ndarray | None, columns: int | None, limit: float | None = None
+    items: np.ndarray,
+    labels: np.ndarray | None,
+    columns: int | None,
+    limit: float | None = None,
+    captions: Sequence[str] | None = None,
 ) -> Image.Image:
+    if captions is not None:
+        return captioned_grid(items, captions, columns)
     return grid(items, columns) if items.ndim == 4 else scatter(items, labels, limit=limit)
 
 
-def _save_npz(items: np.ndarray, labels: np.ndarray | None, path: Path) -> Path:
+def _save_npz(
+    items: np.ndarray, labels: np.ndarray | None, path: Path, captions: Sequence[str] | None
+) -> Path:
     arrays = {"images": items} if items.ndim == 4 else {"points": items.astype(np.float32)}
     if labels is not None:
         arrays["labels"] = np.asarray(labels, dtype=np.int64)
+    if captions is not None:
+        arrays["captions"] = np.array(captions, dtype=np.str_)
     with aside(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)
     return path
@@ -296,15 +344,16 @@ def _save_folder(
     path: Path,
     class_names: Sequence[str],
     text: Mapping[str, str],
+    captions: Sequence[str] | None,
 ) -> Path:
     if items.ndim != 4:
         raise InputError(f"Points cannot be written as the folder {path}. Allowed: .png, .npz.")
     if path.is_dir():
-        _write_pngs(items, labels, path, class_names, text)
+        _write_pngs(items, labels, path, class_names, text, captions)
     else:
         with aside(path) as temporary:
             temporary.mkdir()
-            _write_pngs(items, labels, temporary, class_names, text)
+            _write_pngs(items, labels, temporary, class_names, text, captions)
     return path
 
 
@@ -314,11 +363,20 @@ def _write_pngs(
     folder: Path,
     class_names: Sequence[str],
     text: Mapping[str, str],
+    captions: Sequence[str] | None,
 ) -> None:
+    rows = []
     for index in range(len(items)):
         word = ""
         if labels is not None:
             label = int(labels[index])
             word = f"_{class_names[label] if label < len(class_names) else label}"
+        if captions is not None:
+            word = f"_{captions[index]}"[:MOST_OF_CAPTION]
         name = f"{index:05d}{re.sub(r'[^A-Za-z0-9._-]', '-', word)}.png"
         save_png(picture_of(items[index]), folder / name, text)
+        if captions is not None:
+            rows.append({"file_name": name, "text": captions[index]})
+    if rows:
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")

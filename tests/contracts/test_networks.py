@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from noiseloom.menu import member, words
 from noiseloom.networks import answers_of
+from noiseloom.networks.caption_reader import Words
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random, fixed
 
@@ -183,6 +184,51 @@ def test_two_outputs_are_two_answers_side_by_side(
         for gradient in gradients:  # each has weights of its own in the last layer
             share = gradient.abs().flatten(1).amax(dim=1) if gradient.ndim > 1 else gradient.abs()
             assert int((share > 0).sum()) == len(gradient) // 2
+
+
+def by_captions() -> list[tuple[str, tuple[int, ...]]]:
+    """Networks that read captions, and shapes that they take."""
+    return [
+        (word, shape)
+        for word, shape, num_classes in drawing()
+        if not num_classes and getattr(member(PACKAGE, word).Config, "reads_captions", False)
+    ]
+
+
+@pytest.mark.parametrize(("word", "shape"), by_captions())
+def test_one_that_reads_captions_reads_each_item_s_own(
+    word: str, shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    words = Words(vocabulary=6, longest=4, padding=5)
+
+    def made(seed: int) -> torch.nn.Module:
+        with fixed(seed, "weights"):
+            network = member(PACKAGE, word).Config().build(shape, 0, words=words)
+        with torch.no_grad():
+            for index, parameter in enumerate(network.parameters()):
+                nudge = Random(index, [seed]).normal("nudge", parameter.shape)[0]
+                parameter.add_(nudge, alpha=0.05)
+        return network
+
+    network, x, t = made(0), torch.randn(3, *shape), torch.tensor([0.1, 0.4, 0.9])
+    captions = torch.tensor([[0, 1, 2, 3], [4, 5, 5, 5], [5, 5, 5, 5]])
+    output = network(x, t, captions, None)
+    assert output.shape == x.shape
+    output.square().sum().backward()
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dead
+    for one in range(3):
+        alone = network(
+            x[one : one + 1], t[one : one + 1], captions[one : one + 1, : 4 - one], None
+        )
+        torch.testing.assert_close(alone, output[one : one + 1])
+    torch.testing.assert_close(network(x, t, None, None)[2], output[2])  # padding is no caption
+    reading = Condition(reading=network.read(captions))
+    torch.testing.assert_close(network(x, t, reading, None), output)
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    again = made(1)
+    again.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    assert again(x, t, captions, None).equal(output)
 
 
 VOCABULARY, CONTEXT = 13, 9

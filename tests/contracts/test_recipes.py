@@ -6,10 +6,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from noiseloom.config import from_mapping, parse, to_mapping, word_of
 from noiseloom.data.forms import TextForm
+from noiseloom.data.images import Config as Images
 from noiseloom.data.suggest import RECIPES
 from noiseloom.errors import ConfigError
 from noiseloom.runs import Recipe, Run, shipped_recipes
@@ -21,6 +23,7 @@ SHORT = ("training.steps=2", "training.batch_size=4")
 NAMES = [name for name, _ in shipped_recipes()]
 
 
+CAPTIONED = "captioned-folder"
 NEEDED = {"task.autoencoder.run": "mnist-autoencoder"}  # the recipe whose run another one needs
 
 
@@ -31,6 +34,8 @@ def open_keys(digit_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Op
     def value(key: str) -> str:
         if key == "data.path":
             return str(digit_files)
+        if key == CAPTIONED:
+            return str(captioned_digits(digit_files, tmp_path_factory.mktemp("captioned")))
         recipe = Recipe.load(NEEDED[key], [f"data.path={digit_files}", *SHORT])
         run = Run.create(recipe, tmp_path_factory.mktemp("needed") / "run")
         run.train(evaluate=False)
@@ -47,7 +52,18 @@ def load(name: str, open_keys: OpenKeys, *overrides: str) -> Recipe:
         missing = [problem.key for problem in error.problems]
         if not set(missing) <= {"data.path", *NEEDED}:
             raise
-        return Recipe.load(name, [*(f"{key}={open_keys(key)}" for key in missing), *overrides])
+        given = {key: open_keys(CAPTIONED if name == CAPTIONED else key) for key in missing}
+        return Recipe.load(name, [*(f"{key}={value}" for key, value in given.items()), *overrides])
+
+
+def captioned_digits(digit_files: Path, folder: Path) -> Path:
+    """A folder of images with captions."""
+    split = Images(path=str(digit_files)).open().train
+    assert split.labels is not None
+    for number, (item, label) in enumerate(zip(split.items[:40], split.labels, strict=False)):
+        PIL.Image.fromarray(item[:, :, 0]).save(folder / f"{number}.png")
+        (folder / f"{number}.txt").write_text(f"the digit {label}")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +99,9 @@ def little_data(recipe: Recipe, texts: Path) -> list[str]:
             return ["data.num=60", "data.vocabulary=300"]
         case "series":
             return ["data.num=60"]
+        case "scenes":
+            little = ["data.num=60", "data.num_reference=20", "data.captions=2"]
+            return [*little, "evaluation.num=16", "evaluation.checked=4", *NARROW]
     return []
 
 
@@ -125,6 +144,9 @@ def test_runs_two_steps_and_answers(
         page = (run.folder / "report.html").read_text()
         said = re.sub(r"<style.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
         assert "<h2>Figures" in page
+        if word_of(shipped, "data") == "scenes":
+            assert "<h2>What was asked for, and what came" in page
+            return
         assert not re.search(r"\bimages\b|(?<!percentage )\bpoints\b", said)
 
 

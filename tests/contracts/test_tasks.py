@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from noiseloom.config import RunReference
+from noiseloom.data.captions import Config as Captions
 from noiseloom.data.dataset import Split
 from noiseloom.data.digits import Config as Digits
 from noiseloom.data.pairs import Config as Pairs
@@ -21,6 +23,7 @@ from noiseloom.data.text import Config as Text
 from noiseloom.menu import member, words
 from noiseloom.networks.autoencoder import Config as Autoencoder
 from noiseloom.networks.convolutional_classifier import Config as Classifier
+from noiseloom.networks.dit import Config as Dit
 from noiseloom.networks.language_model import Config as LanguageModel
 from noiseloom.networks.mlp import Config as Mlp
 from noiseloom.networks.seq2seq import Config as Seq2seq
@@ -40,6 +43,7 @@ NETWORKS = {
     "reconstructions": Autoencoder(channels=8, downsample=2),
 }
 READER = TextEncoder(width=16, depth=1, heads=2, dropout=0.0, embedding_dropout=0.0)
+DIT = Dit(patch=4, width=32, depth=1, heads=2, text_depth=1)
 SERIES = SeriesEncoder(patch=4, width=48, depth=1, heads=2, dropout=0.0)
 
 
@@ -61,6 +65,8 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
             return Questions(
                 path=str(folder / "questions.json"), tokenizer="bytes", context=24
             ), READER
+        case "text-to-image":
+            return Captions(path=str(folder / "captioned")), DIT
         case "time-series-classification":
             return Series(num=200, steps=16), SERIES
         case "time-series-regression":
@@ -93,6 +99,12 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for i in range(60)
     ]
     (folder / "questions.json").write_text(json.dumps({"data": [{"paragraphs": asked}]}))
+    (folder / "captioned").mkdir()
+    digits = Digits().open().train
+    assert digits.labels is not None
+    for number, (item, label) in enumerate(zip(digits.items[:200], digits.labels, strict=False)):
+        Image.fromarray(item[:, :, 0]).save(folder / "captioned" / f"{number}.png")
+        (folder / "captioned" / f"{number}.txt").write_text(f"the digit {label}\n{label}")
     return folder
 
 

@@ -13,8 +13,8 @@ from noiseloom.data.toy import Config as Toy
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks.mlp import Config as Mlp
 from noiseloom.seeds import Random, fixed
+from noiseloom.tasks.generating import ImageGeneration
 from noiseloom.tasks.unconditional_image_generation import Config as Task
-from noiseloom.tasks.unconditional_image_generation import ImageGeneration
 from noiseloom.training.loop import Training, TrainingConfig
 from tests.data.conftest import WriteImages
 

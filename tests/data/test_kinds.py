@@ -47,6 +47,18 @@ def questions(folder: Path) -> Path:
     return folder / "asked.json"
 
 
+def captioned(folder: Path) -> Path:
+    Image.new("L", (2, 2)).save(folder / "one.png")
+    (folder / "one.txt").write_text("a dark square")
+    return folder
+
+
+def captioned_by_metadata(folder: Path) -> Path:
+    Image.new("L", (2, 2)).save(folder / "one.png")
+    (folder / "metadata.csv").write_text("file_name,text\none.png,a dark square\n")
+    return folder
+
+
 def images(folder: Path) -> Path:
     (folder / "cats").mkdir()
     Image.new("L", (4, 4)).save(folder / "cats" / "tom.png")
@@ -64,6 +76,8 @@ def images(folder: Path) -> Path:
         (pairs, "pairs"),
         (questions, "questions"),
         (images, "images"),
+        (captioned, "captioned"),
+        (captioned_by_metadata, "captioned"),
     ],
 )
 def test_a_kind_is_known(make: Callable[[Path], Path], kind: str, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 import pytest
 import torch
 
+from noiseloom.networks.caption_reader import Words
 from noiseloom.networks.dit import Config, Patches
+from noiseloom.networks.embeddings import Condition
 from noiseloom.networks.mlp import Config as MLPConfig
 from noiseloom.seeds import Random
 
@@ -97,3 +99,173 @@ def test_each_class_has_positions_of_its_own() -> None:
     network(x, level, torch.tensor([0, 1, 1])).sum().backward()
     used = network.label_position.grad.abs().sum(dim=(1, 2)) > 0
     assert used.tolist() == [True, True, False]
+
+
+def moved(network):  # type: ignore[no-untyped-def]
+    """The network away from where it starts, the same way every time."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return network
+
+
+def clips(frames: int, **changes):  # type: ignore[no-untyped-def]
+    """A network of clips of 4x6 pixels in 2 channels, with 2 classes."""
+    torch.manual_seed(0)
+    settings = {"patch": 2, "border": 1, "blend": 1, "width": 24, "depth": 2, "heads": 2}
+    config = Config(**{**settings, **changes})
+    shape = (2, frames, 4, 6) if frames else (2, 4, 6)
+    return moved(config.build(shape, 2))
+
+
+@torch.no_grad()
+def test_an_image_is_one_frame() -> None:
+    image, clip = clips(0), clips(1)
+    x, level, labels = torch.randn(3, 2, 4, 6), torch.tensor([0.1, -0.4, 0.9]), torch.arange(3)
+    assert clip(x[:, :, None], level, labels)[:, :, 0].equal(image(x, level, labels))
+    levels = torch.rand(3, 1, 2, 3).repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert clip(x[:, :, None], levels[:, :, None], labels)[:, :, 0].equal(image(x, levels, labels))
+
+
+def test_clips_are_cut_frame_by_frame() -> None:
+    cut = Patches(2, 1, (4, 6))
+    x = torch.randn(2, 3, 5, 4, 6)
+    apart = cut.apart(x)
+    assert apart.shape == (2, 5 * 6, 3 * 16)
+    for frame in range(5):
+        assert apart[:, 6 * frame : 6 * (frame + 1)].equal(cut.apart(x[:, :, frame]))
+    together = cut.together(apart, [5])
+    torch.testing.assert_close(together[:, :, 2], cut.together(cut.apart(x[:, :, 2])))
+
+
+def test_every_token_of_a_clip_sees_every_frame_and_knows_its_time() -> None:
+    network = clips(3)
+    x, level = torch.randn(2, 2, 3, 4, 6, requires_grad=True), torch.tensor([0.1, 0.7])
+    output = network(x, level, torch.tensor([0, 2]))
+    assert output.shape == x.shape
+    output[:, :, 2].square().sum().backward()
+    assert x.grad is not None and (x.grad.abs().amax(dim=(1, 3, 4)) > 0).all()
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dead
+    with torch.no_grad():
+        forth, back = network(x, level), network(x.flip(2), level).flip(2)
+        assert not torch.allclose(forth, back)
+        network.frame_position.zero_()  # its rotary place in time alone
+        forth, back = network(x, level), network(x.flip(2), level).flip(2)
+        assert not torch.allclose(forth, back, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_noise_level_for_each_frame() -> None:
+    network, x = clips(3), torch.randn(2, 2, 3, 4, 6)
+    one = network(x, torch.full((2,), 0.4))
+    torch.testing.assert_close(network(x, torch.full((2, 1, 3, 1, 1), 0.4)), one)
+    torch.testing.assert_close(network(x, torch.full((2, 1, 3, 4, 6), 0.4)), one)
+    given = torch.full((2, 1, 3, 1, 1), 0.4)
+    given[:, :, :2] = -1.0  # two frames are known
+    assert not torch.allclose(network(x, given), one)
+    with pytest.raises(ValueError, match=r"or \(B, 1, 3, 4, 6\) constant in each patch"):
+        network(x, torch.zeros(2, 1, 4, 6))
+
+
+@torch.no_grad()
+def test_clips_take_the_weights_of_images() -> None:
+    image, clip = clips(0), clips(3)
+    state = {**clip.state_dict(), **image.state_dict()}
+    assert state.keys() - image.state_dict().keys() == {"frame_position"}
+    clip.load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("shape", "heads", "said"),
+    [
+        ((2, 3, 4, 4, 4), 2, "or clips"),
+        ((2, 3, 4, 5), 2, "does not divide images of 4x5"),
+        ((2, 3, 4, 6), 4, "cannot hold rotary positions on 3 axes"),
+    ],
+)
+def test_items_that_are_no_clips_are_refused(shape: tuple[int, ...], heads: int, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Config(patch=2, width=16, depth=1, heads=heads).build(shape, 0)
+
+
+WORDS = Words(vocabulary=7, longest=12, padding=6)
+CAPTIONS = torch.tensor([[0, 1, 2, 6, 6], [3, 6, 6, 6, 6], [6, 6, 6, 6, 6], [5, 4, 3, 2, 1]])
+
+
+def captioned(**changes):  # type: ignore[no-untyped-def]
+    torch.manual_seed(0)
+    settings = {"patch": 2, "width": 16, "depth": 2, "heads": 2, "text_depth": 1}
+    return moved(Config(**{**settings, **changes}).build((1, 4, 6), 0, words=WORDS))
+
+
+def test_captions_teach_every_parameter_and_items_are_apart() -> None:
+    network = captioned()
+    x, level = torch.randn(4, 1, 4, 6), torch.tensor([0.1, -0.4, 0.9, 0.3])
+    output = network(x, level, CAPTIONS)
+    output.square().sum().backward()
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dead
+    for one in range(4):
+        rows = slice(one, one + 1)
+        torch.testing.assert_close(network(x[rows], level[rows], CAPTIONS[rows]), output[rows])
+    other = CAPTIONS.roll(1, dims=0)
+    assert (network(x, level, other) - output).abs().flatten(1).amax(dim=1).min() > 1e-3
+
+
+@torch.no_grad()
+def test_padding_changes_nothing() -> None:
+    network = captioned()
+    x, level = torch.randn(4, 1, 4, 6), torch.tensor([0.1, -0.4, 0.9, 0.3])
+    longer = torch.nn.functional.pad(CAPTIONS, (0, 7), value=WORDS.padding)
+    torch.testing.assert_close(network(x, level, longer), network(x, level, CAPTIONS))
+    with_long = torch.cat([longer, torch.zeros(1, 12, dtype=torch.long)])
+    beside = network(torch.cat([x, x[:1]]), torch.cat([level, level[:1]]), with_long)
+    torch.testing.assert_close(beside[:4], network(x, level, CAPTIONS))
+
+
+@torch.no_grad()
+def test_no_caption_is_a_row_of_padding() -> None:
+    network, x, level = captioned(), torch.randn(1, 1, 4, 6), torch.tensor([0.3])
+    nothing = network(x, level)
+    assert nothing.equal(network(x, level, CAPTIONS[2:3]))
+    assert not torch.allclose(nothing, network(x, level, CAPTIONS[1:2]))
+
+
+@torch.no_grad()
+def test_the_order_of_words_counts() -> None:
+    network, x, level = captioned(), torch.randn(1, 1, 4, 6), torch.tensor([0.3])
+    there, back = (network(x, level, row[None]) for row in (CAPTIONS[3], CAPTIONS[3].flip(0)))
+    assert not torch.allclose(there, back)
+
+
+@torch.no_grad()
+def test_captions_are_read_once_for_all_steps() -> None:
+    network, x = captioned(), torch.randn(4, 1, 4, 6)
+    reads = []
+    network.reader.register_forward_hook(lambda *given: reads.append(1))
+    reading = network.read(CAPTIONS)
+    for level in (0.9, 0.1, -0.7):
+        levels = torch.full((4,), level)
+        kept = network(x, levels, Condition(reading=reading))
+        assert len(reads) == 1
+        assert kept.equal(network(x, levels, CAPTIONS))
+        reads.pop()
+
+
+@torch.no_grad()
+def test_captions_longer_than_the_longest_are_refused() -> None:
+    network = captioned()
+    with pytest.raises(ValueError, match="captions of 13 tokens are given; this network reads up"):
+        network.read(torch.zeros(1, 13, dtype=torch.long))
+
+
+@torch.no_grad()
+def test_captions_beside_levels_of_tokens_and_frames() -> None:
+    torch.manual_seed(0)
+    config = Config(patch=2, width=16, depth=1, heads=2, text_depth=0)
+    network = moved(config.build((1, 3, 4, 6), 0, words=WORDS))
+    x = torch.randn(4, 1, 3, 4, 6)
+    one = network(x, torch.full((4,), 0.4), CAPTIONS)
+    torch.testing.assert_close(network(x, torch.full((4, 1, 3, 1, 1), 0.4), CAPTIONS), one)

@@ -12,7 +12,7 @@ from noiseloom.errors import MachineError, is_out_of_memory
 from noiseloom.runs import Recipe, Run
 from noiseloom.runs.settling import Settled, finer
 from noiseloom.seeds import Random
-from noiseloom.tasks.unconditional_image_generation import ImageGeneration
+from noiseloom.tasks.generating import ImageGeneration
 from noiseloom.training.loop import Note, TrainingConfig
 
 SMALL = ("network.depth=1", "network.width=24", "training.batch_size=12")

@@ -17,7 +17,7 @@ from noiseloom.runs.building import build_task
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request
-from noiseloom.tasks.unconditional_image_generation import ImageGeneration
+from noiseloom.tasks.generating import ImageGeneration
 from noiseloom.training.loop import Progress, Training
 
 SMALL = ("network.depth=1", "network.width=24", "network.heads=2", "training.batch_size=16")

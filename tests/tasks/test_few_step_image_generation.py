@@ -20,10 +20,10 @@ from noiseloom.networks.mlp import Config as Mlp
 from noiseloom.seeds import Random, fixed
 from noiseloom.tasks import Request
 from noiseloom.tasks.few_step_image_generation import Config, FewStepGeneration, FewSteps
+from noiseloom.tasks.generating import ImageGeneration
 from noiseloom.tasks.image_classification import Config as Classification
 from noiseloom.tasks.paths import FILE, through
 from noiseloom.tasks.unconditional_image_generation import Config as Teaching
-from noiseloom.tasks.unconditional_image_generation import ImageGeneration
 
 FORM = PointForm(item_shape=(2,), class_names=("left", "right"), limit=3.0)
 IMAGES = ImageForm(item_shape=(1, 8, 8), class_names=("left", "right"))

@@ -44,7 +44,8 @@ Rescale = Annotated[
     float | None, typer.Option(help="How far guided contrast is brought back: 0 not, 1 wholly.")
 ]
 Negative = Annotated[
-    str | None, typer.Option(metavar="LABEL", help="A class that guidance leads away from.")
+    str | None,
+    typer.Option(metavar="LABEL|TEXT", help="A class, or a text, that guidance leads away from."),
 ]
 Autoguide = Annotated[
     str | None,
@@ -86,7 +87,10 @@ Untuned = Annotated[
 ]
 
 Prompt = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="What the run's text answers; may be empty.")
+    str | None,
+    typer.Option(
+        metavar="TEXT", help="What the run's text answers (may be empty), or its pictures show."
+    ),
 ]
 MaxTokens = Annotated[int | None, typer.Option(help="The most tokens that a text may take.")]
 Temperature = Annotated[

@@ -8,7 +8,7 @@ from typing import Any
 
 from noiseloom.evaluate.columns import columns
 from noiseloom.evaluate.commands import use
-from noiseloom.evaluate.facts import items_of
+from noiseloom.evaluate.facts import items_of, prompt_of
 from noiseloom.evaluate.likelihood import sentences
 from noiseloom.networks import Answer
 
@@ -80,8 +80,8 @@ def next_steps(folder: Path, answers: Answer) -> str:
     width = max((len(str(folder / name)) for name in found), default=0)
     lines = [f"  {folder / name!s:<{width}}  {about}" for name, about in found.items()]
     opening = ["Open:", *lines] if lines else []
-    items = items_of(folder)
-    return "\n".join([*opening, f"Use: {use(answers, str(folder), items=items).command}"])
+    own = use(answers, str(folder), items=items_of(folder), prompt=prompt_of(folder))
+    return "\n".join([*opening, f"Use: {own.command}"])
 
 
 def _number(value: float | None) -> str:

@@ -42,6 +42,7 @@ class Assembly:
         self._file = (folder / "items.raw").open("wb")
         self._labels, self._reference = array("q"), array("b")
         self._hashes, self._pixels = array("Q"), array("Q")
+        self.reference = np.empty(0, dtype=bool)  # of each item, once finished
 
     def _check_space(self, needed: int) -> None:
         free = shutil.disk_usage(self.folder).free
@@ -86,6 +87,7 @@ class Assembly:
             hashes = np.frombuffer(self._hashes, dtype=np.uint64)
             reference = choose_held_out(hashes, labels, held_out)
         _check_sides(reference)
+        self.reference = reference
         present = [int(label) for label in np.unique(labels) if label >= 0]
         labelled = len(present) > 1
         if labelled:

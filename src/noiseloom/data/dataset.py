@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -12,7 +12,8 @@ import numpy as np
 from PIL.Image import Image
 from torch import Tensor
 
-from noiseloom.data.forms import Form, ImageForm, PointForm, TextForm
+from noiseloom.data.caption_tokens import Captions
+from noiseloom.data.forms import Batch, CaptionedForm, Form, ImageForm, PointForm, TextForm
 from noiseloom.data.raw_texts import RawTexts
 from noiseloom.errors import DataError
 
@@ -24,22 +25,40 @@ class Split:
     Labels are classes (int64, from 0 to their number - 1), numbers (float32), or spans (int64,
     (N, 2): the first token and the last; -1 for both where there is nothing to be found). `lengths`
     (N,) says of items that are filled up how long each is, so that those of like length are trained
-    on together.
+    on together. `captions` (N, K, L) int32 are the tokens of up to K captions of each item, the
+    present ones first, filled up with padding; an absent caption is padding alone.
     """
 
     items: np.ndarray
     labels: np.ndarray | None = None
     lengths: np.ndarray | None = None
+    captions: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if self.labels is not None and len(self.labels) != len(self.items):
-            raise ValueError(
-                f"{len(self.items)} items were given with {len(self.labels)} labels; "
-                "each item needs one"
-            )
+        for name, beside in (("labels", self.labels), ("rows of captions", self.captions)):
+            if beside is not None and len(beside) != len(self.items):
+                raise ValueError(
+                    f"{len(self.items)} items were given with {len(beside)} {name}; "
+                    "each item needs one"
+                )
 
     def __len__(self) -> int:
         return len(self.items)
+
+    def asked(self, chosen: np.ndarray) -> np.ndarray | None:
+        """What a model would be asked for to draw these items: labels, or first captions (n, L).
+
+        None where there are neither.
+        """
+        if self.captions is not None:
+            return np.asarray(self.captions[chosen, 0], np.int64)
+        return None if self.labels is None else np.asarray(self.labels[chosen])
+
+    def batch(self, chosen: np.ndarray) -> Batch:
+        """The items of these numbers, with what belongs to them."""
+        labels = None if self.labels is None else self.labels[chosen]
+        captions = None if self.captions is None else self.captions[chosen]
+        return Batch(self.items[chosen], labels, captions)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,6 +126,25 @@ class ImageDataset(Dataset):
             flip=self.flip,
             augment_probability=self.augment_probability,
         )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class CaptionedDataset(ImageDataset):
+    """Images with captions, whose tokens are the splits' `captions`.
+
+    `train_captions` and `reference_captions` hold a row for each image, the captions as they were
+    written; one that is absent is empty.
+    """
+
+    captions: Captions
+    train_captions: RawTexts
+    reference_captions: RawTexts
+
+    @cached_property
+    def form(self) -> CaptionedForm:
+        seen = super().form
+        kept = {one.name: getattr(seen, one.name) for one in fields(seen)}
+        return CaptionedForm(**kept, language=self.captions)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,12 +34,16 @@ Pixels = np.ndarray | BadImageError
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One encoded image: what to call it, its class (-1: none), its part, and where it is."""
+    """One encoded image: what to call it, its class (-1: none), its part, and where it is.
+
+    `place` is the number of what belongs to it and is kept elsewhere, such as captions.
+    """
 
     name: str
     label: int
     reference: bool
     encoded: Encoded
+    place: int = -1
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,9 @@ class Headers:
 class Gallery:
     """Pictures that can be gone through as often as wanted, always in the same order.
 
-    `nothing_left` makes the sentence for a gallery without one usable picture.
+    `nothing_left` makes the sentence for a gallery without one usable picture. `keep_beside` is
+    given the folder, the places of the pictures that were used and which of them are the reference;
+    it keeps there what belongs to them, and answers what was found in that.
     """
 
     where: Path
@@ -75,6 +82,7 @@ class Gallery:
     class_names: Sequence[str]
     split: bool
     nothing_left: Callable[[Skipped], str]
+    keep_beside: Callable[[Path, np.ndarray, np.ndarray], dict[str, Any]] | None = None
 
     def build(self, folder: Path, wanted: Wanted, progress: Progress | None) -> dict[str, Any]:
         """Write the arrays into `folder` and answer what was found on the way."""
@@ -86,6 +94,7 @@ class Gallery:
                 raise DataError(self.nothing_left(bad))
             channels = wanted.channels or (1 if headers.grey else 3)
             shape = (*common_size(wanted.size, headers.sizes, self.where), channels)
+            places = array("q")
             with closing(Assembly(folder, shape, number)) as assembly:
                 usable = (
                     p for p, good in zip(self.pictures(), headers.usable, strict=True) if good
@@ -95,6 +104,7 @@ class Gallery:
                         bad.add(picture.name, pixels.reason, pixels.detail)
                     else:
                         assembly.add(pixels, picture.label, digest, picture.reference)
+                        places.append(picture.place)
                     if progress:
                         progress("decoding images", len(assembly) + len(bad), self.total)
                 if not len(assembly):
@@ -102,6 +112,8 @@ class Gallery:
                 made = assembly.finish(
                     self.class_names, None if self.split else wanted.held_out, progress
                 )
+            if self.keep_beside is not None:
+                made |= self.keep_beside(folder, np.array(places), assembly.reference)
         made["lost_classes"] = self._lost_classes(made, wanted, bad)
         facts = found(headers.sizes, headers.modes, wanted.size)
         return {**made, **facts, "skipped": bad.merged({})}

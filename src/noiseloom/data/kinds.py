@@ -8,13 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from noiseloom.data.caption_files import COLUMNS, METADATA
+from noiseloom.data.captioned_sources import text_columns
 from noiseloom.data.idx import find_idx
-from noiseloom.data.parquet import opened
+from noiseloom.data.parquet import has_images, opened
 from noiseloom.data.skipped import Skipped
 from noiseloom.data.table_files import kind_of, table_file
 from noiseloom.errors import DataError, InputError
 
-DataKind = Literal["images", "text", "table", "series", "pairs", "questions"]
+DataKind = Literal["images", "captioned", "text", "table", "series", "pairs", "questions"]
 PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
 ALIGNED = re.compile(r"(?P<part>.+)\.(?P<language>(?!gz$)[a-z]{2,3})(\.gz)?")  # train.en.gz
 LOOKED_AT = 200  # files of a folder, and rows of a table
@@ -29,7 +31,7 @@ def data_kind(path: Path) -> DataKind:
         return _kind_of_file(path)
     files = [one for one in islice(sorted(path.rglob("*")), LOOKED_AT) if one.is_file()]
     if find_idx(path) or any(one.suffix.lower() in PICTURES for one in files):
-        return "images"
+        return "captioned" if _has_captions_beside(path, files) else "images"
     if _are_aligned([one.name for one in files]):
         return "pairs"
     for one in files:
@@ -45,6 +47,8 @@ def _kind_of_file(path: Path) -> DataKind:
         return "questions"
     if kind_of(path) is None:
         return "images" if path.suffix.lower() in PICTURES or find_idx(path.parent) else "text"
+    if kind_of(path) == ".parquet" and _has_captions_inside(path):
+        return "captioned"
     try:
         rows = [row for _, row in islice(table_file(path).rows(Skipped()), LOOKED_AT)]
     except DataError:  # of a Parquet file of pictures nothing is text
@@ -55,6 +59,24 @@ def _kind_of_file(path: Path) -> DataKind:
     if any(_is_text(row.get(column, "") for row in rows) for column in columns):
         return "table"
     return "images" if kind_of(path) == ".parquet" and _has_pictures(path) else "series"
+
+
+def _has_captions_beside(folder: Path, files: Sequence[Path]) -> bool:
+    """Whether images of a folder have captions: in a metadata file, or most of them in a .txt."""
+    if any(one.name in METADATA for one in folder.rglob("metadata.*")):
+        return True
+    images = [one for one in files if one.suffix.lower() in PICTURES]
+    return 2 * sum(one.with_suffix(".txt").is_file() for one in images) > len(images)
+
+
+def _has_captions_inside(path: Path) -> bool:
+    """Whether a Parquet file has images and a column named as captions are."""
+    try:
+        with opened(path) as file:
+            schema = file.schema_arrow
+            return has_images(schema) and not set(COLUMNS).isdisjoint(text_columns(schema))
+    except DataError:
+        return False  # whoever reads it says what is wrong with it
 
 
 def _has_pictures(path: Path) -> bool:

@@ -222,6 +222,12 @@ def read_columns(schema: Any, path: Path) -> Columns:
     return Columns(image, label, tuple(map(str, names)), tuple(unused))
 
 
+def has_images(schema: Any) -> bool:
+    """Whether one of a file's columns holds images."""
+    pa, _ = _pyarrow()
+    return any(_holds_images(pa, field.type) for field in schema)
+
+
 def _holds_images(pa: Any, kind: Any) -> bool:
     """Whether a column's type is a struct with binary `bytes`."""
     if not pa.types.is_struct(kind) or kind.get_field_index("bytes") < 0:

@@ -84,14 +84,19 @@ def open_prepared(root: Path, key: str, build: Build) -> Prepared:
 def fingerprint_of(train: Split, reference: Split, class_names: tuple[str, ...]) -> str:
     """The fingerprint of data that is in memory."""
     arrays = (train.items, train.labels, reference.items, reference.labels)
-    digests = [
-        "none"
-        if array is None
-        else hashlib.sha256(f"{array.shape} {array.dtype}".encode() + array.tobytes()).hexdigest()
-        for array in arrays
-    ]
-    names = ("train", "train labels", "reference", "reference labels", "classes")
-    return combined(names, [*digests, json.dumps(class_names)])
+    digests = ["none" if array is None else _digest(array) for array in arrays]
+    names = ["train", "train labels", "reference", "reference labels", "classes"]
+    digests.append(json.dumps(class_names))
+    for name, split in (("train", train), ("reference", reference)):
+        if split.captions is not None:
+            names.append(f"{name} captions")
+            digests.append(_digest(split.captions))
+    return combined(names, digests)
+
+
+def _digest(array: np.ndarray) -> str:
+    facts = f"{array.shape} {array.dtype}".encode()
+    return hashlib.sha256(facts + array.tobytes()).hexdigest()
 
 
 def _build_aside(root: Path, key: str, build: Build) -> None:
@@ -147,11 +152,14 @@ def _open(folder: Path) -> Prepared:
 
 def _split(folder: Path, name: str) -> Split:
     items = np.load(folder / f"{name}_items.npy", mmap_mode="r")
-    labels, lengths = (folder / f"{name}_{kind}.npy" for kind in ("labels", "lengths"))
+    labels, lengths, captions = (
+        folder / f"{name}_{kind}.npy" for kind in ("labels", "lengths", "captions")
+    )
     return Split(
         items,
         np.load(labels) if labels.exists() else None,
         np.load(lengths) if lengths.exists() else None,
+        np.load(captions, mmap_mode="r") if captions.exists() else None,
     )
 
 

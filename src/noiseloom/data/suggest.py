@@ -71,7 +71,12 @@ class Shape:
         return int(BASE_BYTES + PARAMETER_BYTES * parameters + activations)
 
 
-RECIPES = {"mnist": Shape(7, 128, 4), "image-folder": Shape(4, 192, 6)}
+CAPTIONED = "captioned-folder"
+RECIPES = {
+    "mnist": Shape(7, 128, 4),
+    "image-folder": Shape(4, 192, 6),
+    CAPTIONED: Shape(4, 192, 6),
+}
 
 
 @dataclass(frozen=True)
@@ -116,14 +121,18 @@ class Look:
         return sides.pop() if len(sides) == 1 else None
 
 
-def suggest(path: str | Path, minutes: float | None = None) -> Suggestion:
+def suggest(
+    path: str | Path, minutes: float | None = None, *, captioned: bool = False
+) -> Suggestion:
     """Look at the images of a folder (or IDX files) and say how to train on them, within `minutes`.
 
-    Raises InputError where there is no such place, DataError where no image in it can be used.
+    Those that are `captioned` are to be drawn by what a text says. Raises InputError where there is
+    no such place, DataError where no image in it can be used.
     """
-    look = look_at(str(path))
+    look = look_at(str(path), labels=not captioned)
     size = _size(look)
     recipe = "mnist" if look.grey and size == 28 else "image-folder"
+    recipe = CAPTIONED if captioned else recipe
     shape = RECIPES[recipe]
     steps = min(STEPS, max(500, PASSES * look.num // BATCH))
     wanted = steps * shape.minutes_a_step(size)
@@ -141,13 +150,13 @@ def suggest(path: str | Path, minutes: float | None = None) -> Suggestion:
         overrides,
         round(minutes + EVALUATION_MINUTES + _preparing_minutes(look), 1),
         shape.memory(size),
-        tuple(_words(look, size, steps)),
+        tuple(_words(look, size, steps, captioned)),
     )
 
 
-def look_at(path: str) -> Look:
+def look_at(path: str, *, labels: bool = True) -> Look:
     """Count the images at a place and read the headers of a sample of them."""
-    source = find_source(path, Wanted(None, None, True, None, 0.1))
+    source = find_source(path, Wanted(None, None, labels, None, 0.1))
     if isinstance(source, IdxSource):
         look = _look_idx(source)
     elif isinstance(source, ParquetSource):
@@ -225,8 +234,9 @@ def argument(key: str, value: str | float) -> str:
     return shlex.quote(f"{key}={value if plain else json.dumps(value, ensure_ascii=False)}")
 
 
-def _words(look: Look, size: int, steps: int) -> list[str]:
+def _words(look: Look, size: int, steps: int, captioned: bool) -> list[str]:
     kinds = f" in {len(look.classes)} classes" if len(look.classes) > 1 else " without labels"
+    kinds = " with captions" if captioned else kinds
     passes = steps * BATCH / look.num
     words = [f"{look.num:,} training images{kinds}; each is seen about {passes:,.0f} times."]
     if look.num < MEMORISED:

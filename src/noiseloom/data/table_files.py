@@ -84,6 +84,15 @@ class JsonLines:
         raise DataError(f"{self.name} holds no line with a JSON object")
 
     def rows(self, skipped: Skipped) -> Iterator[tuple[str, dict[str, str]]]:
+        for place, found in self.objects(skipped):
+            values = _as_text(found)
+            if any(HALF.search(text) for text in (*values, *values.values())):
+                skipped.add(place, NOT_UTF8, "half of a surrogate pair")
+            else:
+                yield place, values
+
+    def objects(self, skipped: Skipped) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Where each line stands, and its object as it is."""
         for number, line in numbered_lines(self.path, self.name):
             place = f"{self.name}:{number}"
             if line is None:
@@ -101,12 +110,8 @@ class JsonLines:
                 continue
             if not isinstance(found, dict):
                 skipped.add(place, NOT_JSON)
-                continue
-            values = _as_text(found)
-            if any(HALF.search(text) for text in (*values, *values.values())):
-                skipped.add(place, NOT_UTF8, "half of a surrogate pair")
             else:
-                yield place, values
+                yield place, found
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,18 @@ class Use:
 
 
 def use(
-    answers: Answer, folder: str, class_names: Sequence[str] = (), items: ItemKind = "images"
+    answers: Answer,
+    folder: str,
+    class_names: Sequence[str] = (),
+    items: ItemKind = "images",
+    prompt: str = "",
 ) -> Use:
-    """What to do with the run in `folder` (a path, not quoted), by what comes out and goes in."""
+    """What to do with the run in `folder` (a path, not quoted), by what comes out and goes in.
+
+    `prompt` is an example of what is asked in words, where samples are.
+    """
+    if prompt and answers == "items":
+        return _draw_in_words(shlex.quote(folder), prompt)
     return _USES[answers](shlex.quote(folder), class_names, items)
 
 
@@ -47,6 +56,21 @@ def _draw(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
             f"{sample} --num 1{label} --seed 1 --out one.gif",
         ),
         python=("run.sample(num=64).picture().show()",),
+    )
+
+
+def _draw_in_words(folder: str, prompt: str) -> Use:
+    sample, asked = f"noiseloom sample {folder}", shlex.quote(prompt)
+    return Use(
+        verb="sample",
+        does="draws what a text says",
+        lacks="draws no samples",
+        invitation="Draw what you say, watch it form, go on after a stop, or measure again:",
+        commands=(
+            f"{sample} --prompt {asked} --out drawn.png",
+            f"{sample} --prompt {asked} --num 1 --seed 1 --out one.gif",
+        ),
+        python=(f"run.sample(prompts=[{prompt!r}], num=4).picture().show()",),
     )
 
 

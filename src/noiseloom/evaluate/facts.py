@@ -41,6 +41,20 @@ def items_of(folder: Path) -> ItemKind:
     return kind_of_items(_read_json(folder / "data_report.json"))
 
 
+def prompt_of(folder: Path) -> str:
+    """An example of what samples of a run are asked for in words; "" where they are not."""
+    return _prompt_of(folder, read_yaml(folder / "recipe.yaml"))
+
+
+def _prompt_of(folder: Path, recipe: Document) -> str:
+    task = str(recipe.get("task.name") or recipe.get("task"))
+    if task not in menu.words(TASKS):
+        return ""
+    asks = getattr(menu.member(TASKS, task).Config, "takes_prompts", False)
+    examples = _read_json(folder / "captions.json").get("examples") if asks else None
+    return str(examples[0]) if examples else ""
+
+
 @dataclass(frozen=True)
 class Facts:
     """A run's files as plain values; an empty one is one that is not there."""
@@ -96,6 +110,11 @@ class Facts:
             return "items"
         answers: Answer = menu.member(TASKS, task).Config.answers
         return answers
+
+    @property
+    def prompt(self) -> str:
+        """An example of what its samples are asked for in words; "" where they are not."""
+        return _prompt_of(self.folder, self.recipe)
 
     @property
     def is_points(self) -> bool:

@@ -58,7 +58,7 @@ def loss_by_time(
         progress("measuring the loss by time", done / 2)
         x0, labels = _evenly(dataset, split, device)
         best = _best(dataset, labels, judged)
-        own = judged_for(None if labels is None else labels.repeat(TIMES_AT_ONCE)).denoise
+        own = judged_for(None if labels is None else torch.cat([labels] * TIMES_AT_ONCE)).denoise
         random = Random(seed, range(len(x0))).under(f"loss-by-time/{name}")
         noise = random.normal_like("noise", x0)
         found["num"][name] = len(x0)
@@ -86,13 +86,18 @@ def _errors(
 def _evenly(dataset: Dataset, split: Split, device: torch.device) -> tuple[Tensor, Tensor | None]:
     """Items of a split, evenly taken (files come by class), as the model sees them."""
     chosen = np.linspace(0, len(split) - 1, min(NUM_ITEMS, len(split))).round().astype(int)
-    labels = None if split.labels is None else torch.from_numpy(np.array(split.labels[chosen]))
+    labels = split.asked(chosen)
     x0 = dataset.to_model(split.items[chosen]).to(device)
-    return x0, None if labels is None else labels.to(device)
+    return x0, None if labels is None else torch.from_numpy(labels).to(device)
 
 
 def _best(dataset: Dataset, labels: Tensor | None, judged: Judged) -> Denoise | None:
-    """The best denoiser on the training items, among those of an item's label where it has one."""
+    """The best denoiser on the training items, among those of an item's label where it has one.
+
+    None where that are too many, or items are known by captions, each of which says something else.
+    """
+    if dataset.train.captions is not None:
+        return None
     own = dataset.train.labels
     every = torch.zeros(len(dataset.train), dtype=torch.long)
     groups = every if own is None or labels is None else torch.from_numpy(np.array(own))

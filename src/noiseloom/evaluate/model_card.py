@@ -113,7 +113,7 @@ def _figures(facts: Facts) -> list[str]:
 def _use(facts: Facts) -> str:
     folder = facts.command_folder
     commands = [
-        use(facts.answers, facts.place, facts.class_names, facts.items).command,
+        use(facts.answers, facts.place, facts.class_names, facts.items, facts.prompt).command,
         f"noiseloom resume {folder}",
         f"noiseloom evaluate {folder}",
     ]

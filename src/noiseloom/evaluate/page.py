@@ -25,6 +25,7 @@ from noiseloom.evaluate.page_pictures import (
     reconstructions,
     samples,
 )
+from noiseloom.evaluate.page_prompts import prompts
 from noiseloom.evaluate.page_reading import estimates, reliability
 from noiseloom.evaluate.page_style import STYLE
 from noiseloom.evaluate.page_text import examples, written
@@ -45,6 +46,7 @@ TILES = {
     "pearson": "correlation with the truth",
     "sacrebleu": "BLEU",
     "f1": "F1 of its answers",
+    "joint_accuracy": "of pictures hold all that was asked for",
 }
 MARKS = {"good": "✓", "fair": "!", "bad": "✗"}
 
@@ -152,7 +154,7 @@ def training(facts: Facts) -> str:
 
 def use(facts: Facts) -> str:
     folder = facts.command_folder
-    used = use_of(facts.answers, facts.place, facts.class_names, facts.items)
+    used = use_of(facts.answers, facts.place, facts.class_names, facts.items, facts.prompt)
     commands = [*used.commands, f"noiseloom resume {folder}", f"noiseloom evaluate {folder}"]
     python = ["import noiseloom", f"run = noiseloom.Run.open({facts.place!r})", *used.python]
     shown = [
@@ -198,6 +200,7 @@ def footer(facts: Facts) -> str:
 SECTIONS: tuple[Callable[[Facts], str], ...] = (
     conclusions,
     samples,
+    prompts,
     written,
     predictions,
     reconstructions,

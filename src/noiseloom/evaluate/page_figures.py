@@ -122,10 +122,17 @@ def protocol_in_words(protocol: dict[str, Any]) -> str:
     if protocol.get("held_out"):
         said.append(f"Measured on {number(protocol['held_out'])} held-out items")
     if protocol.get("num"):
-        against = f" against {number(protocol.get('reference'))} held-out items"
+        reference = protocol.get("reference")
+        against = f" against {number(reference)} held-out items" if reference else ""
         said.append(f"Measured on {number(protocol['num'])} samples{against}")
     if said:
         said[0] += f" ({', '.join(word for word in how if word)})." if any(how) else "."
+    if asked := protocol.get("prompts_with_a_held_out_pair"):
+        pairs = ", ".join(map(str, protocol.get("held_out_pairs") or []))
+        said.append(
+            f"{number(asked)} of the prompts ask for a pair of colour and shape that training "
+            f"never saw ({pairs}); they count in the figure named after them alone."
+        )
     if remade := protocol.get("training_images_reconstructed"):
         said.append(
             f"The Fréchet distance is that of {number(remade)} training images as they came back, "

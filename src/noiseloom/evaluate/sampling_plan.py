@@ -28,7 +28,7 @@ class SamplingPlan:
     neighbours: Annotated[int, Ge(1)] = option(3, "k of precision and recall")
 
     def labels(self, dataset: Dataset, num: int) -> np.ndarray | None:
-        """The labels to ask `num` samples for; None without labels."""
+        """What to ask `num` samples for: labels, or captions' tokens; None without either."""
         return labels_like_reference(dataset, num)
 
 
@@ -50,9 +50,13 @@ def comparable_count(dataset: Dataset, given: int) -> int:
 def labels_like_reference(dataset: Dataset, num: int) -> np.ndarray | None:
     """Labels for `num` samples in the reference's proportions, shuffled; None without labels.
 
-    Samples are measured against the reference: asking for every class equally often where the data
-    does not hold them so would charge the model for the difference.
+    Of items with captions, the captions of reference items, evenly taken. Samples are measured
+    against the reference: asking for every class equally often where the data does not hold them so
+    would charge the model for the difference.
     """
+    if dataset.reference.captions is not None:
+        places = np.linspace(0, len(dataset.reference) - 1, num).round().astype(int)
+        return dataset.reference.asked(places)
     if dataset.reference.labels is None:
         return None
     counts = np.bincount(dataset.reference.labels, minlength=len(dataset.class_names))

@@ -43,6 +43,7 @@ def verdicts(facts: Facts) -> list[Verdict]:
     return [
         *trust,
         *compared,
+        *_prompts(evaluation, metrics, floor),
         *_reconstruction(evaluation, metrics),
         *_labels(metrics, floor),
         *_memory(checks, metrics),
@@ -117,6 +118,34 @@ def _recall(metrics: dict[str, float], floor: dict[str, float]) -> list[Verdict]
     ratio = metrics["recall"] / floor["recall"]
     text = f"Variety: the samples cover {ratio:.0%} of what as much real data covers."
     return [Verdict("good" if ratio >= 0.9 else "fair" if ratio >= 0.6 else "bad", text)]
+
+
+def _prompts(
+    evaluation: dict[str, Any], metrics: dict[str, float], floor: dict[str, float]
+) -> list[Verdict]:
+    """How far pictures hold what their prompts ask for, beside real pictures and chance."""
+    if "joint_accuracy" not in metrics:
+        return []
+    chance = columns(evaluation)[1][0].metrics
+    found = []
+    for name, which in (
+        ("joint_accuracy", "of its pictures hold all that was asked for"),
+        ("held_out_joint_accuracy", "where colour and shape were never seen together in training"),
+    ):
+        if name in metrics:
+            level: Level = (
+                "good" if metrics[name] >= 0.9 else "fair" if metrics[name] >= 0.5 else "bad"
+            )
+            real, other = (figure(name, one.get(name)) for one in (floor, chance))
+            text = (
+                f"{figure(name, metrics[name])} {which} (real pictures: {real}, chance: {other})."
+            )
+            found.append(Verdict(level, text))
+    checker = (evaluation.get("checks") or {}).get("checker") or {}
+    if checker.get("informative") is False:
+        text = "The rules that judge pictures fail on real ones: these figures say little."
+        found.insert(0, Verdict("bad", text))
+    return found
 
 
 def _labels(metrics: dict[str, float], floor: dict[str, float]) -> list[Verdict]:

@@ -168,6 +168,42 @@ MEANINGS = {
     "code_perplexity": Meaning(
         "Code perplexity", "How many codes there would be, were all in use equally frequent."
     ),
+    "joint_accuracy": Meaning(
+        "Right in all",
+        "The share of pictures that hold as many objects as their prompt asks for, each with the "
+        "shape, colour, size and place asked for.",
+        unit_share=True,
+    ),
+    "held_out_joint_accuracy": Meaning(
+        "Right in all, pairs never seen",
+        "The same of prompts for a colour and a shape that training never showed together.",
+        unit_share=True,
+    ),
+    "shuffled_prompt_joint_accuracy": Meaning(
+        "Right by another prompt",
+        "The same of each picture by another's prompt: no more than chance, if prompts matter.",
+        unit_share=True,
+    ),
+    "count_accuracy": Meaning(
+        "Count", "The share of pictures with as many objects as asked for.", unit_share=True
+    ),
+    "shape_accuracy": Meaning(
+        "Shape", "The share of objects asked for that have their shape.", unit_share=True
+    ),
+    "colour_accuracy": Meaning(
+        "Colour", "The share of objects asked for that have their colour.", unit_share=True
+    ),
+    "size_accuracy": Meaning(
+        "Size", "The share of objects asked for that have the size asked for.", unit_share=True
+    ),
+    "position_accuracy": Meaning(
+        "Place", "The share of places asked for in which the object stands.", unit_share=True
+    ),
+    "relation_accuracy": Meaning(
+        "Relation",
+        "The share of relations asked for (left of, above, …) that hold.",
+        unit_share=True,
+    ),
     "nearest_train_ratio": Meaning(
         "Distance to training data",
         "How far samples are from the nearest training item, measured by how far unseen real "

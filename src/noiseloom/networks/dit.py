@@ -1,12 +1,14 @@
 """The diffusion transformer on image patches (Peebles & Xie 2022, arXiv:2212.09748).
 
-In pixels, with large patches and x0 as the target, after Li & He 2025 (arXiv:2511.13720). An image
-is one frame.
-Shapes: B batch, C channels, (I, J) the grid of patches, P patch side, L = I·J tokens, W width.
+In pixels, with large patches and x0 as the target, after Li & He 2025 (arXiv:2511.13720). Tokens
+lie on a grid of (time, height, width); an image is one frame. Captions are looked at together with
+the image (`DiT.read`), as simplified from Esser et al. 2024 (arXiv:2403.03206, section 4).
+Shapes: B batch, C channels, T frames, (I, J) the grid of a frame's patches, L = T·I·J tokens,
+W width.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -15,9 +17,10 @@ from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
+from noiseloom.networks.caption_reader import CaptionReader, Reading, Words
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
-from noiseloom.transformer.attention import Sight
+from noiseloom.transformer.attention import Memory, Sight
 from noiseloom.transformer.blocks import Block, Parts
 from noiseloom.transformer.feed_forward import Activation
 from noiseloom.transformer.modulation import Modulation, modulated_norm
@@ -29,6 +32,7 @@ class Config:
     """A diffusion transformer on image patches."""
 
     answers: ClassVar[Answer] = "items"
+    reads_captions: ClassVar[bool] = True
 
     patch: int = option(4, "side of a patch, pixels: larger is faster and coarser")
     border: int = option(0, "pixels of its neighbours that a token sees on every side")
@@ -42,6 +46,7 @@ class Config:
     label_positions: bool = option(
         False, "each class also has positions of its own (classes x tokens x width more weights)"
     )
+    text_depth: int = option(2, "blocks that read captions, of data that has them")
 
     def __post_init__(self) -> None:
         if min(self.patch, self.width, self.depth, self.heads) < 1 or self.width % self.heads:
@@ -59,34 +64,47 @@ class Config:
                 f"border {self.border} and blend {self.blend} are given; allowed is 0 to the patch "
                 f"side, {self.patch}"
             )
+        if self.text_depth < 0:
+            raise ValueError(f"text_depth is {self.text_depth}; allowed is 0 or more")
         if self.feed_forward * self.width < 1:
             raise ValueError(f"feed_forward is {self.feed_forward}; allowed is above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
 
     def build(
-        self, item_shape: Sequence[int], num_classes: int, told: int = 0, outputs: int = 1
+        self,
+        item_shape: Sequence[int],
+        num_classes: int,
+        told: int = 0,
+        outputs: int = 1,
+        words: Words | None = None,
     ) -> "DiT":
-        """The network for images (C, height, width) with labels 0 … num_classes - 1 (0: none).
+        """The network for images (C, height, width), or clips (C, T, height, width).
 
-        `told` as in `LevelAndLabel`, `outputs` as in `noiseloom.networks`. Raises ValueError where
-        the patch does not divide the image.
+        Their labels are 0 … num_classes - 1 (0: none) or, with `words`, captions of these. `told`
+        as in `LevelAndLabel`, `outputs` as in `noiseloom.networks`. Raises ValueError where the
+        patch does not divide the image, or a head is too narrow for positions.
         """
-        if len(item_shape) != 3:
+        if len(item_shape) not in (3, 4):
             raise ValueError(
-                f"dit takes images (channels, height, width); the data's items have shape "
-                f"{tuple(item_shape)}. Use network mlp for them"
+                f"dit takes images (channels, height, width) or clips (channels, frames, height, "
+                f"width); the data's items have shape {tuple(item_shape)}. Use network mlp for them"
             )
-        if item_shape[1] % self.patch or item_shape[2] % self.patch:
+        if item_shape[-2] % self.patch or item_shape[-1] % self.patch:
             raise ValueError(
-                f"network.patch {self.patch} does not divide images of {item_shape[1]}x"
-                f"{item_shape[2]} pixels; set network.patch to a divisor of both sides"
+                f"network.patch {self.patch} does not divide images of {item_shape[-2]}x"
+                f"{item_shape[-1]} pixels; set network.patch to a divisor of both sides"
             )
-        return DiT(self, item_shape, num_classes, told, outputs)
+        return DiT(self, item_shape, num_classes, told, outputs, words)
 
 
 class DiT(nn.Module):
-    """Patches to tokens, `depth` modulated blocks, tokens to patches; starts at output 0."""
+    """Patches to tokens, `depth` modulated blocks, tokens to patches; starts at output 0.
+
+    A token's place is rotary, on the axes of its grid, and learned: its place in the frame and,
+    where there are several frames, the frame's in time. That starts at 0, so that a network of
+    clips may take the weights of one of images.
+    """
 
     rotation: Tensor
     cover: Tensor
@@ -98,9 +116,11 @@ class DiT(nn.Module):
         num_classes: int,
         told: int = 0,
         outputs: int = 1,
+        words: Words | None = None,
     ) -> None:
         super().__init__()
-        channels, *sides = item_shape
+        channels, *axes = item_shape
+        frames, *sides = axes if len(axes) == 3 else (1, *axes)
         self.enter_patches = Patches(config.patch, config.border, sides)
         self.leave_patches = Patches(config.patch, config.blend, sides)
         self.condition = LevelAndLabel(config.width, num_classes, told)
@@ -108,6 +128,9 @@ class DiT(nn.Module):
         self.enter = nn.Linear(channels * self.enter_patches.side**2, config.width)
         places = (self.enter_patches.tokens, config.width)
         self.position = nn.Parameter(0.1 * torch.randn(places))
+        self.frame_position: nn.Parameter | None = None
+        if frames > 1:
+            self.frame_position = nn.Parameter(torch.zeros(frames, 1, config.width))
         self.label_position: nn.Parameter | None = None
         if config.label_positions and num_classes:
             self.label_position = nn.Parameter(torch.zeros(num_classes + 1, *places))
@@ -117,15 +140,19 @@ class DiT(nn.Module):
             hidden=round(config.feed_forward * config.width),
             activation=config.activation,
             dropout=config.dropout,
-            modulated=True,
         )
+        self.reader = None if words is None else CaptionReader(words, parts, config.text_depth)
+        parts = replace(parts, modulated=True)
+        if words is not None:
+            parts = replace(parts, looks="jointly", memory_width=config.width)
         self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
         self.final = nn.Linear(config.width, 2 * config.width)
         self.leave = nn.Linear(config.width, outputs * channels * self.leave_patches.side**2)
         for layer in (self.final, self.leave):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        rotation = rotary(grid(self.enter_patches.grid), config.width // config.heads)
+        cells = self.enter_patches.grid if frames == 1 else [frames, *self.enter_patches.grid]
+        rotation = rotary(grid(cells), config.width // config.heads)
         self.register_buffer("rotation", rotation, persistent=False)
         ones = torch.ones(1, self.leave_patches.tokens, self.leave_patches.side**2)
         self.register_buffer("cover", self.leave_patches.together(ones), persistent=False)
@@ -137,33 +164,77 @@ class DiT(nn.Module):
         condition: Tensor | Condition | None = None,
         random: Random | None = None,
     ) -> Tensor:
-        """`x` (B, C, height, width); `level` (B,), or (B, 1, height, width) constant in a patch."""
+        """`x` (B, C, height, width) or (B, C, T, height, width).
+
+        `level` is (B,), or has x's axes, one channel, and is constant in a patch: those of length 1
+        stand for all along them, as in (B, 1, T, 1, 1), a level for each frame.
+        """
         if level.ndim > 1:
-            if level.shape[1] != 1:
+            if level.shape[1] != 1 or level.ndim != x.ndim:
+                axes = ", ".join(map(str, x.shape[2:]))
                 raise ValueError(
                     f"noise levels of shape {tuple(level.shape)} are given; allowed is one per "
-                    f"item, or (B, 1, {x.shape[2]}, {x.shape[3]}) constant in each patch"
+                    f"item, or (B, 1, {axes}) constant in each patch"
                 )
             level = self.enter_patches.middles(level.expand(-1, 1, *x.shape[2:]))
         vector = self.condition(level, condition)
         vector = vector[:, None] if vector.ndim == 2 else vector
+        memories: Sequence[Memory | None] = [None] * len(self.blocks)
+        if self.reader is not None:
+            reading = self._reading(condition, len(x), random)
+            vector, memories = vector + reading.summary[:, None], reading.memories
         modulation = self.modulation(vector)
-        tokens = self.enter(self.enter_patches.apart(x)) + self.position
-        if self.label_position is not None:
-            tokens = tokens + self.label_position[self.condition.labels(condition, len(x))]
+        tokens = self.enter(self.enter_patches.apart(x)) + self._places(condition, len(x))
         sight = Sight(self.rotation)
-        for index, block in enumerate(self.blocks):
+        for index, (block, memory) in enumerate(zip(self.blocks, memories, strict=True)):
             scope = random and random.under(f"block{index}")
-            tokens = block(tokens, sight, modulation=modulation, random=scope)
+            tokens = block(tokens, sight, modulation=modulation, memory=memory, random=scope)
         scale, shift = self.final(F.silu(vector)).chunk(2, dim=-1)
         patches = self.leave(modulated_norm(tokens, 1 + scale, shift))
-        return self.leave_patches.together(patches) / self.cover
+        return self.leave_patches.together(patches, x.shape[2:-2]) / self.cover
+
+    def read(self, captions_BL: Tensor, random: Random | None = None) -> Reading:
+        """Captions as this network looks at them, once for all steps of a sampler.
+
+        Each token is a query that looks at [caption ; image] in one softmax; of the caption nothing
+        is updated by the blocks. A row of padding is no caption.
+        """
+        assert self.reader is not None  # it was built for words
+        hidden, is_real, summary = self.reader(captions_BL, random and random.under("captions"))
+        memories = []
+        for block in self.blocks:
+            assert isinstance(block, Block)
+            memories.append(block.remember(hidden, is_real))
+        return Reading(memories, summary)
+
+    def _reading(
+        self, condition: Tensor | Condition | None, items: int, random: Random | None
+    ) -> Reading:
+        """What was read already, or is read now; without captions that there are none."""
+        if isinstance(condition, Condition) and condition.reading is not None:
+            return condition.reading
+        captions = condition.labels if isinstance(condition, Condition) else condition
+        if captions is None:
+            assert self.reader is not None
+            padding = self.reader.words.padding
+            captions = torch.full((items, 1), padding, device=self.rotation.device)
+        return self.read(captions, random)
+
+    def _places(self, condition: Tensor | Condition | None, items: int) -> Tensor:
+        """What is learned of the tokens' places, (1 or B, L, W)."""
+        places = self.position[None]
+        if self.label_position is not None:
+            places = places + self.label_position[self.condition.labels(condition, items)]
+        if self.frame_position is not None:
+            places = (places[:, None] + self.frame_position).flatten(1, 2)
+        return places
 
 
 class Patches:
     """Cuts images (B, C, height, width) into patches that reach `border` into their neighbours.
 
     A patch is a row of C x side x side numbers, side = patch + 2 border; beyond the image it is 0.
+    Clips (B, C, T, height, width) are cut frame by frame.
     """
 
     def __init__(self, patch: int, border: int, image: Sequence[int]) -> None:
@@ -172,16 +243,25 @@ class Patches:
         self.grid = [length // patch for length in image]
         self.tokens = self.grid[0] * self.grid[1]
 
-    def apart(self, x_BCHW: Tensor) -> Tensor:
-        """(B, L, C x side x side), patches in row-major order."""
-        cut = F.unfold(x_BCHW, self.side, padding=self.border, stride=self.patch)
-        return cut.transpose(1, 2)
+    def apart(self, x: Tensor) -> Tensor:
+        """(B, L, C x side x side), frame by frame, patches in row-major order."""
+        cut = F.unfold(_frames(x), self.side, padding=self.border, stride=self.patch)
+        return cut.transpose(1, 2).reshape(len(x), -1, cut.shape[1])
 
-    def together(self, patches: Tensor) -> Tensor:
-        """The sum of the patches where they lie, (B, C, height, width)."""
-        lying = patches.transpose(1, 2)
-        return F.fold(lying, self.image, self.side, padding=self.border, stride=self.patch)
+    def together(self, patches: Tensor, frames: Sequence[int] = ()) -> Tensor:
+        """The sum of the patches where they lie, (B, C, height, width).
 
-    def middles(self, x_B1HW: Tensor) -> Tensor:
-        """The mean over each patch without its border, (B, L)."""
-        return F.avg_pool2d(x_B1HW, self.patch).flatten(1)
+        `frames` is (T,) for (B, C, T, height, width).
+        """
+        lying = patches.unflatten(1, (-1, self.tokens)).flatten(0, 1).transpose(1, 2)
+        image = F.fold(lying, self.image, self.side, padding=self.border, stride=self.patch)
+        return image.unflatten(0, (len(patches), *frames)).transpose(1, 2) if frames else image
+
+    def middles(self, x: Tensor) -> Tensor:
+        """The mean over each patch without its border, (B, L), of one channel."""
+        return F.avg_pool2d(_frames(x), self.patch).reshape(len(x), -1)
+
+
+def _frames(x: Tensor) -> Tensor:
+    """The frames of clips (B, C, T, height, width) as images, (B x T, C, height, width)."""
+    return x if x.ndim == 4 else x.transpose(1, 2).flatten(0, 1)

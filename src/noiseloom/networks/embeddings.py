@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from noiseloom.networks.caption_reader import Reading
 from noiseloom.transformer.positions import frequencies, waves
 
 LEVEL_WAVES = 32
@@ -19,11 +20,14 @@ SLOWEST, FASTEST = 0.5, 60.0  # radians per unit of noise level, which runs from
 class Condition:
     """What a network is told of its items besides their noise level; None: nothing.
 
-    `labels` (B,); `told` (B, K), how each was augmented, 0 where it was not.
+    `labels` (B,), or captions (B, L) of networks that read these; `told` (B, K), how each was
+    augmented, 0 where it was not. `reading`: what the network answered when it read the captions,
+    which then need no reading again.
     """
 
     labels: Tensor | None = None
     told: Tensor | None = None
+    reading: Reading | None = None
 
 
 class LevelAndLabel(nn.Module):

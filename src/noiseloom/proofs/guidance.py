@@ -59,7 +59,7 @@ def _noisy() -> tuple[Tensor, Tensor, Tensor, Tensor]:
 def by_classifier() -> float:
     """At scale 1: the largest difference from the conditional denoiser (Bayes' rule)."""
     model, (xt, t, labels, _) = _Exact(), _noisy()
-    guided = ClassifierGuidance(guide=OTHER).wrap(model, labels, None, _Classifier())  # type: ignore[arg-type]
+    guided = ClassifierGuidance(guide=OTHER).wrap(model, labels, None, _Classifier())
     return float((guided(xt, t).x0 - model(xt, t, labels).x0).abs().max())
 
 
@@ -67,14 +67,14 @@ def classifier_free() -> float:
     """At scale 3: the largest difference from unconditional + 3 (conditional - unconditional)."""
     model, (xt, t, labels, none) = _Exact(), _noisy()
     plain, conditional = model(xt, t, none).x0, model(xt, t, labels).x0
-    guided = ClassifierFree(scale=3.0).wrap(model, labels, none)(xt, t).x0  # type: ignore[arg-type]
+    guided = ClassifierFree(scale=3.0).wrap(model, labels, none)(xt, t).x0
     return float((guided - plain - 3 * (conditional - plain)).abs().max())
 
 
 def outside_the_interval() -> float:
     """The largest difference from the conditional denoiser outside the interval of t."""
     model, (xt, t, labels, none) = _Exact(), _noisy()
-    guided = ClassifierFree(scale=3.0, interval=(0.3, 0.6)).wrap(model, labels, none)  # type: ignore[arg-type]
+    guided = ClassifierFree(scale=3.0, interval=(0.3, 0.6)).wrap(model, labels, none)
     outside = (t < 0.3) | (t > 0.6)
     return float((guided(xt, t).x0 - model(xt, t, labels).x0)[outside].abs().max())
 
@@ -90,7 +90,7 @@ class _Worse(_Exact):
 def by_a_worse_self() -> float:
     """At scale 2.5: the largest difference from the worse + 2.5 times what the model adds to it."""
     model, (xt, t, labels, none) = _Exact(), _noisy()
-    guided = Autoguidance(guide=OTHER, scale=2.5).wrap(model, labels, none, _Worse())  # type: ignore[arg-type]
+    guided = Autoguidance(guide=OTHER, scale=2.5).wrap(model, labels, none, _Worse())
     return float((guided(xt, t).x0 - (model(xt, t, labels).x0 + 1.5 * 0.1)).abs().max())
 
 

@@ -7,17 +7,21 @@ import numpy as np
 import torch
 from PIL.Image import Image
 
+from noiseloom.data.caption_tokens import Captions, Encoded
 from noiseloom.data.forms import Form
 from noiseloom.diffusion.samplers import Step
 from noiseloom.errors import InputError
 from noiseloom.menu import nearest
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Guided, Request
+from noiseloom.tasks import Draws, Guided, Prompted, Request
+from noiseloom.training.loop import Note
 
 
 @dataclass(frozen=True)
 class Samples:
     """What a run made: `items` as stored (images uint8 N, H, W, C) and their labels.
+
+    Where items are asked for in words, labels are the tokens of these, (N, L).
 
     `frames` holds the items as they stood after each step, the last being `items`, if asked for.
     """
@@ -26,6 +30,13 @@ class Samples:
     labels: np.ndarray | None
     form: Form
     frames: list[np.ndarray] | None = None
+
+    @property
+    def captions(self) -> list[str] | None:
+        """What was asked for, where that was in words."""
+        if self.labels is None or self.form.captions is None or self.labels.ndim != 2:
+            return None
+        return self.form.captions.decode(self.labels)
 
     def picture(self, columns: int | None = None) -> Image:
         """The samples on one sheet."""
@@ -86,6 +97,82 @@ def choose_labels(
     asked = [label] if isinstance(label, str | int) else list(label)
     numbers = [class_number(class_names, str(one)) for one in asked]
     return np.resize(np.array(numbers, dtype=np.int64), num)
+
+
+def choose_asked(
+    task: Draws,
+    *,
+    prompts: Sequence[str] | None,
+    label: Sequence[str | int] | str | int | None,
+    num: int,
+    place: str,
+    on_event: Callable[[Note], None] = lambda note: None,
+) -> np.ndarray | None:
+    """The labels, or tokens of prompts, that `num` samples of `task` are asked for; None: nothing.
+
+    Raises InputError, which names the run's `place`, for what cannot be asked of it.
+    """
+    captions = prompts_of(task)
+    if captions is None and prompts is not None:
+        how = "by class" if class_names(task) else "without being asked for anything"
+        raise InputError(
+            f"{place} draws {how}, not by what a text says; leave --prompt out, or use a run of "
+            "task text-to-image"
+        )
+    if captions is None:
+        return choose_labels(class_names(task), label, num)
+    if label is not None:
+        raise InputError(f"{place} draws what a text says and knows no classes; ask with --prompt")
+    return choose_captions(captions, prompts, num, on_event)
+
+
+def choose_captions(
+    captions: Captions,
+    prompts: Sequence[str] | None,
+    num: int,
+    on_event: Callable[[Note], None] = lambda note: None,
+) -> np.ndarray | None:
+    """`num` rows of tokens cycling through the prompts, or through captions of held-out items.
+
+    Words that the run has never seen are said, and what is cut. None where there is no prompt.
+    """
+    asked = captions.examples if prompts is None else prompts
+    if not asked:
+        return None
+    read = captions.encode(asked)
+    for note in about(read, captions):
+        on_event(Note(note))
+    return np.resize(read.tokens, (num, captions.longest))
+
+
+def about(read: Encoded, captions: Captions) -> list[str]:
+    """What a person should know of prompts that were read: words never seen, and what is cut."""
+    said = []
+    if read.unseen:
+        one = len(read.unseen) == 1
+        said.append(
+            f"{', '.join(read.unseen)} {'stands' if one else 'stand'} in no caption that this run "
+            f"was trained on: {'it says' if one else 'they say'} nothing to it."
+        )
+    if read.cut:
+        kept = captions.decode(captions.encode(read.cut[:1]).tokens)[0]
+        said.append(
+            f"{len(read.cut)} {'prompt is' if len(read.cut) == 1 else 'prompts are'} longer than "
+            f"the {captions.longest} tokens that this run reads. The first was read as: {kept}"
+        )
+    return said
+
+
+def prompts_of(task: Draws) -> Captions | None:
+    """How samples of `task` are asked for in words; None: they are not."""
+    return task.prompts if isinstance(task, Prompted) else None
+
+
+def usually_asked(task: Draws, num: int) -> np.ndarray | None:
+    """What `num` samples are asked for where nobody says: all classes, or captions, in turn."""
+    if (captions := prompts_of(task)) is not None:
+        return choose_captions(captions, None, num)
+    return choose_labels(task.form.class_names, None, num)
 
 
 def class_names(task: Draws) -> tuple[str, ...]:

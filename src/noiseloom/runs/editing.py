@@ -342,7 +342,7 @@ class Editor:
         )
         self._check_guiding(asked)
         if asked.is_guided:
-            request = self.guiding.ask(self.task, request)
+            request = self.guiding.ask(self.task, request, self.on_event)
         elif isinstance(self.task, Guided):
             request = replace(request, guidance=self.task.guidance.off)
         return self.task.walk(request), labels

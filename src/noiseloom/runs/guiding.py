@@ -6,7 +6,7 @@ from pathlib import Path
 from noiseloom.config import Earlier, RunReference
 from noiseloom.diffusion.guidance import Autoguidance, ClassifierGuidance, Guidance
 from noiseloom.errors import InputError
-from noiseloom.runs.drawing import class_number
+from noiseloom.runs.drawing import about, class_number, prompts_of
 from noiseloom.runs.references import frozen, open_beside
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Draws, Guided, Request, Task
@@ -78,10 +78,14 @@ class Guiding:
         guide = earlier_self(run, step, raw=raw, device=device)
         return _guided(task, replace(asked, guide=Earlier(at=step)), guide)
 
-    def ask(self, task: Draws, request: Request) -> Request:
+    def ask(self, task: Draws, request: Request, on_event: OnEvent = ignore) -> Request:
         """`request` with the rest of what is asked; InputError for an unknown label."""
-        negative = None
-        if self.negative is not None:
+        negative: int | str | None = None
+        if self.negative is not None and (captions := prompts_of(task)) is not None:
+            negative = str(self.negative)
+            for note in about(captions.encode([negative]), captions):
+                on_event(Note(note))
+        elif self.negative is not None:
             if not task.form.class_names:
                 raise InputError("This run was trained without labels; leave --negative out")
             negative = class_number(task.form.class_names, str(self.negative))

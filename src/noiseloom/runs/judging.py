@@ -17,7 +17,7 @@ from noiseloom.evaluate.memorisation import pairs_picture
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.report import write_report
 from noiseloom.menu import member, words
-from noiseloom.runs.drawing import choose_labels, class_names, draw
+from noiseloom.runs.drawing import choose_labels, class_names, draw, prompts_of
 from noiseloom.runs.guiding import Guiding
 from noiseloom.runs.latents import seen_data
 from noiseloom.runs.likelihood import measure_likelihood
@@ -100,7 +100,7 @@ def evaluate(
         result = _score(run, task, num, not_meant, protocol, on_event)
     elif isinstance(task, Draws):
         drawing = guiding.apply(run, task, raw=raw, device=device, on_event=on_event)
-        request = guiding.ask(drawing, request)
+        request = guiding.ask(drawing, request, on_event)
         dataset = run.open_data(on_event)
         result = _measure_samples(run, drawing, dataset, request, num, protocol, on_event)
     else:
@@ -213,10 +213,12 @@ def _measure_samples(
     protocol: dict[str, Any],
     on_event: OnEvent,
 ) -> dict[str, Any]:
-    """Draw samples, measure them beside real items, and picture those nearest to training items."""
+    """Draw samples, measure them, and picture those nearest to training items, and prompts'."""
     config = run.recipe.evaluation
     num = config.num if num is None else num
     labels = config.labels(dataset, num)
+    if labels is not None and labels.ndim == 2 and prompts_of(task) is None:
+        labels = None  # the data has captions, and the task draws without
     if labels is None:  # a classifier may still ask for classes
         labels = choose_labels(class_names(task), None, num)
     began = time.perf_counter()
@@ -248,6 +250,10 @@ def _measure_samples(
         pairs = pairs_picture(noticed, samples.items, dataset.train.items)
         sheet = media.grid(pairs, columns=len(noticed["nearest_pairs"]))
         media.save_png(sheet, run.folder / "samples" / "nearest.png")
+    if examples := result["checks"].get("prompts"):
+        chosen = samples.items[[example["item"] for example in examples]]
+        strip = media.picture_of(np.concatenate(list(chosen)))
+        media.save_png(strip, run.folder / "samples" / "prompts.png")
     return result
 
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from noiseloom.data.dataset import Split
-from noiseloom.data.forms import Batch
 from noiseloom.errors import MachineError
 from noiseloom.runs.pictures import save_preview
 from noiseloom.runs.reconstructing import save_reconstructions
@@ -99,10 +98,9 @@ class Keeper:
         training = self.training
         held, number = self.held_out, min(HELD_OUT_ITEMS, len(self.held_out))
         chosen = np.linspace(0, len(held) - 1, number).round().astype(int)  # files come by class
-        batch = Batch(held.items[chosen], None if held.labels is None else held.labels[chosen])
         random = Random(training.config.seed, range(number), total=number).under("held-out")
         with training.averaged():
-            return self.task.losses(batch, random, training=False).mean().item()
+            return self.task.losses(held.batch(chosen), random, training=False).mean().item()
 
     def preview(self) -> None:
         """Samples, reconstructions or texts of the averaged weights, unless they are there.

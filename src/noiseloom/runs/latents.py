@@ -92,8 +92,10 @@ def latents(dataset: Dataset, form: LatentForm, on_event: OnEvent = ignore) -> L
                     moments.add(encoded)
                 on_event(Working("Encoding", done, total))
             array.flush()
-            if split.labels is not None:
-                np.save(folder / f"{name}_labels.npy", np.tile(split.labels, len(ways)))
+            for kind, beside in (("labels", split.labels), ("captions", split.captions)):
+                if beside is not None:
+                    again = np.concatenate([beside] * len(ways))
+                    np.save(folder / f"{name}_{kind}.npy", again)
         mean, std = moments.result()
         return {"class_names": dataset.class_names, "mean": mean.tolist(), "std": std.tolist()}
 

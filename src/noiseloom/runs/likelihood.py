@@ -118,9 +118,8 @@ def _parts(task: HasLikelihood, dataset: Dataset, num: int, seed: int) -> Iterat
     batch = min(MOST_ITEMS, max(1, BATCH_NUMBERS // int(np.prod(dataset.item_shape))))
     for start in range(0, num, batch):
         places = chosen[start : start + batch]
-        labels = None
-        if split.labels is not None:
-            labels = torch.from_numpy(np.array(split.labels[places])).to(device)
+        asked = split.asked(places)
+        labels = None if asked is None else torch.from_numpy(asked).to(device)
         x0 = dataset.to_model(split.items[places]).to(device)
         random = Random(seed, range(start, start + len(x0))).under("likelihood")
         yield task.judged(labels), x0, random

@@ -13,7 +13,7 @@ from torch import Tensor
 from noiseloom import media
 from noiseloom.data.dataset import Dataset, Split
 from noiseloom.data.forms import Form, SeriesForm, TextForm
-from noiseloom.runs.drawing import Samples, choose_labels, draw
+from noiseloom.runs.drawing import Samples, draw, usually_asked
 from noiseloom.runs.predicting import predictions_of
 from noiseloom.runs.reconstructing import save_reconstructions
 from noiseloom.runs.writing import save_texts
@@ -26,6 +26,7 @@ STRIP_ROWS = 5
 STRIP_COLUMNS = 11
 PREDICTED_ROWS, MISTAKEN_ROWS = 4, 2
 CAPTIONED_CELL = 84  # pixels: two short class names
+CAPTIONED_COLUMNS = 6  # pictures side by side over what was asked for in words
 
 
 def is_image(form: Form) -> bool:
@@ -34,21 +35,24 @@ def is_image(form: Form) -> bool:
 
 
 def columns_of(form: Form) -> int:
-    """How many pictures stand side by side: one of each class, at most ten."""
+    """How many pictures stand side by side: one of each class, at most ten; few with captions."""
+    if form.captions is not None:
+        return CAPTIONED_COLUMNS
     return min(10, len(form.class_names) or 8)
 
 
 def sheet(form: Form, items: np.ndarray, labels: np.ndarray | None) -> Image:
-    """The items on one sheet: a class a column, or points in their class's colour."""
+    """The items on one sheet: a class a column, each over its caption, or points in colours."""
     if is_image(form):
-        return form.picture(items, columns=columns_of(form))
+        captions = None if form.captions is None else labels
+        return form.picture(items, captions, columns=columns_of(form))
     return form.picture(items, labels)
 
 
 def sample_rows(task: Draws, rows: int, *, seed: int, keep_frames: bool = False) -> Samples:
     """`rows` rows of samples (of points 500 a row), the same noise every time."""
     num = rows * columns_of(task.form) if is_image(task.form) else 500 * rows
-    labels = choose_labels(task.form.class_names, None, num)
+    labels = usually_asked(task, num)
     return draw(task, Request(), labels, num=num, seed=seed, keep_frames=keep_frames)
 
 

@@ -61,6 +61,8 @@ class Recipe:
         ]
         if unfit:
             raise FieldErrors({part: _unfit(self, part) for part in unfit})
+        if said := _misjudged(self):
+            raise FieldErrors({"evaluation": said})
 
     @classmethod
     def load(cls, name_or_path: str | Path, overrides: Sequence[str] = ()) -> Self:
@@ -90,6 +92,29 @@ def _unfit(recipe: Recipe, part: str) -> str:
         f"{part} '{word_of(recipe, part)}' is made for a task that answers {made_for}, and task "
         f"'{word_of(recipe, 'task')}' answers {asked}. Use {part} {' or '.join(fitting)}"
     )
+
+
+def _misjudged(recipe: Recipe) -> str | None:
+    """Why the evaluation cannot judge what this task makes of this data, if so."""
+    made_for = getattr(recipe.evaluation, "made_for", None)
+    evaluation, data = word_of(recipe, "evaluation"), word_of(recipe, "data")
+    if made_for is not None and data not in made_for:
+        return (
+            f"evaluation '{evaluation}' knows what there is in data {' or '.join(made_for)}, and "
+            f"data is '{data}'. Use an evaluation of any images, such as images"
+        )
+    judges_prompts = getattr(recipe.evaluation, "judges_prompts", False)
+    if judges_prompts and not getattr(recipe.task, "takes_prompts", False):
+        tasks = [
+            word
+            for word in words("noiseloom.tasks")
+            if getattr(member("noiseloom.tasks", word).Config, "takes_prompts", False)
+        ]
+        return (
+            f"evaluation '{evaluation}' judges what prompts ask for, and task "
+            f"'{word_of(recipe, 'task')}' takes none. Use task {' or '.join(tasks)}"
+        )
+    return None
 
 
 def fingerprint_of(path: Path) -> str:

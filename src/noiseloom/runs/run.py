@@ -21,7 +21,7 @@ from noiseloom.runs.asked import check_items, read_asked, read_images
 from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.building import build_task, seen_form
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
-from noiseloom.runs.drawing import Samples, choose_labels, class_names, draw
+from noiseloom.runs.drawing import Samples, choose_asked, draw
 from noiseloom.runs.folders import make_folder, read_recipe
 from noiseloom.runs.predicting import READS, Answers, answers_of
 from noiseloom.runs.recipe import Recipe
@@ -47,6 +47,7 @@ from noiseloom.training.snapshots import Combination, SnapshotFolder
 
 OnEvent = Callable[[Event], None]
 
+USUAL_SAMPLES = 64
 WORST_PROFILE = 0.1  # relative error of an average's profile that is not worth a word
 
 
@@ -194,7 +195,8 @@ class Run:
     def sample(
         self,
         *,
-        num: int = 64,
+        prompts: Sequence[str] | str | None = None,
+        num: int | None = None,
         steps: int | None = None,
         sampler: str | None = None,
         spacing: str | None = None,
@@ -219,15 +221,17 @@ class Run:
     ) -> Samples:
         """Draw `num` samples; labels cycle evenly if not given.
 
+        `prompts` say in words what is to be drawn, of runs that were trained on captions, and take
+        turns: one sample of each if `num` is None, which else is 64.
         None means as `tune-sampler` found best, or as the recipe says where it was not asked, where
         `untuned` is set, or where anything else of the sampler is given. Picture i depends on the
         seed and i alone, not on `num` or `batch_size`. `raw` takes the weights themselves instead
         of their average, `ema` an average of that width (a share of the run); `checkpoint` is as
         in `trained_task`. `device` is the recipe's if None. `guidance` is a scale, applied within
-        `interval` of t, with the spread of x0 brought back by `rescale`; away from the class
-        `negative` where that is given. `autoguide` guides by an earlier checkpoint of this run (a
-        share of its steps, or a step) or by another run's folder, `classifier` by the run of a
-        classifier. Raises InputError, also where the run's task draws no samples.
+        `interval` of t, with the spread of x0 brought back by `rescale`; away from `negative`, a
+        class or a prompt, where that is given. `autoguide` guides by an earlier checkpoint of this
+        run (a share of its steps, or a step) or by another run's folder, `classifier` by the run of
+        a classifier. Raises InputError, also where the run's task draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
 
@@ -251,8 +255,13 @@ class Run:
             classifier=classifier,
         )
         task = guiding.apply(self, task, raw=raw, device=device, on_event=on_event)
-        labels = choose_labels(class_names(task), label, num)
-        request = guiding.ask(task, request)
+        asked = [prompts] if isinstance(prompts, str) else prompts
+        if num is None:
+            num = len(asked) if asked else USUAL_SAMPLES
+        labels = choose_asked(
+            task, prompts=asked, label=label, num=num, place=str(self.folder), on_event=on_event
+        )
+        request = guiding.ask(task, request, on_event)
         return draw(
             task,
             request,
@@ -433,11 +442,16 @@ class Run:
         return evaluate(self, num=num, **how)
 
     def save(self, samples: Samples, out: str | Path) -> Path:
-        """Write samples to FILE.png, FILE.gif, FILE.npz or DIR/, with the recipe inside PNGs."""
+        """Write samples to FILE.png, FILE.gif, FILE.npz or DIR/, with the recipe inside PNGs.
+
+        Beside them stands what was asked for, where that was in words.
+        """
+        captions = samples.captions
         return media.save_samples(
             samples.items,
-            samples.labels,
+            samples.labels if captions is None else None,
             out,
+            captions=captions,
             recipe_text=self.recipe.to_yaml(),
             class_names=samples.form.class_names,
             frames=samples.frames,

@@ -50,8 +50,8 @@ def suggest(path: str | Path, minutes: float | None = None) -> Suggestion:
     if minutes is not None and not minutes > 0:
         raise InputError(f"{minutes:g} minutes are given; allowed is more than 0")
     path = Path(path).expanduser()
-    if (kind := data_kind(path)) == "images":
-        return suggest_images(path, minutes)
+    if (kind := data_kind(path)) in ("images", "captioned"):
+        return suggest_images(path, minutes, captioned=kind == "captioned")
     plan = (_plan_text if kind == "text" else _plan_rows)(path, kind, minutes or MINUTES)
     seconds = plan.steps * plan.trial.step_seconds
     gib = plan.trial.memory_bytes / 2**30

@@ -3,8 +3,9 @@
 The word in a recipe is the Hugging Face task name. A task file holds its `Config`, whose `build`
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
-(samples), `Guided` where another model may guide these, `Walks` where its sampler can be started
-anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
+(samples), `Guided` where another model may guide these, `Prompted` where they are asked for in
+words, `Walks` where its sampler can be started anywhere, as editing needs, `Tunable` where it may
+be chosen after training; `Noises` (items),
 `Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Estimates` (numbers); `Writes`,
 `Fills`, `Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents);
 `Prepares` where it needs more than the data. Its `Config` says in `answers`, as networks and
@@ -20,6 +21,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 from torch import Tensor, nn
 
+from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.dataset import Split
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import Denoise
@@ -37,7 +39,11 @@ OnProgress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked of a sampler; None means as the recipe says. `labels` has one entry an item."""
+    """What is asked of a sampler; None means as the recipe says.
+
+    `labels` has one entry an item: a class or, of tasks that draw by captions, a row of tokens.
+    `negative`, what guidance leads away from, is a class or a caption in words.
+    """
 
     labels: Tensor | None = None
     steps: int | None = None
@@ -47,7 +53,7 @@ class Request:
     guidance: float | None = None
     interval: tuple[float, float] | None = None
     rescale: float | None = None
-    negative: int | None = None
+    negative: int | str | None = None
 
     @property
     def given(self) -> list[str]:
@@ -163,6 +169,16 @@ class Guided(Draws, Protocol):
 
     def guided(self, guidance: Guidance, guide: Task | None) -> "Guided":
         """The same model guided so; ValueError where the guide does not fit."""
+
+
+@runtime_checkable
+class Prompted(Draws, Protocol):
+    """A task whose samples may be asked for in words.
+
+    `prompts` says how these become the tokens that stand for labels; None: in no words.
+    """
+
+    prompts: Captions | None
 
 
 @runtime_checkable

@@ -30,9 +30,9 @@ from noiseloom.errors import InputError
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
 from noiseloom.tasks import OnProgress, Request, Task
+from noiseloom.tasks.generating import ImageGeneration
 from noiseloom.tasks.paths import Paths
 from noiseloom.tasks.unconditional_image_generation import Config as Teaching
-from noiseloom.tasks.unconditional_image_generation import ImageGeneration
 
 STEPS = (1, 2, 4)  # halvings of one another, so that they share their times
 

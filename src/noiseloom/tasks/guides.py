@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from noiseloom.config import Earlier
+from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.forms import Form
 from noiseloom.diffusion.denoiser import Denoiser
 from noiseloom.diffusion.guidance import Autoguidance, ClassifierGuidance, Guidance
@@ -49,6 +50,16 @@ def fitting_guide(guidance: Guidance, guide: Task, form: Form) -> Guide:
             "one of the guide and this run draws in the latents of an autoencoder, the other does "
             "not. Name a run of the same kind"
         )
+    if form.captions is not None and isinstance(guidance, ClassifierGuidance):
+        raise ValueError(
+            "a classifier leads to a class, and this run draws what captions say. Leave it out, or "
+            "guide with --autoguide"
+        )
+    if guide.form.captions is not None and not _read_alike(guide.form.captions, form.captions):
+        raise ValueError(
+            "the guide reads captions in other tokens than this run. Name a run that was trained "
+            "on the same data"
+        )
     known, own = guide.form.class_names, form.class_names
     if known and own and known != own:
         raise ValueError(
@@ -89,9 +100,17 @@ def _fitting_denoiser(guide: Task, form: Form) -> Guide:
         raise ValueError(
             "the guide draws by class, and this run knows no classes. Name a run without labels"
         )
-    return (
-        guide.model if guide.form.class_names or not form.class_names else Unlabelled(guide.model)
-    )
+    knows_more = bool(form.class_names) or form.captions is not None
+    is_asked = bool(guide.form.class_names) or guide.form.captions is not None
+    return Unlabelled(guide.model) if knows_more and not is_asked else guide.model
+
+
+def _read_alike(one: Captions, other: Captions | None) -> bool:
+    """Whether a caption is the same tokens to both."""
+    if other is None:
+        return False
+    same = one.tokenizer.to_json() == other.tokenizer.to_json()
+    return same and one.longest == other.longest
 
 
 def guide_words(guidance: Guidance) -> str:

@@ -13,6 +13,7 @@ import torch
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.forms import Form
 from noiseloom.errors import InputError
 from noiseloom.tasks import Reconstructs, Task
@@ -69,6 +70,11 @@ class LatentForm(Form):
     def is_latent(self) -> bool:
         """See `Form.is_latent`."""
         return True
+
+    @property
+    def captions(self) -> Captions | None:
+        """See `Form.captions`."""
+        return self.items.captions
 
     @property
     def state(self) -> nn.Module:

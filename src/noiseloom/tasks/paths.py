@@ -17,7 +17,7 @@ from noiseloom.diffusion.samplers import SAMPLERS, plan_times
 from noiseloom.media import aside
 from noiseloom.seeds import Random
 from noiseloom.tasks import OnProgress, Request
-from noiseloom.tasks.unconditional_image_generation import ImageGeneration
+from noiseloom.tasks.generating import ImageGeneration
 
 FILE = "paths.safetensors"
 SAMPLER = "dpm++2m"  # follows the path itself, adding no noise, at a call a step

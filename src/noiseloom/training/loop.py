@@ -302,10 +302,9 @@ class Training:
         total, count = 0.0, 0.0
         for start in range(end - share, end, micro):
             chosen = items[start : start + micro]
-            labels = None if train.labels is None else train.labels[chosen]
             part_of_batch = range(start, start + micro)
             random = Random(config.seed, part_of_batch, self.step, config.batch_size)
-            batch = Batch(train.items[chosen], labels)
+            batch = train.batch(chosen)
             with self.engine.gathering(last=start + micro == end):
                 with autocast(self.precision, self.device):
                     part, part_count = self.engine(batch, random)["loss"]

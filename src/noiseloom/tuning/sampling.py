@@ -21,7 +21,7 @@ from noiseloom.diffusion.schedules import Schedule
 from noiseloom.errors import InputError
 from noiseloom.evaluate.report import write_report
 from noiseloom.evaluate.rulers import Half, Ruler
-from noiseloom.runs.drawing import draw
+from noiseloom.runs.drawing import draw, prompts_of
 from noiseloom.runs.judging import shown
 from noiseloom.runs.recipe import Recipe
 from noiseloom.runs.run import OnEvent, Run, ignore
@@ -111,8 +111,9 @@ def tune_sampler(
 
 
 def is_guided(task: Tunable) -> bool:
-    """Whether guidance changes its samples: where it knows classes, or has a guide."""
-    return bool(task.form.class_names) or getattr(task, "guide", None) is not None
+    """Whether guidance changes its samples: where it knows classes or captions, or has a guide."""
+    is_asked = bool(task.form.class_names) or prompts_of(task) is not None
+    return is_asked or getattr(task, "guide", None) is not None
 
 
 def _yardstick(schedule: Schedule) -> Sampling:

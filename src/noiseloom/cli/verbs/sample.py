@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,7 +47,8 @@ from noiseloom.errors import InputError
 if TYPE_CHECKING:
     from noiseloom.runs import Run
 
-ITEMS, TEXTS = 64, 1  # samples, and texts of a prompt, where --num is not given
+ITEMS, ITEMS_OF_PROMPT, TEXTS = 64, 16, 1  # where --num is not given
+ASKING = ("--prompt", "--input")  # what says in words what is to come
 ITEMS_AT_ONCE, TEXTS_AT_ONCE = 250, 16
 
 
@@ -54,7 +56,9 @@ def verb(
     run: RunFolder,
     num: Annotated[
         int | None,
-        typer.Option(min=1, help="How many samples (64), or texts of each prompt (1)."),
+        typer.Option(
+            min=1, help="How many samples (64; of a prompt 16), or texts of each prompt (1)."
+        ),
     ] = None,
     prompt: Prompt = None,
     max_tokens: MaxTokens = None,
@@ -106,7 +110,8 @@ def verb(
     Of pictures: a .png is one sheet, a .gif the way from noise, a .npz the arrays `images` and
     `labels`, a folder one file a sample. Without --label, labels take turns. Of text: what answers
     --prompt goes to standard output as it comes; --input takes a prompt from each line of a file,
-    and answers in JSON lines, to --out where that is given.
+    and answers in JSON lines, to --out where that is given. A run that was trained on captions
+    draws what --prompt says, or each line of --input.
     """
     from noiseloom.networks import WRITTEN
     from noiseloom.runs import Run
@@ -140,6 +145,8 @@ def verb(
         "--unmasking": unmasking,
         "--input": source,
     }
+    if getattr(opened.recipe.task, "takes_prompts", False):
+        writing = {name: given for name, given in writing.items() if name not in ASKING}
     refuse(opened, drawing if writes else writing, "pictures" if writes else "text")
     if writes:
         from noiseloom.cli.writing import write
@@ -176,9 +183,13 @@ def verb(
 
     target = out or str(opened.folder / "samples" / f"seed-{seed}.png")
     kind = sample_kind(target)
+    prompts = _prompts(prompt, source)
+    if num is None:
+        num = ITEMS if prompts is None else ITEMS_OF_PROMPT if len(prompts) == 1 else len(prompts)
     with watch() as on_event:
         samples = opened.sample(
-            num=num or ITEMS,
+            prompts=prompts,
+            num=num,
             steps=steps,
             sampler=sampler,
             spacing=spacing,
@@ -202,7 +213,9 @@ def verb(
             on_event=on_event,
         )
     path = opened.save(samples, target)
-    document = {"run": str(opened.folder), "out": str(path), "num": num or ITEMS}
+    document: dict[str, object] = {"run": str(opened.folder), "out": str(path), "num": num}
+    if samples.captions is not None:
+        document["captions"] = list(dict.fromkeys(samples.captions))
     answer(str(path), document, as_json)
 
 
@@ -216,6 +229,17 @@ def refuse(run: Run, options: Mapping[str, object], meant_for: str) -> None:
             f"{', '.join(given)} {'is' if len(given) == 1 else 'are'} for runs that make "
             f"{meant_for}; {run.folder} {own.does}. Leave it out, or use it with: {own.command}"
         )
+
+
+def _prompts(prompt: str | None, source: str | None) -> list[str] | None:
+    """What is to be drawn, in words: one prompt, or the lines of a file; InputError for both."""
+    from noiseloom.runs.prompts import read_prompts
+
+    if source is None:
+        return None if prompt is None else [prompt]
+    if prompt is not None:
+        raise InputError("--prompt and --input are both given; leave one of them out")
+    return [one.text for one in read_prompts(Path(source))]
 
 
 def _labels(words: list[str] | None) -> list[str] | None:

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from noiseloom.data.forms.captioned import CaptionedForm
 from noiseloom.data.forms.form import Batch, Form
 from noiseloom.data.forms.pictures import ImageForm, PointForm
 from noiseloom.data.forms.series import SeriesForm
 from noiseloom.data.forms.text import TextForm
 
 FORMS: dict[str, type[Form]] = {
+    "CaptionedForm": CaptionedForm,
     "ImageForm": ImageForm,
     "PointForm": PointForm,
     "SeriesForm": SeriesForm,
@@ -37,4 +39,13 @@ def form_from(mapping: Mapping[str, Any], folder: Path) -> Form:
     return FORMS[mapping["kind"]].from_fields(fields, folder)
 
 
-__all__ = ["Batch", "Form", "ImageForm", "PointForm", "SeriesForm", "TextForm", "form_from"]
+__all__ = [
+    "Batch",
+    "CaptionedForm",
+    "Form",
+    "ImageForm",
+    "PointForm",
+    "SeriesForm",
+    "TextForm",
+    "form_from",
+]

@@ -11,15 +11,20 @@ import numpy as np
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from noiseloom.data.caption_tokens import Captions
 from noiseloom.seeds import Random
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Items as they are stored, (B, …), with a label each where there are labels."""
+    """Items as they are stored, (B, …), with a label or captions each where there are any.
+
+    `captions` (B, K, L) are as in `data.dataset.Split`.
+    """
 
     items: np.ndarray
     labels: np.ndarray | None
+    captions: np.ndarray | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +56,11 @@ class Form(ABC):
     @property
     def state(self) -> nn.Module | None:
         """What a checkpoint must hold for the form to read the model's items; None: nothing."""
+        return None
+
+    @property
+    def captions(self) -> Captions | None:
+        """How captions of the items become tokens; None: items have no captions."""
         return None
 
     @property

@@ -12,7 +12,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from noiseloom.config import Earlier, RunReference, option
-from noiseloom.diffusion.denoiser import Denoiser, Prediction
+from noiseloom.diffusion.denoiser import Prediction
 from noiseloom.diffusion.guidance.guidance import Guidance, Guide, carried
 
 
@@ -31,7 +31,7 @@ class Autoguidance(Guidance):
 
     def _both(
         self,
-        denoiser: Denoiser,
+        denoiser: Guide,
         xt: Tensor,
         t: Tensor,
         condition: Tensor | None,

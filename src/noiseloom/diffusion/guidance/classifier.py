@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from noiseloom.config import RunReference, option
-from noiseloom.diffusion.denoiser import Denoiser, Prediction
+from noiseloom.diffusion.denoiser import Prediction
 from noiseloom.diffusion.guidance.guidance import Guidance, Guide, carried
 from noiseloom.diffusion.schedules import Schedule
 
@@ -30,7 +30,7 @@ class ClassifierGuidance(Guidance):
 
     def _both(
         self,
-        denoiser: Denoiser,
+        denoiser: Guide,
         xt: Tensor,
         t: Tensor,
         condition: Tensor | None,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from noiseloom.config import option
-from noiseloom.diffusion.denoiser import Denoiser, Prediction
+from noiseloom.diffusion.denoiser import Prediction
 from noiseloom.diffusion.guidance.guidance import Guidance, Guide
 
 
@@ -31,7 +31,7 @@ class ClassifierFree(Guidance):
 
     def _both(
         self,
-        denoiser: Denoiser,
+        denoiser: Guide,
         xt: Tensor,
         t: Tensor,
         condition: Tensor | None,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from noiseloom.config import option
-from noiseloom.diffusion.denoiser import Denoise, Denoiser, Prediction
+from noiseloom.diffusion.denoiser import Denoise, Prediction
 from noiseloom.diffusion.schedules import Schedule, expand
 
 
@@ -59,7 +59,7 @@ class Guidance(ABC):
 
     def wrap(
         self,
-        denoiser: Denoiser,
+        denoiser: Guide,
         condition: Tensor | None,
         unconditional: Tensor | None = None,
         guide: Guide | None = None,
@@ -93,7 +93,7 @@ class Guidance(ABC):
     @abstractmethod
     def _both(
         self,
-        denoiser: Denoiser,
+        denoiser: Guide,
         xt: Tensor,
         t: Tensor,
         condition: Tensor | None,

@@ -1,0 +1,55 @@
+"""The form of images that are asked for in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from PIL.Image import Image
+
+from noiseloom.data.caption_tokens import Captions
+from noiseloom.data.forms.pictures import ImageForm
+from noiseloom.media import captioned_grid
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaptionedForm(ImageForm):
+    """Images with captions; where other forms have a label, tokens (L,) of a caption stand.
+
+    `language` says how captions become tokens.
+    """
+
+    language: Captions
+
+    @property
+    def captions(self) -> Captions:
+        """See `Form.captions`."""
+        return self.language
+
+    def picture(
+        self,
+        items: np.ndarray,
+        labels: np.ndarray | None = None,
+        columns: int | None = None,
+        scale: int | None = None,
+    ) -> Image:
+        """A grid of the images, each with its caption below where `labels` (N, L) are given."""
+        if labels is None:
+            return super().picture(items, None, columns, scale)
+        return captioned_grid(items, self.captions.decode(labels), columns, scale)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """All but the captions' words, which `save` writes."""
+        kept = [field.name for field in fields(self) if field.name != "language"]
+        return {"kind": type(self).__name__, **{name: getattr(self, name) for name in kept}}
+
+    def save(self, folder: Path) -> None:
+        """Write `tokenizer.json` and `captions.json`."""
+        self.captions.save(folder)
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any], folder: Path) -> Self:
+        """With the captions' words of `folder`."""
+        return cls(**fields, language=Captions.load(folder))
