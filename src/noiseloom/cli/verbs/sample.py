@@ -26,6 +26,7 @@ from noiseloom.cli.options import (
     Negative,
     Prompt,
     Raw,
+    Refine,
     RepetitionPenalty,
     Rescale,
     RunFolder,
@@ -82,6 +83,7 @@ def verb(
     negative: Negative = None,
     autoguide: Autoguide = None,
     classifier: GuidingClassifier = None,
+    refine: Refine = None,
     label: Annotated[
         list[str] | None,
         typer.Option(help="A class by number or name; again, or with commas, for several."),
@@ -128,6 +130,7 @@ def verb(
         "--negative": negative,
         "--autoguide": autoguide,
         "--classifier": classifier,
+        "--refine": refine,
         "--label": label,
         "--untuned": untuned or None,
     }
@@ -200,6 +203,7 @@ def verb(
             negative=negative,
             autoguide=autoguide,
             classifier=classifier,
+            refine=refine,
             label=_labels(label),
             seed=seed,
             batch_size=batch_size or ITEMS_AT_ONCE,
