@@ -53,6 +53,21 @@ def refiner(trained: Trained, base: Run) -> Run:
     return trained("refiner", "refine-mnist", *own)
 
 
+@pytest.fixture
+def remasker(trained: Trained, base: Run) -> Run:
+    own = ("data=digits", f"task.base.run={base.folder}", "network.border=1")
+    return trained("remasker", "refine-mnist", *own, "task.kind=remasking")
+
+
+def test_pixels_that_fit_least_are_drawn_anew_and_others_stay(base: Run, remasker: Run) -> None:
+    refined = base.sample(num=3, steps=3, refine=remasker.folder)
+    np.testing.assert_array_equal(refined.items, remasker.sample(num=3, steps=3).items)
+    own = base.sample(num=3, steps=3).items
+    changed = (refined.items != own).reshape(3, -1).mean(axis=1)
+    assert (changed > 0).all() and (changed <= 0.2).all()  # two rounds of a tenth
+    assert (remasker.folder / "samples" / "final.png").is_file()
+
+
 def test_the_refiner_draws_what_its_base_draws_with_it(base: Run, refiner: Run) -> None:
     refined = base.sample(num=5, steps=3, refine=refiner.folder, batch_size=2)
     itself = refiner.sample(num=5, steps=3)

@@ -53,9 +53,11 @@ def relayed_plan(plan: Tensor, begins: float, schedule: Schedule, steps: int | N
     check_begins(begins, schedule)
     least = NEARLY * (schedule.t_max - schedule.t_min)
     start = torch.as_tensor(begins, dtype=plan.dtype)
-    if steps is None:
-        below = plan[plan < start - least]
-    else:
-        share = (start - schedule.t_min) / (schedule.t_max - schedule.t_min)
-        below = (schedule.t_min + share * (plan_times(schedule, steps) - schedule.t_min))[1:]
-    return torch.cat([plan[plan > start + least], start[None], below])
+    own = plan[plan < start - least] if steps is None else ending(begins, schedule, steps)[1:]
+    return torch.cat([plan[plan > start + least], start[None], own])
+
+
+def ending(begins: float, schedule: Schedule, steps: int) -> Tensor:
+    """The times of `steps` equal moves from `begins` to the schedule's end."""
+    share = (begins - schedule.t_min) / (schedule.t_max - schedule.t_min)
+    return schedule.t_min + share * (plan_times(schedule, steps) - schedule.t_min)

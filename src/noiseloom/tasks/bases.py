@@ -1,8 +1,13 @@
 """The run whose samples a refiner makes more of: whether it is one, and the one it was made for."""
 
+from copy import copy
+from typing import Self
+
 import torch
 
+from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.forms import Form
+from noiseloom.diffusion.guidance import Guidance
 from noiseloom.tasks import Task
 from noiseloom.tasks.generating import ImageGeneration
 from noiseloom.tasks.guides import read_alike
@@ -22,6 +27,45 @@ def fitting_base(other: Task, form: Form) -> ImageGeneration:
         )
     check_items(other.form, form, "task.base", "the data")
     return other
+
+
+class Refining:
+    """What a refiner has of its base: its samples, which are refined, and what they are asked by.
+
+    It was `made_for` the frozen run called `name`; `base` is that one, guided as is wanted.
+    """
+
+    def __init__(self, made_for: ImageGeneration, name: str) -> None:
+        self.made_for = self.base = made_for
+        self.name = name
+
+    @property
+    def guidance(self) -> Guidance:
+        """See `Guided`: the base's."""
+        return self.base.guidance
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """See `Guided`."""
+        return self.base.class_names
+
+    @property
+    def prompts(self) -> Captions | None:
+        """See `Prompted`."""
+        return self.base.prompts
+
+    def refined(self, base: Task) -> Self:
+        """See `Refines.refined`; `base` may be guided otherwise than this refiner's own."""
+        return self._of(check_same_base(self.made_for, base, self.name))
+
+    def guided(self, guidance: Guidance, guide: Task | None) -> Self:
+        """See `Guided.guided`: the base is."""
+        return self._of(self.base.guided(guidance, guide))
+
+    def _of(self, base: ImageGeneration) -> Self:
+        other = copy(self)
+        other.base = base
+        return other
 
 
 def check_same_base(made_for: ImageGeneration, given: Task, name: str) -> ImageGeneration:

@@ -15,8 +15,12 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks import Answer
 from noiseloom.tasks import Task
 from noiseloom.tasks.low_noise import LowNoise, LowNoiseRefinement
+from noiseloom.tasks.remasked import Remasking, RemaskingRefinement
 
-KINDS: dict[str, type[LowNoise]] = {"low-noise": LowNoise}
+KINDS: dict[str, type[LowNoise] | type[Remasking]] = {
+    "low-noise": LowNoise,
+    "remasking": Remasking,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,11 +30,13 @@ class Config:
     answers: ClassVar[Answer] = "items"
 
     base: RunReference = option(help="the trained run whose samples are refined")
-    kind: LowNoise = option(help="how they are", choices=KINDS, default_factory=LowNoise)
+    kind: LowNoise | Remasking = option(
+        help="how they are", choices=KINDS, default_factory=LowNoise
+    )
 
     def build(
         self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
-    ) -> LowNoiseRefinement:
+    ) -> LowNoiseRefinement | RemaskingRefinement:
         """The task on items of `form`, with a network of the config `network`, freshly initialised.
 
         Raises ValueError where the other run is no base for it.

@@ -8,7 +8,6 @@ would be too slow for the whole way.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,14 +17,14 @@ from torch import Tensor
 from noiseloom.config import option
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import Statistics
-from noiseloom.diffusion.guidance import ClassifierFree, Guidance
+from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.relay import Relay, check_begins, relayed_plan
 from noiseloom.diffusion.samplers import Step, Tolerance
 from noiseloom.diffusion.sampling import calls_of
 from noiseloom.diffusion.times import Between
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request, Task, Walk
-from noiseloom.tasks.bases import check_same_base, fitting_base
+from noiseloom.tasks.bases import Refining, fitting_base
 from noiseloom.tasks.generating import ImageGeneration
 
 
@@ -73,7 +72,7 @@ class LowNoise:
         return LowNoiseRefinement(self, ImageGeneration(config, model, form), refined, name)
 
 
-class LowNoiseRefinement:
+class LowNoiseRefinement(Refining):
     """The loss of the expert, and samples that `base` begins and it ends.
 
     `base` is guided as it is, the expert by labels or captions alone.
@@ -83,27 +82,11 @@ class LowNoiseRefinement:
         self, config: LowNoise, expert: ImageGeneration, base: ImageGeneration, name: str
     ) -> None:
         check_begins(config.begins, base.config.schedule)
+        super().__init__(base, name)
         self.config = config
         self.expert = expert
-        self.name = name
         self.model = expert.model
         self.form = expert.form
-        self.base = self.made_for = base
-
-    @property
-    def guidance(self) -> Guidance:
-        """See `Guided`: the base's."""
-        return self.base.guidance
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """See `Guided`."""
-        return self.base.class_names
-
-    @property
-    def prompts(self) -> Any:
-        """See `Prompted`."""
-        return self.base.prompts
 
     @property
     def learned_unlabelled(self) -> bool:
@@ -121,19 +104,6 @@ class LowNoiseRefinement:
     def noised(self, items: np.ndarray, t: float, random: Random) -> Tensor:
         """Stored items after the forward process up to `t`, of any part of the range."""
         return self.expert.noised(items, t, random)
-
-    def refined(self, base: Task) -> LowNoiseRefinement:
-        """See `Refines.refined`; `base` may be guided otherwise than this refiner's own."""
-        return self._of(check_same_base(self.made_for, base, self.name))
-
-    def guided(self, guidance: Guidance, guide: Task | None) -> LowNoiseRefinement:
-        """See `Guided.guided`: the base is."""
-        return self._of(self.base.guided(guidance, guide))
-
-    def _of(self, base: ImageGeneration) -> LowNoiseRefinement:
-        other = copy(self)
-        other.base = base
-        return other
 
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items: the base, then the expert."""
