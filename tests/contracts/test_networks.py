@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from noiseloom.menu import member, words
 from noiseloom.networks import answers_of
-from noiseloom.networks.caption_reader import Words
+from noiseloom.networks.caption_reader import Kept, Words
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random, fixed
 
@@ -223,8 +223,10 @@ def test_one_that_reads_captions_reads_each_item_s_own(
         )
         torch.testing.assert_close(alone, output[one : one + 1])
     torch.testing.assert_close(network(x, t, None, None)[2], output[2])  # padding is no caption
-    reading = Condition(reading=network.read(captions))
-    torch.testing.assert_close(network(x, t, reading, None), output)
+    asked = Condition(captions, kept=Kept())
+    torch.testing.assert_close(network(x, t, asked, None), output)
+    assert asked.kept is not None and asked.kept.reading is not None
+    torch.testing.assert_close(network(x, t, Condition(kept=asked.kept), None), output)
     save_file(network.state_dict(), tmp_path / "weights.safetensors")
     again = made(1)
     again.load_state_dict(load_file(tmp_path / "weights.safetensors"))

@@ -108,6 +108,11 @@ def little_data(recipe: Recipe, texts: Path) -> list[str]:
     return []
 
 
+def few_pictures(recipe: Recipe) -> list[str]:
+    """Changes that have a recipe of a folder's captioned pictures draw them narrowly."""
+    return [*NARROW] if word_of(recipe, "data") == "captions" else []
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_validates_and_comes_back_from_its_own_yaml(
     name: str, open_keys: OpenKeys, tmp_path: Path
@@ -133,6 +138,7 @@ def test_runs_two_steps_and_answers(
 ) -> None:
     shipped = load(name, open_keys)
     draws = ["task.sampler.steps=2"] if hasattr(shipped.task, "sampler") else []
+    draws += few_pictures(shipped)
     little = little_data(shipped, texts)
     recipe = load(name, open_keys, *SHORT, *little, *draws)
     seen = []

@@ -49,7 +49,7 @@ def test_tokens_are_the_captions_a_word_each(dataset: SceneDataset) -> None:
             assert read == text
             assert length == len(text.replace(",", " ,").split())
             longest = max(longest, int(length))
-    assert longest <= tokens.shape[2] == longest_caption(dataset.world)
+    assert longest <= tokens.shape[2] == longest_caption(dataset.world, 5)
 
 
 def test_opens_again_as_it_was(dataset: SceneDataset) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 from noiseloom.config import from_mapping, override
 from noiseloom.data.suggest import RECIPES, suggest
 from noiseloom.errors import DataError, InputError
+from noiseloom.runs.suggesting import suggest as suggest_any
 from tests.data.conftest import WriteIdx, WriteImages
 
 
@@ -50,6 +51,18 @@ def test_sizes_that_do_not_divide_into_patches(tmp_path: Path, write_images: Wri
         assert suggest(folder).overrides["data.size"] == size
         assert size % RECIPES["image-folder"].patch == 0
     assert "enlarged to 12" in str(suggest(tmp_path / "9"))
+
+
+def test_captioned_images_are_to_be_drawn_by_prompts(
+    tmp_path: Path, write_images: WriteImages
+) -> None:
+    for folder in ("one", "two"):  # no classes, where there are captions
+        for path in write_images(tmp_path / folder, 3, (16, 16, 3)):
+            path.with_suffix(".txt").write_text("noise of many colours")
+    suggested = suggest_any(tmp_path)
+    assert suggested.recipe == "captioned-folder"
+    assert suggested.overrides["data.size"] == 16
+    assert "6 training images with captions" in str(suggested)
 
 
 def test_more_work_takes_longer() -> None:

@@ -1,5 +1,6 @@
 """Evaluating scenes: real pictures are right in all, others by chance, damaged ones less."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,11 @@ import numpy as np
 import pytest
 
 from noiseloom.data.digits import Config as Digits
-from noiseloom.data.scene.parsing import parse_caption
 from noiseloom.data.scenes import Config as Scenes
 from noiseloom.data.scenes import SceneDataset
 from noiseloom.errors import InputError
-from noiseloom.evaluate.scenes import Config, draw_prompts
+from noiseloom.evaluate.scene_prompts import Prompts, draw_prompts
+from noiseloom.evaluate.scenes import Config
 from noiseloom.runs import Recipe
 
 NUM = 40
@@ -24,9 +25,13 @@ def dataset() -> SceneDataset:
     return data.open()
 
 
+def prompts_of(dataset: SceneDataset, *, one_more: bool = False) -> Prompts:
+    return draw_prompts(dataset.world, 32, NUM, one_more=one_more)
+
+
 @pytest.fixture(scope="module")
 def real(dataset: SceneDataset) -> np.ndarray:
-    return draw_prompts(dataset, NUM).pictures
+    return prompts_of(dataset).pictures
 
 
 def measured(dataset: SceneDataset, items: np.ndarray) -> dict[str, Any]:
@@ -35,14 +40,22 @@ def measured(dataset: SceneDataset, items: np.ndarray) -> dict[str, Any]:
     )
 
 
-def test_half_of_the_prompts_ask_for_a_pair_never_seen(dataset: SceneDataset) -> None:
-    prompts = dataset.captions.decode(CONFIG.labels(dataset, NUM))
-    assert prompts == draw_prompts(dataset, NUM).captions
-    held = [
-        any((wanted.colour, wanted.shape) in dataset.world.held_out for wanted in asked.things)
-        for asked in map(parse_caption, prompts)
-    ]
-    assert held == [False] * (NUM // 2) + [True] * (NUM // 2)
+def test_prompts_of_each_kind_ask_for_what_they_should(dataset: SceneDataset) -> None:
+    for one_more, kinds in (
+        (False, ["training", "held out"]),
+        (True, ["training", "held out", "one more"]),
+    ):
+        config = replace(CONFIG, one_more=one_more)
+        prompts = prompts_of(dataset, one_more=one_more)
+        tokens = config.labels(dataset, NUM)
+        assert dataset.captions.decode(tokens) == prompts.captions  # none is cut
+        assert list(dict.fromkeys(prompts.kinds)) == kinds
+        for kind in kinds:
+            assert abs(prompts.are(kind).sum() - NUM / len(kinds)) < 1  # type: ignore[arg-type]
+        for kind, asked, other in zip(prompts.kinds, prompts.asked, prompts.others, strict=True):
+            held = {(one.colour, one.shape) for one in asked.things} & set(dataset.world.held_out)
+            assert bool(held) == (kind == "held out")
+            assert len(asked.things) == len(other.things) == 2 + (kind == "one more")
 
 
 def test_real_pictures_are_right_and_say_what_chance_is(
@@ -81,14 +94,25 @@ def test_each_kind_of_mistake_lowers_its_own_figure(
     assert metrics["colour_accuracy"] < 0.4
 
 
+def test_one_object_more_has_a_figure_of_its_own(dataset: SceneDataset) -> None:
+    config = replace(CONFIG, one_more=True)
+    items = prompts_of(dataset, one_more=True).pictures.copy()
+    labels = config.labels(dataset, NUM)
+    items[-1] = items[0, 0, 0]
+    found = config.measure(dataset, items, labels, seed=0, protocol={})
+    assert found["metrics"]["one_more_joint_accuracy"] == 12 / 13
+    assert found["metrics"]["joint_accuracy"] == found["floor"]["one_more_joint_accuracy"] == 1
+    assert found["checks"]["joint_by_count"] == {"2": 1, "3": 12 / 13}
+
+
 def test_examples_say_what_is_wrong(dataset: SceneDataset, real: np.ndarray) -> None:
     wrong = real.copy()
     wrong[0] = real[0, 0, 0]
     first, *others = measured(dataset, wrong)["checks"]["prompts"]
-    assert [one["is_held_out"] for one in (first, *others)] == [False, True] * 12
+    assert [one["kind"] for one in (first, *others)] == ["training", "held out"] * 12
     assert first["item"] == 0 and not first["is_right"] and first["found"] == "nothing"
     assert {"shape", "colour", "count"} <= set(first["wrong"])
-    assert others[-1]["item"] == NUM - 1 and others[-1]["is_held_out"]
+    assert others[-1]["item"] == NUM - 1
     assert others[-1]["found"].startswith("large ") and others[-1]["wrong"] == []
 
 
@@ -119,6 +143,10 @@ def test_what_cannot_be_judged_is_refused(dataset: SceneDataset, real: np.ndarra
     [
         ("data=digits", "knows what there is in data scenes, and data is 'digits'"),
         ("task=unconditional-image-generation", "takes none. Use task text-to-image"),
+        (
+            "data={name: scenes, sizes: 1, objects: [4, 4]}",
+            "one_more asks for 5 objects, and 4 of data.sizes=1 find room",
+        ),
     ],
 )
 def test_a_recipe_of_parts_that_cannot_be_judged_is_refused(
@@ -127,8 +155,8 @@ def test_a_recipe_of_parts_that_cannot_be_judged_is_refused(
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         "task: text-to-image\ndata: scenes\nnetwork: dit\ntraining: {steps: 2}\n"
-        "evaluation: scenes\n"
+        "evaluation: {name: scenes, one_more: true}\n"
     )
-    assert Recipe.load(recipe).evaluation == Config()
+    assert Recipe.load(recipe).evaluation == Config(one_more=True)
     with pytest.raises(InputError, match=words):
         Recipe.load(recipe, [change])

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from noiseloom.networks.caption_reader import Words
+from noiseloom.networks.caption_reader import Kept, Words
 from noiseloom.networks.dit import Config, Patches
 from noiseloom.networks.embeddings import Condition
 from noiseloom.networks.mlp import Config as MLPConfig
@@ -245,13 +245,20 @@ def test_captions_are_read_once_for_all_steps() -> None:
     network, x = captioned(), torch.randn(4, 1, 4, 6)
     reads = []
     network.reader.register_forward_hook(lambda *given: reads.append(1))
-    reading = network.read(CAPTIONS)
+    condition = Condition(CAPTIONS, kept=Kept())
     for level in (0.9, 0.1, -0.7):
         levels = torch.full((4,), level)
-        kept = network(x, levels, Condition(reading=reading))
+        kept = network(x, levels, condition)
         assert len(reads) == 1
         assert kept.equal(network(x, levels, CAPTIONS))
         reads.pop()
+
+
+def test_what_is_kept_of_captions_outlives_a_backward() -> None:
+    network, condition = captioned(), Condition(CAPTIONS, kept=Kept())
+    x = torch.randn(4, 1, 4, 6, requires_grad=True)
+    for _ in range(2):
+        network(x, torch.zeros(4), condition).square().sum().backward()
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ from noiseloom.data.scene.captions import longest_caption, write_caption
 from noiseloom.data.scene.drawing import pictures
 from noiseloom.data.scene.world import World, world_of
 
-VERSION = 1  # of how scenes are drawn and described: raised when that changes
+VERSION = 2  # of how scenes are drawn and described: raised when that changes
 VOCABULARY = 1_000  # pieces at most: every word of the captions becomes one
 CHUNK = 1_000  # scenes drawn at once
 PARTS = ("train", "reference")
@@ -57,7 +57,8 @@ class Config:
     num_reference: Annotated[int, Ge(1)] = option(2_000, "other scenes, held out")
     captions: Annotated[int, Ge(1)] = option(4, "captions of each scene, in different words")
     longest: Annotated[int, Ge(1)] | None = option(
-        None, "most tokens of a caption, a word each; null: as many as the longest can have"
+        None,
+        "most tokens of a caption, a word each; null: enough for one object more",
     )
     seed: Annotated[int, Ge(0)] = option(0, "which draw of scenes, and of the pairs held out")
     cache: str | None = option(None, "folder for prepared arrays; null: $XDG_CACHE_HOME/noiseloom")
@@ -149,7 +150,7 @@ class Config:
         captions = learn_captions(
             "bpe",
             (caption for row in rows["train"] for caption in row),
-            longest=self.longest or longest_caption(self.world),
+            longest=self.longest or longest_caption(self.world, self.world.most + 1),
             vocabulary=VOCABULARY,
             examples=[row[0] for row in rows["reference"]],
         )

@@ -16,6 +16,10 @@ from noiseloom.evaluate.page_parts import details
 FILE = "prompts.png"  # the pictures one below another, in the order of the examples
 WIDTH = 96  # of a picture on the page
 MOST_SHOWN = 12  # the others are folded away
+KINDS = {
+    "held out": "a pair of colour and shape never seen in training",
+    "one more": "one object more than training ever shows",
+}
 
 
 def prompts(facts: Facts) -> str:
@@ -45,13 +49,14 @@ def _table(rows: list[str]) -> str:
 def _row(row: dict[str, Any], picture: str) -> str:
     prompt, found = str(row.get("prompt", "")), str(row.get("found", ""))
     is_right = bool(row.get("is_right"))
-    never = '<span class="meaning">a pair of colour and shape never seen in training</span>'
+    if more := KINDS.get(str(row.get("kind")), ""):
+        more = f'<span class="meaning">{more}</span>'
     wrong = ", ".join(map(str, row.get("wrong") or []))
     level, mark, said = ("good", "✓", "all") if is_right else ("bad", "✗", f"wrong: {wrong}")
     return (
         f'<tr><td><img src="data:image/png;base64,{picture}" width="{WIDTH}" height="{WIDTH}" '
         f'alt="Drawn for: {escape(prompt, quote=True)}"></td><td>{escape(prompt)}'
-        f"{never if row.get('is_held_out') else ''}</td><td>{escape(found)}</td>"
+        f"{more}</td><td>{escape(found)}</td>"
         f'<td class="{level}"><span class="mark" aria-hidden="true">{mark}</span> {escape(said)}'
         "</td></tr>"
     )

@@ -57,7 +57,8 @@ thead th { color: var(--soft); font-weight: 600; font-size: .85rem; }
 .texts { table-layout: fixed; } .texts td { overflow-wrap: anywhere; font-size: .92rem; }
 .prompts td { font-size: .92rem; } .prompts img { image-rendering: pixelated; border-radius: 6px;
   display: block; } .prompts .meaning { color: var(--soft); font-size: .88rem; display: block; }
-.prompts td:last-child { white-space: nowrap; }
+.prompts .mark { display: inline-block; } .prompts td:first-child { width: 7rem; }
+.prompts td:nth-child(2) { width: 34%; } .prompts td:last-child { width: 9rem; }
 pre.text { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 40rem; overflow-y: auto; }
 figure.square { max-width: 26rem; } svg circle.mark { fill: var(--blue); opacity: .55; }
 svg { display: block; width: 100%; height: auto; }

@@ -179,6 +179,11 @@ MEANINGS = {
         "The same of prompts for a colour and a shape that training never showed together.",
         unit_share=True,
     ),
+    "one_more_joint_accuracy": Meaning(
+        "Right in all, one object more",
+        "The same of prompts for one object more than training ever shows.",
+        unit_share=True,
+    ),
     "shuffled_prompt_joint_accuracy": Meaning(
         "Right by another prompt",
         "The same of each picture by another's prompt: no more than chance, if prompts matter.",

@@ -40,6 +40,13 @@ class Reading:
     summary: Tensor
 
 
+@dataclass
+class Kept:
+    """Where a network keeps what it reads, to look there the next time; None: nothing yet."""
+
+    reading: Reading | None = None
+
+
 class CaptionReader(nn.Module):
     """Tokens (B, L) to hidden numbers (B, M, W), which of them are real (B, M), a summary (B, W).
 

@@ -210,15 +210,20 @@ class DiT(nn.Module):
     def _reading(
         self, condition: Tensor | Condition | None, items: int, random: Random | None
     ) -> Reading:
-        """What was read already, or is read now; without captions that there are none."""
-        if isinstance(condition, Condition) and condition.reading is not None:
-            return condition.reading
+        """What is kept of the captions, or is read now; without captions that there are none."""
+        kept = condition.kept if isinstance(condition, Condition) else None
+        if kept is not None and kept.reading is not None:
+            return kept.reading
         captions = condition.labels if isinstance(condition, Condition) else condition
         if captions is None:
             assert self.reader is not None
             padding = self.reader.words.padding
             captions = torch.full((items, 1), padding, device=self.rotation.device)
-        return self.read(captions, random)
+        if kept is None:
+            return self.read(captions, random)
+        with torch.no_grad():  # it outlives this call, and any backward of it
+            kept.reading = self.read(captions)
+        return kept.reading
 
     def _places(self, condition: Tensor | Condition | None, items: int) -> Tensor:
         """What is learned of the tokens' places, (1 or B, L, W)."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from noiseloom.networks.caption_reader import Reading
+from noiseloom.networks.caption_reader import Kept
 from noiseloom.transformer.positions import frequencies, waves
 
 LEVEL_WAVES = 32
@@ -21,13 +21,13 @@ class Condition:
     """What a network is told of its items besides their noise level; None: nothing.
 
     `labels` (B,), or captions (B, L) of networks that read these; `told` (B, K), how each was
-    augmented, 0 where it was not. `reading`: what the network answered when it read the captions,
-    which then need no reading again.
+    augmented, 0 where it was not. Where captions are asked for again and again, as by a sampler,
+    `kept` is the place in which the network keeps what it has read of them.
     """
 
     labels: Tensor | None = None
     told: Tensor | None = None
-    reading: Reading | None = None
+    kept: Kept | None = None
 
 
 class LevelAndLabel(nn.Module):

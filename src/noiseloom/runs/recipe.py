@@ -103,6 +103,9 @@ def _misjudged(recipe: Recipe) -> str | None:
             f"evaluation '{evaluation}' knows what there is in data {' or '.join(made_for)}, and "
             f"data is '{data}'. Use an evaluation of any images, such as images"
         )
+    misfit = getattr(recipe.evaluation, "misfit", None)
+    if misfit is not None and (said := misfit(recipe.data)):
+        return str(said)
     judges_prompts = getattr(recipe.evaluation, "judges_prompts", False)
     if judges_prompts and not getattr(recipe.task, "takes_prompts", False):
         tasks = [

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import Denoiser
-from noiseloom.networks.caption_reader import Reading, Words
+from noiseloom.networks.caption_reader import Kept, Words
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
 
@@ -141,7 +141,7 @@ class ReadOnce:
 
     def __init__(self, model: Denoiser) -> None:
         self.model = model
-        self.read: list[tuple[Tensor, Reading]] = []
+        self.known: list[tuple[Tensor, Condition]] = []
 
     @property
     def schedule(self) -> Any:
@@ -152,14 +152,13 @@ class ReadOnce:
         """What it says, asked by captions (B, L), if any."""
         if condition is None:
             return self.model(xt, t)
-        return self.model(xt, t, Condition(reading=self._reading(condition)))
+        return self.model(xt, t, self._of(condition))
 
-    @torch.no_grad()
-    def _reading(self, captions: Tensor) -> Reading:
-        for known, reading in self.read:
+    def _of(self, captions: Tensor) -> Condition:
+        """The captions with the place where the network keeps what it has read of them."""
+        for known, condition in self.known:
             if known is captions or (known.shape == captions.shape and known.equal(captions)):
-                return reading
-        network: Any = self.model.network
-        reading = network.read(captions)
-        self.read = [*self.read[1 - self.KEPT :], (captions, reading)]
-        return reading
+                return condition
+        condition = Condition(captions, kept=Kept())
+        self.known = [*self.known[1 - self.KEPT :], (captions, condition)]
+        return condition

@@ -47,13 +47,15 @@ def place(model: nn.Module, device: torch.device, sharding: Sharding) -> None:
         model.to(device)
         return
     from torch.distributed.device_mesh import init_device_mesh  # slow to import
-    from torch.distributed.fsdp import fully_shard
+    from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
     join()
     with lost_peers():
         mesh = init_device_mesh(device.type, (size(),))
         for block in blocks_of(model):
             fully_shard(block, mesh=mesh)
+            if hasattr(block, "remember"):  # called beside forward, and gathers weights as that
+                register_fsdp_forward_method(block, "remember")
         fully_shard(model, mesh=mesh)
 
 

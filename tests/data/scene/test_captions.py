@@ -117,7 +117,7 @@ def test_a_caption_is_read(caption: str, expected: Asked | None) -> None:
     [
         ("a teal circle", "'teal' in 'a teal circle' is no word that scenes"),
         ("a read circle", "Did you mean 'red'"),
-        ("red circle", "'a', 'an' or a number from 'one' to 'five' goes there"),
+        ("red circle", "'a', 'an' or a number up to 'six' goes there"),
         ("a red left of a blue square", "a shape .circle, square, triangle, diamond, cross. goes"),
         ("a red circle a blue square", "',' or 'and' goes there"),
         ("a red circle and", "cannot be read from 'its end' on"),

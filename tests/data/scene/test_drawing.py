@@ -1,5 +1,7 @@
 """Scenes are drawn as their geometry says: areas, places and masks are exact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -77,9 +79,11 @@ def test_a_picture_is_its_objects_colours_by_their_masks() -> None:
     assert (seen[scenes.shape[:, 0] >= 0].max(axis=(1, 2, 3)) > 150).all()
 
 
-@pytest.mark.parametrize(
-    "world", [SMALL, FULL, world_of(shapes=5, colours=8, sizes=3, objects=(5, 5))]
-)
+CROWDED = world_of(shapes=5, colours=8, sizes=3, objects=(5, 5))
+LARGE = world_of(shapes=5, colours=8, sizes=1, objects=(4, 4))
+
+
+@pytest.mark.parametrize("world", [SMALL, FULL, CROWDED, replace(CROWDED, fewest=6, most=6), LARGE])
 def test_nothing_touches_and_every_place_is_clear(world: World) -> None:
     scenes = draw_scenes(world, 300, chance())
     assert fits(scenes).all()
@@ -136,7 +140,8 @@ def test_impossible_worlds_are_refused() -> None:
         ({"shapes": 6}, "shapes is 6; allowed is 1 to 5"),
         ({"colours": 9}, "colours is 9; allowed is 1 to 8"),
         ({"objects": (3, 2)}, "objects is 3; allowed is 1 to 2"),
-        ({"objects": (1, 6)}, "objects is 6; allowed is 1 to 5"),
+        ({"objects": (1, 5)}, "objects is 5; allowed is 1 to 4"),
+        ({"objects": (1, 6), "sizes": 3}, "objects is 6; allowed is 1 to 5"),
         ({"held_out": 0.9}, "hold out a smaller share"),
     ):
         with pytest.raises(ValueError, match=words):

@@ -1,7 +1,8 @@
 """Scenes at random: what stands in each, and where, with nothing touching.
 
 All scenes of a call are drawn together. Where objects of one come too near each other, their
-positions are drawn anew and, every few times, their sizes: crowded scenes hold smaller objects.
+positions are drawn anew; every few times one of them is made smaller, and at last others are taken:
+crowded scenes hold smaller objects.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from noiseloom.data.scene.world import SIZES, Pairs, Thing, World
 
 GAP = 0.055  # between the boxes of two objects, and half of it to the picture's edge
 ALIKE = 0.3  # how often an object looks like the one before it, where more than two may be there
-TRIES, ROUNDS = 24, 400  # places tried for an object at once; rounds until a world is too crowded
+TRIES = 24  # places tried for an object at once
+SHRINK, RENEW, ROUNDS = 4, 60, 1_200  # rounds until one is smaller, all are others, and the last
 EXTENTS = np.array([[s.across, s.up, s.down] for s in SHAPES.values()])
 RADII = np.array(list(SIZES.values()))
 SIZE_WORDS = tuple(SIZES)
@@ -78,12 +80,14 @@ def draw_scenes(
     count = random.integers(world.fewest, world.most + 1, num)
     is_there = np.arange(world.most) < count[:, None]
     shape, colour = _looks(world, count, random, pairs)
-    size = _sizes(world, is_there.shape, random)
+    size = random.choice(world.size_numbers, is_there.shape)
     x, y = np.zeros((2, num, world.most))
     left = np.arange(num)
     for attempt in range(ROUNDS):
-        if attempt and attempt % 4 == 0:
-            size[left] = _sizes(world, (len(left), world.most), random)
+        if attempt and attempt % RENEW == 0:
+            shape[left], colour[left] = _looks(world, count[left], random, pairs)
+        elif attempt and attempt % SHRINK == 0:
+            size[left] = _one_smaller(world, size[left], random)
         x[left], y[left], found = _places(shape[left], size[left], is_there[left], random)
         left = left[~found]
         if not len(left):
@@ -141,8 +145,14 @@ def _looks(
     return drawn[..., 1], drawn[..., 0]
 
 
-def _sizes(world: World, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    return random.choice(world.size_numbers, shape)
+def _one_smaller(world: World, size: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Sizes (N, K) of which one of each row is the next smaller that `world` has, if any."""
+    numbers, rows = np.array(world.size_numbers), np.arange(len(size))
+    which = random.integers(0, size.shape[1], len(size))
+    smaller = size.copy()
+    at = np.searchsorted(numbers, size[rows, which])
+    smaller[rows, which] = numbers[np.maximum(at - 1, 0)]
+    return smaller
 
 
 def _places(

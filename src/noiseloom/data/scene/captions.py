@@ -23,7 +23,7 @@ RELATION_WORDS = {
     "above": ("above", "over"),
     "below": ("below", "under"),
 }
-NUMBERS = ("one", "two", "three", "four", "five")
+NUMBERS = ("one", "two", "three", "four", "five", "six")
 BY_RELATION, BY_COUNT = 0.5, 0.5  # how often, where there is a relation, or a number, to be said
 
 
@@ -46,10 +46,10 @@ def write_caption(things: Sequence[Thing], random: np.random.Generator, world: W
     return opening + ", ".join(clauses[:-1]) + " and " * (len(clauses) > 1) + clauses[-1]
 
 
-def longest_caption(world: World) -> int:
-    """The words and commas that a caption of `world` has at most: each of them is a token."""
+def longest_caption(world: World, objects: int) -> int:
+    """The words and commas of the longest caption of so many objects: each of them is a token."""
     clause = len(PLACE_WORDS[0].format(PLACES[0]).split()) + 3 + (len(world.sizes) > 1)
-    return max(len(opening.split()) for opening in OPENINGS) + (clause + 1) * world.most - 1
+    return max(len(opening.split()) for opening in OPENINGS) + (clause + 1) * objects - 1
 
 
 def group_words(shape: str, colour: str, size: str, count: int, *, sizes: bool) -> str:

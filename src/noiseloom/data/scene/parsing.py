@@ -111,7 +111,7 @@ class _Reader:
         """Adds the objects of a group, and answers how many they are."""
         count = self.take(COUNT)
         if count is None:
-            raise self.error("'a', 'an' or a number from 'one' to 'five'")
+            raise self.error("'a', 'an' or a number up to 'six'")
         size, colour = self.take(SIZE), self.take(COLOUR)
         if size is None:
             size = self.take(SIZE)

@@ -29,7 +29,8 @@ class Shape:
 
 SQUARE = math.sqrt(math.pi) / 2  # half a side
 TRIANGLE = math.sqrt(4 * math.pi / (3 * math.sqrt(3)))  # from its centre to a corner
-DIAMOND = math.sqrt(math.pi / 2)  # half a diagonal
+SLENDER = 1.4  # a diamond is as much higher than wide: at 1 it is hard to tell from a circle
+DIAMOND = math.sqrt(math.pi / 2 * SLENDER)  # half its height
 CROSS = math.sqrt(9 * math.pi / 20)  # half its length; its arms are a third as wide
 
 
@@ -46,7 +47,7 @@ def _triangle(y: np.ndarray) -> np.ndarray:
 
 
 def _diamond(y: np.ndarray) -> np.ndarray:
-    return DIAMOND - abs(y)
+    return (DIAMOND - abs(y)) / SLENDER
 
 
 def _cross(y: np.ndarray) -> np.ndarray:
@@ -58,7 +59,7 @@ SHAPES: dict[str, Shape] = {
     "circle": Shape(_circle, 1.0, 1.0, 1.0),
     "square": Shape(_square, SQUARE, SQUARE, SQUARE),
     "triangle": Shape(_triangle, TRIANGLE * math.sqrt(3) / 2, TRIANGLE, TRIANGLE / 2),
-    "diamond": Shape(_diamond, DIAMOND, DIAMOND, DIAMOND),
+    "diamond": Shape(_diamond, DIAMOND / SLENDER, DIAMOND, DIAMOND),
     "cross": Shape(_cross, CROSS, CROSS, CROSS),
 }
 REACH = max(max(shape.across, shape.up, shape.down) for shape in SHAPES.values())

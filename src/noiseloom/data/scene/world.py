@@ -13,9 +13,9 @@ from noiseloom.data.scene.shapes import SHAPES
 
 Pair = tuple[str, str]  # colour, shape
 Pairs = Literal["training", "held-out"]
-SIZES = {"small": 0.085, "medium": 0.115, "large": 0.15}  # the radius, of a side of the picture
+SIZES = {"small": 0.093, "medium": 0.118, "large": 0.15}  # the radius, of a side of the picture
 CHOSEN_SIZES = {1: ("large",), 2: ("small", "large"), 3: ("small", "medium", "large")}
-MOST_OBJECTS = 5
+MOST_OBJECTS, MOST_LARGE = 5, 4  # that find room; so many if all are large
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,11 @@ class World:
     fewest: int
     most: int
     held_out: tuple[Pair, ...] = ()
+
+    @property
+    def room(self) -> int:
+        """How many objects find room beside each other."""
+        return MOST_LARGE if len(self.sizes) == 1 else MOST_OBJECTS + 1
 
     @property
     def size_numbers(self) -> list[int]:
@@ -75,7 +80,7 @@ def world_of(
         ("colours", colours, len(COLOURS)),
         ("sizes", sizes, len(SIZES)),
         ("objects", fewest, most),
-        ("objects", most, MOST_OBJECTS),
+        ("objects", most, MOST_LARGE if sizes == 1 else MOST_OBJECTS),
     )
     for name, given, limit in allowed:
         if not 1 <= given <= limit:
