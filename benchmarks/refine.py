@@ -12,7 +12,9 @@ three times, all ways in turn; the median counts, without opening the runs. The 
 that were not timed is read off the straight line through those that were. Figures are those of
 `judge.py`, for `--num` samples of seed 0: Fréchet distance, how many are read as asked for, recall;
 and the seam energy: the mean squared step of brightness across the borders of the base's patches,
-divided by that across the lines beside them, where no border is (real digits: about 1).
+divided by that across the lines beside them, where no border is (real digits: about 1). Where a
+refiner writes pixels in a few levels, as many real digits in these levels are judged, too: no sample
+made of them is likely to score better.
 """
 
 from __future__ import annotations
@@ -97,19 +99,24 @@ def main() -> None:
     base = Run.open(given.base)
     ways = {"": _way(base, None)} | {run.name: _way(base, run) for run in given.refiner}
     seconds = _kept(given.out / "seconds.json", lambda: _time(ways, given.steps, given.timed))
-    verdict = _judge(given.data, given.num, base.recipe.network.patch)
+    verdict, in_levels = _judge(given.data, given.num, base.recipe.network.patch)
     rows, real = _rows(ways, seconds, given, verdict)
+    kinds = [Run.open(run).recipe.task.kind for run in given.refiner]
+    levels = {kind.levels for kind in kinds if hasattr(kind, "levels")}
+    coarse = {each: in_levels(each) for each in sorted(levels)}
     document = {
         "base": str(given.base),
         "num": given.num,
         "threads": torch.get_num_threads(),
         "real": real,
+        "real_in_levels": coarse,
         "closed": {name: closed(rows, name) for name in ways if name},
         "rows": [asdict(row) for row in rows],
     }
     (given.out / "table.json").write_text(json.dumps(document, indent=1))
-    (given.out / "table.md").write_text(table(rows, real))
-    print(table(rows, real))
+    shown = table(rows, real, coarse)
+    (given.out / "table.md").write_text(shown)
+    print(shown)
     for name in ways:
         if name:
             print(said(name, closed(rows, name)))
@@ -170,10 +177,19 @@ def seam_energy(images: np.ndarray, patch: int) -> float:
     return float(np.concatenate(at).sum() / np.concatenate(beside).sum())
 
 
-def _judge(data: Path, num: int, patch: int) -> Callable[[np.ndarray], dict[str, Any]]:
+def coarse_levels(images: np.ndarray, levels: int) -> np.ndarray:
+    """The images, uint8, with each pixel at the nearest of so many levels from 0 to 255."""
+    step = 255 / (levels - 1)
+    return np.rint(np.rint(images / step) * step).astype(np.uint8)
+
+
+def _judge(
+    data: Path, num: int, patch: int
+) -> tuple[Callable[[np.ndarray], dict[str, Any]], Callable[[int], float]]:
+    """The figures of samples, and the distance of real digits in so many levels."""
     train, test = judge.read_digits(data, "train"), judge.read_digits(data, "t10k")
     judging = judge.prepare(train, Path.home() / ".cache" / "noiseloom" / "judge")
-    real_seam = seam_energy((255 * test.images.permute(0, 2, 3, 1)).byte().numpy(), patch)
+    real_seam = seam_energy(_stored(test.images), patch)
 
     def verdict(images: np.ndarray) -> dict[str, Any]:
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
@@ -183,7 +199,15 @@ def _judge(data: Path, num: int, patch: int) -> Callable[[np.ndarray], dict[str,
         found["real"]["seam_energy"] = real_seam
         return found
 
-    return verdict
+    def in_levels(levels: int) -> float:
+        images = coarse_levels(_stored(train.images[:num]), levels)
+        return float(verdict(images)["frechet_distance"])
+
+    return verdict, in_levels
+
+
+def _stored(images: torch.Tensor) -> np.ndarray:
+    return (255 * images.permute(0, 2, 3, 1)).round().byte().numpy()
 
 
 def _rows(
@@ -251,8 +275,8 @@ def said(refiner: str, shares: dict[str, float] | None) -> str:
     )
 
 
-def table(rows: Sequence[Row], real: dict[str, float]) -> str:
-    """The rows as Markdown, real digits last."""
+def table(rows: Sequence[Row], real: dict[str, float], coarse: dict[int, float]) -> str:
+    """The rows as Markdown; last real digits, and their distance in a few levels of brightness."""
     lines = [
         "| base steps | refined by | seconds of 1,000 | Fréchet distance | read as asked | recall "
         "| seam energy |",
@@ -268,6 +292,10 @@ def table(rows: Sequence[Row], real: dict[str, float]) -> str:
         f"| real digits | | | {real['frechet_distance']:.1f} | {real['label_agreement']:.1%} | "
         f"{real['recall']:.2f} | {real['seam_energy']:.2f} |"
     )
+    lines += [
+        f"| real digits in {levels} levels | | | {distance:.1f} | | | |"
+        for levels, distance in coarse.items()
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -62,7 +62,17 @@ def test_the_verdict_is_the_share_of_the_gap_and_of_its_time(refine: ModuleType)
 def test_the_table_names_each_way(refine: ModuleType) -> None:
     equal = refine.Row("", 6, 14.0, 35.0, 0.9, 0.8, 1.1, equal_time=True)
     real = {"frechet_distance": 11.0, "label_agreement": 0.98, "recall": 0.9, "seam_energy": 1.0}
-    shown = refine.table([row(refine, "expert", 4, 20.0, 30.0), equal], real).splitlines()
+    rows = [row(refine, "expert", 4, 20.0, 30.0), equal]
+    shown = refine.table(rows, real, {9: 13.5}).splitlines()
     assert shown[2] == "| 4 | expert | 20.0 | 30.0 | 90.0% | 0.80 | 1.10 |"
     assert shown[3].startswith("| 6 | no one, in the same time | 14.0 | 35.0 |")
     assert shown[4].startswith("| real digits | | | 11.0 | 98.0% |")
+    assert shown[5].startswith("| real digits in 9 levels | | | 13.5 |")
+
+
+def test_pixels_in_few_levels_are_the_nearest(refine: ModuleType) -> None:
+    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    coarse = refine.coarse_levels(images, 9)
+    assert np.unique(coarse).tolist() == [0, 32, 64, 96, 128, 159, 191, 223, 255]
+    assert np.abs(coarse.astype(int) - images).max() <= 16
+    np.testing.assert_array_equal(refine.coarse_levels(images, 256), images)
