@@ -13,14 +13,15 @@ that were not timed is read off the straight line through those that were. Figur
 `judge.py`, for `--num` samples of seed 0: Fréchet distance, how many are read as asked for, recall;
 and the seam energy: the mean squared step of brightness across the borders of the base's patches,
 divided by that across the lines beside them, where no border is (real digits: about 1). Where a
-refiner writes pixels in a few levels, as many real digits in these levels are judged, too: no sample
-made of them is likely to score better.
+refiner writes pixels in a few levels, as many real digits in these levels are judged, too: what is
+lost by the levels alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -188,7 +189,8 @@ def _judge(
 ) -> tuple[Callable[[np.ndarray], dict[str, Any]], Callable[[int], float]]:
     """The figures of samples, and the distance of real digits in so many levels."""
     train, test = judge.read_digits(data, "train"), judge.read_digits(data, "t10k")
-    judging = judge.prepare(train, Path.home() / ".cache" / "noiseloom" / "judge")
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    judging = judge.prepare(train, home / "noiseloom" / "judge")
     real_seam = seam_energy(_stored(test.images), patch)
 
     def verdict(images: np.ndarray) -> dict[str, Any]:

@@ -23,6 +23,12 @@ TINY = (
     "evaluation.bootstrap=20",
 )
 
+LIKE_BASE = (
+    "data=digits",
+    "network.patch=2",
+    "network.border=1",
+    "network.label_positions=false",
+)
 SAMPLER = "task.sampler.steps=3"
 
 Trained = Callable[..., Run]
@@ -49,14 +55,13 @@ def base(trained: Trained) -> Run:
 
 @pytest.fixture
 def refiner(trained: Trained, base: Run) -> Run:
-    own = ("data=digits", f"task.base.run={base.folder}", "network.border=1")
-    return trained("refiner", "refine-mnist", *own)
+    return trained("refiner", "refine-mnist", f"task.base.run={base.folder}", *LIKE_BASE)
 
 
 @pytest.fixture
 def remasker(trained: Trained, base: Run) -> Run:
-    own = ("data=digits", f"task.base.run={base.folder}", "network.border=1")
-    return trained("remasker", "refine-mnist", *own, "task.kind=remasking")
+    named = (f"task.base.run={base.folder}", "task.kind=remasking")
+    return trained("remasker", "refine-mnist", *named, *LIKE_BASE)
 
 
 def test_pixels_that_fit_least_are_drawn_anew_and_others_stay(base: Run, remasker: Run) -> None:
