@@ -104,19 +104,16 @@ def test_a_refiner_is_measured_like_every_run_that_draws(refiner: Run) -> None:
 
 
 def test_a_refiner_of_another_base_is_refused_in_one_sentence(
-    base: Run, refiner: Run, trained: Trained, digit_files: Path, capsys: pytest.CaptureFixture[str]
+    base: Run, refiner: Run, trained: Trained, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = trained("other", "digits", SAMPLER, "training.seed=1")
     with pytest.raises(InputError, match=f"was made for another base, {base.folder}"):
         other.sample(num=1, refine=refiner.folder)
     with pytest.raises(InputError, match="was made for another base"):
         base.sample(num=1, refine=refiner.folder, raw=True)
-    larger = trained("larger", "mnist", SAMPLER, f"data.path={digit_files}")
-    assert cli.main(["sample", str(larger.folder), "--refine", str(refiner.folder)]) == 2
+    assert cli.main(["sample", str(other.folder), "--refine", str(refiner.folder)]) == 2
     said = capsys.readouterr().err
-    assert "the refiner knows items of shape (1, 8, 8), and those of this run are (1, 28, 28)" in (
-        " ".join(said.split())
-    )
+    assert "does not fit" in said and "Traceback" not in said
 
 
 def test_what_refines_nothing_is_refused(base: Run, tmp_path: Path) -> None:
