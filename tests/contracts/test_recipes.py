@@ -14,6 +14,7 @@ from noiseloom.data.forms import TextForm
 from noiseloom.data.images import Config as Images
 from noiseloom.data.suggest import RECIPES
 from noiseloom.errors import ConfigError
+from noiseloom.media import picture_of, save_gif
 from noiseloom.runs import Recipe, Run, shipped_recipes
 from noiseloom.training.loop import Started
 
@@ -71,7 +72,7 @@ def captioned_digits(digit_files: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A text, a table of texts with a class each, one of pairs with a number, and aligned lines."""
+    """A text, a table of texts with a class each, one of pairs with a number, lines, and clips."""
     folder = tmp_path_factory.mktemp("texts")
     chance = np.random.default_rng(0)
     words = ["".join(chance.choice(list("aehinorst"), length)) for length in (2, 3, 4, 5, 6) * 20]
@@ -81,6 +82,10 @@ def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "classes.csv").write_text("\n".join(["sentence,label", *classes]))
     (folder / "train.en").write_text("\n".join(said))
     (folder / "train.de").write_text("\n".join(text[::-1] for text in said))
+    for number in range(30):
+        frames = chance.integers(0, 256, (4, 32, 32, 1), dtype=np.uint8)
+        pictures = [picture_of(frame) for frame in frames]
+        save_gif(pictures, folder / "clips" / f"{number:02d}.gif")
     numbers = [f"{row % 7 / 2},{text},{said[-row]}" for row, text in enumerate(said)]
     (folder / "numbers.csv").write_text("\n".join(["score,sentence1,sentence2", *numbers]))
     return folder
@@ -102,6 +107,11 @@ def little_data(recipe: Recipe, texts: Path) -> list[str]:
             return ["data.num=60", "data.vocabulary=300"]
         case "series":
             return ["data.num=60"]
+        case "moving-digits" | "video":
+            clips = [f"data.path={texts / 'clips'}", "data.held_out=0.5", "data.frames=4"]
+            if word_of(recipe, "data") == "moving-digits":
+                clips = ["data.num=60", "data.num_reference=20", "data.frames=5"]
+            return [*clips, "evaluation.num=10", "evaluation.feature_clips=100", *NARROW]
         case "scenes":
             little = ["data.num=60", "data.num_reference=20", "data.captions=2"]
             return [*little, "evaluation.num=16", "evaluation.checked=4", *NARROW]

@@ -15,6 +15,7 @@ from noiseloom.config import RunReference
 from noiseloom.data.captions import Config as Captions
 from noiseloom.data.dataset import Split
 from noiseloom.data.digits import Config as Digits
+from noiseloom.data.moving_digits import Config as MovingDigits
 from noiseloom.data.pairs import Config as Pairs
 from noiseloom.data.questions import Config as Questions
 from noiseloom.data.series import Config as Series
@@ -58,6 +59,11 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
             return Table(path=str(table), label="class", context=8), READER
         case "text-regression":
             return Table(path=str(table), label="number", context=8), READER
+        case "video-generation" | "text-to-video":
+            clips = MovingDigits(
+                num=200, num_reference=20, frames=4, captions=word == "text-to-video"
+            )
+            return clips, Dit(patch=16, width=32, depth=1, heads=2, text_depth=1)
         case "translation":
             pairs = Pairs(num=200, vocabulary=280, context=12)
             return pairs, Seq2seq(width=16, encoder_depth=1, decoder_depth=1, heads=2)

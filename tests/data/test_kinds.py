@@ -59,6 +59,23 @@ def captioned_by_metadata(folder: Path) -> Path:
     return folder
 
 
+def clips(folder: Path) -> Path:
+    (folder / "walks").mkdir()
+    frames = [Image.new("L", (4, 4), shade) for shade in (0, 90, 200)]
+    frames[0].save(folder / "walks" / "one.gif", save_all=True, append_images=frames[1:])
+    return folder
+
+
+def stills(folder: Path) -> Path:
+    Image.new("L", (4, 4)).save(folder / "one.gif")
+    return folder
+
+
+def videos(folder: Path) -> Path:
+    (folder / "one.mp4").write_bytes(b"")
+    return folder
+
+
 def images(folder: Path) -> Path:
     (folder / "cats").mkdir()
     Image.new("L", (4, 4)).save(folder / "cats" / "tom.png")
@@ -76,6 +93,9 @@ def images(folder: Path) -> Path:
         (pairs, "pairs"),
         (questions, "questions"),
         (images, "images"),
+        (clips, "clips"),
+        (videos, "clips"),
+        (stills, "images"),
         (captioned, "captioned"),
         (captioned_by_metadata, "captioned"),
     ],

@@ -83,6 +83,12 @@ def test_there_is_nothing_on_the_ground_nor_in_noise() -> None:
     assert not any(thing.shape and thing.colour for thing in read)
 
 
+def test_a_dot_on_what_is_darker_than_the_ground_is_nothing() -> None:
+    black = np.zeros((2, 32, 32, 3), np.uint8)
+    black[0, 16, 16] = (150, 40, 45)  # less is covered round it than by it
+    assert read_pictures(black) == [[], []]
+
+
 def test_what_is_no_shape_and_no_colour_has_none() -> None:
     picture = np.empty((3, 32, 32, 3), np.float32)
     picture[:] = GROUND

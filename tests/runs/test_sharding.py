@@ -20,6 +20,16 @@ from tests.runs.processes import ENVIRONMENT, SHORT, curve, finish, torchrun
 
 CLIPPED = [*SHORT, "training.sharding=full", "training.accumulate=2", "training.clip=0.05"]
 MUON = [*CLIPPED, "training.optimizer.weight_decay=0.1"]
+NARROW = ["network.width=16", "network.depth=1", "network.heads=2", "network.text_depth=1"]
+CAPTIONED = [
+    *NARROW,
+    "data.num=40",
+    "data.num_reference=10",
+    "training.steps=4",
+    "training.batch_size=4",
+    "training.precision=float32",
+    "training.sharding=full",
+]
 ADAMW = [*CLIPPED, "training.optimizer=adamw", "training.optimizer.weight_decay=0.1"]
 
 
@@ -51,9 +61,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def build(overrides: list[str]) -> Training:
+def build(overrides: list[str], name: str = "digits") -> Training:
     """A training of the recipe, without a run's folder, in as many processes as there are."""
-    recipe = Recipe.load("digits", overrides)
+    recipe = Recipe.load(name, overrides)
     data, config = recipe.data.open(), recipe.training
     task = build_task(recipe, data.form, measure_statistics(data), sharding=config.sharding)
     return Training(config, task, data.train, "float32", total_steps=12)
@@ -75,6 +85,11 @@ def test_shares_train_as_one_process(folder: Path, name: str, overrides: list[st
         assert tensors.keys() == saved.groups[group].keys()
         for key, value in tensors.items():
             torch.testing.assert_close(value, saved.groups[group][key], rtol=1e-3, atol=1e-5)
+
+
+def test_shares_read_captions_as_one_process(folder: Path) -> None:
+    losses = [progress.loss for progress in build(CAPTIONED, "scenes-small").run()]
+    assert read_facts(folder)["captions: losses"] == pytest.approx(losses, rel=1e-5)
 
 
 def test_a_run_goes_on_as_shares_as_copies_and_alone(folder: Path) -> None:

@@ -25,7 +25,7 @@ from noiseloom.training.loop import Training
 from noiseloom.training.parts import local, whole
 from noiseloom.training.sharing import share_out
 from tests.runs.processes import SHORT
-from tests.runs.test_sharding import ADAMW, MUON, build
+from tests.runs.test_sharding import ADAMW, CAPTIONED, MUON, build
 
 SHAPES = [(5, 3), (1, 4), (4, 8), (2, 2), (3, 1)]  # some rows cannot be halved
 
@@ -46,6 +46,8 @@ def main(folder: Path) -> None:
             checkpoint = training.checkpoint()
             if is_first():
                 CheckpointFolder(folder / name).save(checkpoint, total_steps=12)
+        reading = build(CAPTIONED, "scenes-small")
+        facts["captions: losses"] = [progress.loss for progress in reading.run()]
     if is_first():
         (folder / "facts.json").write_text(json.dumps(facts))
 

@@ -47,6 +47,15 @@ Negative = Annotated[
     str | None,
     typer.Option(metavar="LABEL|TEXT", help="A class, or a text, that guidance leads away from."),
 ]
+GivenClip = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CLIP", help="A clip, or a folder of frames, whose first frames to go on with."
+    ),
+]
+GivenFrames = Annotated[
+    int | None, typer.Option(help="How many of its frames; as many as leave one to be made.")
+]
 Autoguide = Annotated[
     str | None,
     typer.Option(

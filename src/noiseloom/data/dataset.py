@@ -12,8 +12,18 @@ import numpy as np
 from PIL.Image import Image
 from torch import Tensor
 
+from noiseloom.data.bouncing import Motion
 from noiseloom.data.caption_tokens import Captions
-from noiseloom.data.forms import Batch, CaptionedForm, Form, ImageForm, PointForm, TextForm
+from noiseloom.data.forms import (
+    Batch,
+    CaptionedForm,
+    CaptionedVideoForm,
+    Form,
+    ImageForm,
+    PointForm,
+    TextForm,
+    VideoForm,
+)
 from noiseloom.data.raw_texts import RawTexts
 from noiseloom.errors import DataError
 
@@ -126,6 +136,40 @@ class ImageDataset(Dataset):
             flip=self.flip,
             augment_probability=self.augment_probability,
         )
+
+
+@dataclass(frozen=True, eq=False)
+class ClipTruth:
+    """What clips of one moving digit show: its image (N, 8, 8), which digit (N,), how it moves."""
+
+    glyphs: np.ndarray
+    digits: np.ndarray
+    motion: Motion
+
+    def __len__(self) -> int:
+        return len(self.digits)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class VideoDataset(Dataset):
+    """Clips of one size and length, uint8 (N, T, H, W, C), of `rate` frames a second.
+
+    `captions` says how captions of the clips become tokens, where they have any. The truths say,
+    where the clips were made by a rule, what each of a split shows.
+    """
+
+    rate: float
+    captions: Captions | None = None
+    train_truth: ClipTruth | None = None
+    reference_truth: ClipTruth | None = None
+
+    @cached_property
+    def form(self) -> VideoForm:
+        frames, height, width, channels = self.train.items.shape[1:]
+        shape = (channels, frames, height, width)
+        if self.captions is not None:
+            return CaptionedVideoForm(item_shape=shape, rate=self.rate, language=self.captions)
+        return VideoForm(item_shape=shape, class_names=self.class_names, rate=self.rate)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

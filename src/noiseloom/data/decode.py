@@ -75,7 +75,7 @@ class Header:
 
 def read_header(encoded: Encoded) -> Header:
     """The header of an image, nothing decoded; raises BadImageError."""
-    with _opened(encoded) as image:
+    with opened_image(encoded) as image:
         width, height = image.size
         if _orientation(image) >= 5:
             width, height = height, width
@@ -84,14 +84,14 @@ def read_header(encoded: Encoded) -> Header:
 
 def read_image(encoded: Encoded, size: int | None, channels: int) -> np.ndarray:
     """The pixels of an image by the rules above, uint8 (H, W, channels)."""
-    with _opened(encoded) as image:
+    with opened_image(encoded) as image:
         if size is not None:
             image.draft(None, (2 * size, 2 * size))
         turn = UPRIGHT.get(_orientation(image))
         upright = image if turn is None else image.transpose(turn)
         if size is not None:
             upright = _square(upright)
-        return to_pixels(_resized(_plain(upright), size), channels)
+        return to_pixels(_resized(plain(upright), size), channels)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -122,7 +122,7 @@ def to_pixels(image: Image.Image, channels: int) -> np.ndarray:
     return pixels[:, :, None] if channels == 1 else pixels
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def plain(image: Image.Image) -> Image.Image:
     """Any mode as L, LA, RGB or RGBA with 8 bits a channel."""
     if image.mode == "F":
         raise BadImageError("floating-point pixels", "save it with 8 or 16 bits a channel")
@@ -160,7 +160,7 @@ def _resized(image: Image.Image, size: int | None) -> Image.Image:
 
 
 @contextmanager
-def _opened(encoded: Encoded) -> Iterator[Image.Image]:
+def opened_image(encoded: Encoded) -> Iterator[Image.Image]:
     """It as a Pillow image; whatever Pillow objects to becomes one BadImageError."""
     if encoded == b"":
         raise BadImageError("empty")

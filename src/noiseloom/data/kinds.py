@@ -10,13 +10,14 @@ from typing import Literal
 
 from noiseloom.data.caption_files import COLUMNS, METADATA
 from noiseloom.data.captioned_sources import text_columns
+from noiseloom.data.clip_files import VIDEO, moves
 from noiseloom.data.idx import find_idx
 from noiseloom.data.parquet import has_images, opened
 from noiseloom.data.skipped import Skipped
 from noiseloom.data.table_files import kind_of, table_file
 from noiseloom.errors import DataError, InputError
 
-DataKind = Literal["images", "captioned", "text", "table", "series", "pairs", "questions"]
+DataKind = Literal["images", "captioned", "clips", "text", "table", "series", "pairs", "questions"]
 PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"}
 ALIGNED = re.compile(r"(?P<part>.+)\.(?P<language>(?!gz$)[a-z]{2,3})(\.gz)?")  # train.en.gz
 LOOKED_AT = 200  # files of a folder, and rows of a table
@@ -30,6 +31,8 @@ def data_kind(path: Path) -> DataKind:
     if path.is_file():
         return _kind_of_file(path)
     files = [one for one in islice(sorted(path.rglob("*")), LOOKED_AT) if one.is_file()]
+    if _move(files):
+        return "clips"
     if find_idx(path) or any(one.suffix.lower() in PICTURES for one in files):
         return "captioned" if _has_captions_beside(path, files) else "images"
     if _are_aligned([one.name for one in files]):
@@ -59,6 +62,14 @@ def _kind_of_file(path: Path) -> DataKind:
     if any(_is_text(row.get(column, "") for row in rows) for column in columns):
         return "table"
     return "images" if kind_of(path) == ".parquet" and _has_pictures(path) else "series"
+
+
+def _move(files: Sequence[Path]) -> bool:
+    """Whether files are clips: videos, or GIFs of which the first has several frames."""
+    if any(one.suffix.lower() in VIDEO for one in files):
+        return True
+    first = next((one for one in files if one.suffix.lower() == ".gif"), None)
+    return first is not None and moves(first)
 
 
 def _has_captions_beside(folder: Path, files: Sequence[Path]) -> bool:

@@ -55,7 +55,7 @@ class Config:
     side: Annotated[int, Ge(24), Le(256)] = option(32, "width and height, in pixels")
     num: Annotated[int, Ge(1)] = option(40_000, "scenes to train on")
     num_reference: Annotated[int, Ge(1)] = option(2_000, "other scenes, held out")
-    captions: Annotated[int, Ge(1)] = option(4, "captions of each scene, in different words")
+    captions: Annotated[int, Ge(1)] = option(2, "captions of each scene, in different words")
     longest: Annotated[int, Ge(1)] | None = option(
         None,
         "most tokens of a caption, a word each; null: enough for one object more",

@@ -46,6 +46,18 @@ def use(
 def _draw(folder: str, class_names: Sequence[str], items: ItemKind) -> Use:
     label = f" --label {shlex.quote(class_names[0])}" if class_names else ""
     sample = f"noiseloom sample {folder}"
+    if items == "clips":
+        return Use(
+            verb="sample",
+            does="makes clips",
+            lacks="makes no clips",
+            invitation="Make clips, go on after a stop, or measure again:",
+            commands=(
+                f"{sample} --num 16 --out clips.gif",
+                f"{sample} --num 4 --seed 1 --out strips.png",
+            ),
+            python=("run.sample(num=4).picture().show()",),
+        )
     return Use(
         verb="sample",
         does="draws samples",
@@ -124,6 +136,7 @@ ONE: dict[ItemKind, tuple[str, str, str]] = {  # where an item is, in a shell, i
     "points": ("at a point", "points.npy", '"points.npy"'),
     "texts": ("in a text", '"A text to read."', '"A text to read."'),
     "series": ("in a series", "series.csv", '"series.csv"'),
+    "clips": ("in a clip", "clip.gif", '"clip.gif"'),
 }
 
 

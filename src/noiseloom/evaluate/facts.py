@@ -22,8 +22,14 @@ from noiseloom.networks import Answer
 
 TASKS = "noiseloom.tasks"
 
-ItemKind = Literal["images", "points", "texts", "series"]
-_KINDS: dict[str, ItemKind] = {"PointForm": "points", "TextForm": "texts", "SeriesForm": "series"}
+ItemKind = Literal["images", "points", "texts", "series", "clips"]
+_KINDS: dict[str, ItemKind] = {
+    "PointForm": "points",
+    "TextForm": "texts",
+    "SeriesForm": "series",
+    "VideoForm": "clips",
+    "CaptionedVideoForm": "clips",
+}
 
 
 def kind_of_items(data_report: Mapping[str, Any]) -> ItemKind:

@@ -6,7 +6,7 @@ there. Every text that comes from a file passes through `html.escape`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
@@ -30,7 +30,7 @@ from noiseloom.evaluate.page_reading import estimates, reliability
 from noiseloom.evaluate.page_style import STYLE
 from noiseloom.evaluate.page_text import examples, written
 from noiseloom.evaluate.page_tuning import ema_sweep, tuned_sampler
-from noiseloom.evaluate.verdicts import verdicts
+from noiseloom.evaluate.verdicts import Verdict, verdicts
 from noiseloom.evaluate.wording import (
     duration,
     figure,
@@ -54,12 +54,16 @@ MARKS = {"good": "✓", "fair": "!", "bad": "✗"}
 def page(facts: Facts) -> str:
     """The whole document."""
     body = "\n".join(section(facts) for section in SECTIONS)
-    title = f"{facts.name}: a Noiseloom run"
+    return document(f"{facts.name}: a Noiseloom run", header(facts), body, footer(facts))
+
+
+def document(title: str, head: str, body: str, foot: str) -> str:
+    """A page of these parts."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"{header(facts)}\n<main>\n{body}\n</main>\n{footer(facts)}\n</body>\n</html>\n"
+        f"{head}\n<main>\n{body}\n</main>\n{foot}\n</body>\n</html>\n"
     )
 
 
@@ -67,11 +71,11 @@ def header(facts: Facts) -> str:
     tiles = "".join(f"<li><b>{value}</b><span>{name}</span></li>" for value, name in _tiles(facts))
     return (
         f'<header>\n<p class="eyebrow">Noiseloom run report</p>\n<h1>{escape(facts.name)}</h1>\n'
-        f'<p class="lead">{_lead(facts)}</p>\n<ul class="tiles">{tiles}</ul>\n</header>'
+        f'<p class="lead">{lead(facts)}</p>\n<ul class="tiles">{tiles}</ul>\n</header>'
     )
 
 
-def _lead(facts: Facts) -> str:
+def lead(facts: Facts) -> str:
     """One sentence: what, from what, how long, on what."""
     parts = [f"A model for {escape(task_in_words(facts))}"]
     if network := network_in_words(facts):
@@ -126,12 +130,17 @@ def conclusions(facts: Facts) -> str:
             f"<h2>In short</h2>{unfinished}<p>This run has not been measured. To do so: "
             f"<code>noiseloom evaluate {escape(facts.command_folder)}</code></p>"
         )
+    return f"<h2>In short</h2>{unfinished}{listed(found)}"
+
+
+def listed(found: Sequence[Verdict]) -> str:
+    """Verdicts, each with its mark."""
     items = "".join(
         f'<li class="{v.level}"><span class="mark" aria-hidden="true">{MARKS[v.level]}</span>'
         f'<span><span class="hidden">{v.level}: </span>{escape(v.text)}</span></li>'
         for v in found
     )
-    return f'<h2>In short</h2>{unfinished}<ul class="verdicts">{items}</ul>'
+    return f'<ul class="verdicts">{items}</ul>'
 
 
 def training(facts: Facts) -> str:

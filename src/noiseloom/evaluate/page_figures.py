@@ -151,12 +151,17 @@ def protocol_in_words(protocol: dict[str, Any]) -> str:
             f"What real data scores is the mean over {protocol['floor_draws']} draws of as many "
             "training items; for label agreement and distance to training data, held-out items."
         )
+    if protocol.get("distance_draws"):
+        said.append(
+            "What real data scores is what held-out clips do; of the Fréchet distance the mean "
+            f"over {protocol['distance_draws']} draws of as many training clips."
+        )
     features = protocol.get("features") or {}
     if features:
         accuracy = features.get("accuracy")
         said.append(
             f"Distances are taken in {features.get('dimension')} features learned on the training "
-            f"images ({features.get('kind')}"
+            f"{features.get('of', 'images')} ({features.get('kind')}"
             + (f", which reads {accuracy:.1%} of held-out images right)." if accuracy else ").")
         )
     return escape(" ".join(said))

@@ -19,6 +19,8 @@ def samples(facts: Facts) -> str:
         columns = "" if facts.is_points else by_class
         text = f"Samples of the finished run, not picked by hand.{columns}"
         shown = picture(final, "A sheet of samples of the finished run", text)
+    if moving := facts.picture("final.gif"):
+        shown += picture(moving, "The same clips, moving", "The same, moving.")
     if animated := facts.picture("denoising.gif"):
         shown += picture(animated, "Noise turning into samples, animated", "How they form.")
     shown = f'<div class="row wide">{shown}</div>' if shown else ""

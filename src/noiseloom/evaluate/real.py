@@ -57,7 +57,7 @@ class Real:
 def measure_real(dataset: Dataset, settings: Settings, num: int, progress: Progress) -> Real:
     """The real side for `num` samples, from the cache where it is there."""
     key = {"data": dataset.fingerprint, **vars(settings)}
-    features = _features(dataset, settings, key, progress)
+    features = learned_features(dataset, settings, key, progress)
     chosen = _choice(len(dataset.reference), settings.reference_limit)
     pool_index = _choice(len(dataset.train), settings.pool_limit)
 
@@ -109,9 +109,10 @@ def _choice(available: int, limit: int) -> np.ndarray:
     return np.sort(torch.randperm(available, generator=generator)[:limit].numpy())
 
 
-def _features(
+def learned_features(
     dataset: Dataset, settings: Settings, key: dict[str, object], progress: Progress
 ) -> Features:
+    """Features learned on the training images, from the cache where they are there under `key`."""
     generator = torch.Generator().manual_seed(settings.feature_seed)
     labels = dataset.train.labels
 

@@ -12,6 +12,7 @@ from noiseloom.config import option
 from noiseloom.data.dataset import Dataset
 from noiseloom.errors import DataError, InputError
 from noiseloom.networks import Answer
+from noiseloom.tasks import Known
 
 LEAST = 10  # samples, training items and held-out items below which no figure means anything
 
@@ -30,6 +31,10 @@ class SamplingPlan:
     def labels(self, dataset: Dataset, num: int) -> np.ndarray | None:
         """What to ask `num` samples for: labels, or captions' tokens; None without either."""
         return labels_like_reference(dataset, num)
+
+    def known(self, dataset: Dataset, num: int) -> Known | None:
+        """The frames that `num` samples are given; None: nothing of them is known before."""
+        return None
 
 
 def comparable_count(dataset: Dataset, given: int) -> int:

@@ -10,6 +10,8 @@ picture that is no scene is not read as one.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -42,42 +44,88 @@ def read_pictures(pictures: np.ndarray) -> list[list[Thing]]:
     return found
 
 
+@dataclass(frozen=True)
+class Blobs:
+    """What is connected in some pictures, M in all; x, y and radius are in pixels.
+
+    `owner` (N, side, side) is 0, or the number and 1 of the blob that a pixel belongs to, and
+    `cover` how far that blob's colour covers the pixel. `picture`, `colour`, `radius` (of the
+    circle as large), `x`, `y` and `distance`, the levels between a blob and its colour, are (M,).
+    """
+
+    owner: np.ndarray
+    cover: np.ndarray
+    picture: np.ndarray
+    colour: np.ndarray
+    radius: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    distance: np.ndarray
+
+
 def _read(pictures: np.ndarray) -> list[list[Thing]]:
-    levels = pictures.astype(np.float32) - GROUND
-    along = levels @ (PALETTE / LENGTHS[:, None]).T
-    colour = ndimage.gaussian_filter(along, (0, SMOOTH, SMOOTH, 0), truncate=2).argmax(axis=-1)
-    cover = np.take_along_axis(along, colour[..., None], axis=-1)[..., 0] / LENGTHS[colour]
-    owner, colours = _objects(colour, cover)
-    called = colours[owner - 1]  # the colour of a pixel's object, of no meaning where there is none
-    own = np.take_along_axis(along, called[..., None], axis=-1)[..., 0] / LENGTHS[called]
-    cover = np.where(owner > 0, np.minimum(own, BRIGHTEST), 0)
-    area, x, y, distance = _sums(owner, len(colours) - 1, levels, cover, colours[:-1])
-    side = pictures.shape[1]
-    kept = np.flatnonzero(area >= LEAST * np.pi * (RADII.min() * side) ** 2)
-    radius = np.sqrt(area[kept] / np.pi)
-    which = ndimage.minimum(  # the picture of each object
-        np.broadcast_to(np.arange(len(pictures))[:, None, None], owner.shape), owner, kept + 1
-    ).astype(np.int64)
-    shapes = _shapes(owner, cover, kept, which, x[kept], y[kept], radius)
-    sizes = np.searchsorted(SIZE_BORDERS, radius / side)
-    is_known = distance[kept] <= FARTHEST
+    blobs, side = _blobs(pictures), pictures.shape[1]
+    kept = np.flatnonzero(blobs.radius >= np.sqrt(LEAST) * RADII.min() * side)
+    kept = kept[np.argsort(blobs.x[kept], kind="stable")]
+    shapes = _shapes(blobs, kept)
+    sizes = np.searchsorted(SIZE_BORDERS, blobs.radius[kept] / side)
     found: list[list[Thing]] = [[] for _ in pictures]
-    for place in np.argsort(x[kept], kind="stable"):
-        number = kept[place]
-        found[which[place]].append(
+    for number, shape, size in zip(kept, shapes, sizes, strict=True):
+        is_known = blobs.distance[number] <= FARTHEST
+        found[blobs.picture[number]].append(
             Thing(
-                shape=SHAPE_WORDS[shapes[place]] if shapes[place] >= 0 else None,
-                colour=COLOUR_WORDS[colours[number]] if is_known[place] else None,
-                size=SIZE_WORDS[sizes[place]],
-                x=float(x[number] / side),
-                y=float(y[number] / side),
+                shape=SHAPE_WORDS[shape] if shape >= 0 else None,
+                colour=COLOUR_WORDS[blobs.colour[number]] if is_known else None,
+                size=SIZE_WORDS[size],
+                x=float(blobs.x[number] / side),
+                y=float(blobs.y[number] / side),
             )
         )
     return found
 
 
-def _objects(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which object each pixel belongs to (0: none, else its number and 1), and their colours."""
+def _blobs(pictures: np.ndarray) -> Blobs:
+    """What is connected in the pictures, and the sums over each."""
+    levels = pictures.astype(np.float32) - GROUND
+    along = levels @ (PALETTE / LENGTHS[:, None]).T
+    colour = ndimage.gaussian_filter(along, (0, SMOOTH, SMOOTH, 0), truncate=2).argmax(axis=-1)
+    owner, colours = _owners(colour, _covered(along, colour))
+    cover = np.minimum(_covered(along, colours[owner - 1]), BRIGHTEST) * (owner > 0)
+    picture, row, column = np.nonzero(owner)
+    numbers, share = owner[owner > 0] - 1, cover[owner > 0].astype(np.float64)
+    own, count = levels[owner > 0], len(colours) - 1
+
+    def summed(values: np.ndarray) -> np.ndarray:
+        return np.bincount(numbers, weights=values, minlength=count)
+
+    area = np.maximum(summed(share), SOLID)  # what is darker than the ground covers less than 0
+    mean = np.stack([summed(own[:, channel]) for channel in range(3)], axis=1) / area[:, None]
+    which = np.zeros(count, dtype=np.int64)
+    which[numbers] = picture
+    return Blobs(
+        owner=owner,
+        cover=cover,
+        picture=which,
+        colour=colours[:-1],
+        radius=np.sqrt(area / np.pi),
+        x=summed(share * (column + 0.5)) / area,
+        y=summed(share * (row + 0.5)) / area,
+        distance=np.linalg.norm(mean - PALETTE[colours[:-1]], axis=1),
+    )
+
+
+def _covered(along: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """How far each pixel is covered by the colour of that number."""
+    length = np.take_along_axis(along, colour[..., None], axis=-1)[..., 0]
+    covered: np.ndarray = length / LENGTHS[colour]
+    return covered
+
+
+def _owners(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The blob that each pixel belongs to (0: none, else its number and 1), and their colours.
+
+    The last of these is -1, for what belongs to none.
+    """
     owner, colours = np.zeros(colour.shape, dtype=np.int64), list[int]()
     for number in range(len(COLOURS)):
         inside, count = ndimage.label((colour == number) & (cover > SOLID), TOUCHING)
@@ -89,48 +137,24 @@ def _objects(colour: np.ndarray, cover: np.ndarray) -> tuple[np.ndarray, np.ndar
     return np.where((owner == 0) & ~is_others, beside, owner), known
 
 
-def _sums(
-    owner: np.ndarray, count: int, levels: np.ndarray, cover: np.ndarray, colours: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Of each object its area, x and y in pixels, and how far off its colour is, in levels."""
-    at = owner > 0
-    numbers, share = owner[at] - 1, cover[at].astype(np.float64)
-    row, column = np.nonzero(at)[1:]
-
-    def summed(values: np.ndarray) -> np.ndarray:
-        return np.bincount(numbers, weights=values, minlength=count)
-
-    area = summed(share)
-    x, y = summed(share * (column + 0.5)) / area, summed(share * (row + 0.5)) / area
-    own = np.stack([summed(levels[at][:, channel]) for channel in range(3)], axis=1)
-    return area, x, y, np.linalg.norm(own / area[:, None] - PALETTE[colours], axis=1)
-
-
-def _shapes(
-    owner: np.ndarray,
-    cover: np.ndarray,
-    kept: np.ndarray,
-    which: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    radius: np.ndarray,
-) -> np.ndarray:
-    """The number of each object's shape, -1 where it is none of them."""
-    side = owner.shape[1]
+def _shapes(blobs: Blobs, kept: np.ndarray) -> np.ndarray:
+    """The number of each kept blob's shape, -1 where it is none of them."""
+    side = blobs.owner.shape[1]
     reach = int(np.ceil(REACH * RADII.max() * np.sqrt(MOST) * side)) + 1
     ahead = np.arange(2 * reach + 1)
     padding = ((0, 0), (reach, reach), (reach, reach))
+    x, y, radius = blobs.x[kept], blobs.y[kept], blobs.radius[kept]
     left, top = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     window = (
-        which[:, None, None],
+        blobs.picture[kept, None, None],
         (top[:, None] + ahead)[:, :, None],
         (left[:, None] + ahead)[:, None, :],
     )
-    is_own = np.pad(owner, padding)[window] == kept[:, None, None] + 1
-    seen = np.where(is_own, np.pad(cover, padding)[window], 0)
+    is_own = np.pad(blobs.owner, padding)[window] == kept[:, None, None] + 1
+    seen = np.where(is_own, np.pad(blobs.cover, padding)[window], 0)
     differences = []
     for number in range(len(SHAPES)):
-        shape = np.full(len(x), number)
+        shape = np.full(len(kept), number)
         drawn = patches(shape, x - left + reach, y - top + reach, radius, len(ahead))
         differences.append(((seen - drawn) ** 2).sum(axis=(1, 2)))
     least = np.min(differences, axis=0)

@@ -120,14 +120,7 @@ class Config:
             checks={
                 "checker": checker,
                 "joint_by_count": _joint_by_count(prompts, judged),
-                "prompts": [
-                    {
-                        **example(prompts.captions[at], judged[at], found[at]),
-                        "kind": str(prompts.kinds[at]),
-                        "item": at,
-                    }
-                    for at in _shown(prompts)
-                ],
+                "prompts": [_shown(prompts, judged, found, at) for at in _chosen_to_show(prompts)],
             },
         )
         return {**result, "floor": ceiling["metrics"], "floor_intervals": ceiling["intervals"]}
@@ -195,10 +188,18 @@ def _joint_by_count(prompts: Prompts, judged: Sequence[Judged]) -> dict[str, flo
     return {str(count): float(right[counts == count].mean()) for count in np.unique(counts)}
 
 
-def _shown(prompts: Prompts) -> list[int]:
+def _chosen_to_show(prompts: Prompts) -> list[int]:
     """At most `SHOWN` pictures, of every kind in turn, each kind evenly taken."""
     kinds = [places for kind in JOINT if len(places := np.flatnonzero(prompts.are(kind)))]
     most = min(SHOWN // len(kinds), *map(len, kinds))
     even = [places[np.linspace(0, len(places) - 1, most).round().astype(int)] for places in kinds]
     shown: list[int] = np.stack(even, axis=1).ravel().tolist()
     return shown
+
+
+def _shown(
+    prompts: Prompts, judged: Sequence[Judged], found: Sequence[Sequence[Thing]], at: int
+) -> dict[str, Any]:
+    """One picture as the report shows it."""
+    said = example(prompts.captions[at], judged[at], found[at])
+    return {**said, "kind": str(prompts.kinds[at]), "item": at}

@@ -190,7 +190,9 @@ MEANINGS = {
         unit_share=True,
     ),
     "count_accuracy": Meaning(
-        "Count", "The share of pictures with as many objects as asked for.", unit_share=True
+        "Count",
+        "The share of pictures, or of frames, with as many things as there should be.",
+        unit_share=True,
     ),
     "shape_accuracy": Meaning(
         "Shape", "The share of objects asked for that have their shape.", unit_share=True
@@ -207,6 +209,49 @@ MEANINGS = {
     "relation_accuracy": Meaning(
         "Relation",
         "The share of relations asked for (left of, above, …) that hold.",
+        unit_share=True,
+    ),
+    "trajectory_error_px": Meaning(
+        "Trajectory error, pixels",
+        "How far the digit is, in the frames that were made, from where the law of its motion has "
+        "it. Lower is better.",
+    ),
+    "identity_accuracy": Meaning(
+        "Identity kept",
+        "The share of frames made in which a reader of digits reads the one that the clip is of.",
+        unit_share=True,
+    ),
+    "frame_error": Meaning(
+        "Frame error",
+        "How far pixels (0 to 1) are from what came in the real clip, root mean square. Lower is "
+        "better.",
+    ),
+    "frechet_video_distance": Meaning(
+        "Fréchet distance of clips",
+        "How far the clips as a whole lie from held-out clips, in features learned on the training "
+        "clips. Lower is better.",
+    ),
+    "digit_accuracy": Meaning(
+        "Digit as asked",
+        "The share of clips that show the digit of their caption.",
+        unit_share=True,
+    ),
+    "direction_accuracy": Meaning(
+        "Direction as asked",
+        "The share of clips whose digit sets out the way that their caption tells.",
+        unit_share=True,
+    ),
+    "digit_and_direction_accuracy": Meaning(
+        "Digit and direction as asked", "The share of clips with both.", unit_share=True
+    ),
+    "shuffled_prompt_accuracy": Meaning(
+        "The same by another caption",
+        "The same of each clip judged by another's caption: chance, unless captions do not matter.",
+        unit_share=True,
+    ),
+    "speed_accuracy": Meaning(
+        "Speed as asked",
+        "The share of clips as slow or fast as their caption tells.",
         unit_share=True,
     ),
     "nearest_train_ratio": Meaning(
@@ -263,6 +308,7 @@ NOUNS: dict[ItemKind, str] = {
     "points": "points",
     "texts": "rows of text",
     "series": "series",
+    "clips": "clips",
 }
 
 
@@ -283,6 +329,10 @@ def items_in_words(facts: Facts) -> str:
     if facts.items == "images" and len(shape) == 3:
         height, width, channels = shape
         words += f" of {width} × {height} in {'grey' if channels == 1 else 'colour'}"
+    if facts.items == "clips" and len(shape) == 4:
+        frames, height, width, channels = shape
+        grey = "grey" if channels == 1 else "colour"
+        words += f" of {frames} frames, {width} × {height} in {grey}"
     classes = len(facts.class_names)
     return f"{words}, {classes} classes" if classes > 1 else words
 

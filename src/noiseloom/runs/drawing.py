@@ -62,7 +62,8 @@ def draw(
     for first in range(0, num, batch_size):
         items = range(first, min(num, first + batch_size))
         part = None if labels is None else torch.from_numpy(labels[items.start : items.stop])
-        walk = task.sample(replace(request, labels=part), Random(seed, items))
+        known = request.known and request.known.taken(slice(items.start, items.stop))
+        walk = task.sample(replace(request, labels=part, known=known), Random(seed, items))
         step: Step | None = None
         states = []
         for step in walk:

@@ -1,6 +1,7 @@
 """Evaluating a run: measure what it makes or reads, write evaluation.json and the report."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from noiseloom import media
 from noiseloom.config import word_of
-from noiseloom.data.dataset import Dataset, OpensBeside
+from noiseloom.data.dataset import Dataset, OpensBeside, VideoDataset
 from noiseloom.errors import InputError
 from noiseloom.evaluate import confusion
 from noiseloom.evaluate.commands import use
@@ -21,7 +22,7 @@ from noiseloom.runs.drawing import choose_labels, class_names, draw, prompts_of
 from noiseloom.runs.guiding import Guiding
 from noiseloom.runs.latents import seen_data
 from noiseloom.runs.likelihood import measure_likelihood
-from noiseloom.runs.pictures import save_mistakes
+from noiseloom.runs.pictures import save_continuations, save_mistakes
 from noiseloom.runs.predicting import logits_of
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import (
@@ -221,6 +222,7 @@ def _measure_samples(
         labels = None  # the data has captions, and the task draws without
     if labels is None:  # a classifier may still ask for classes
         labels = choose_labels(class_names(task), None, num)
+    request = replace(request, known=config.known(dataset, num))
     began = time.perf_counter()
     samples = draw(
         task,
@@ -246,6 +248,8 @@ def _measure_samples(
             seed=protocol["seed"],
             progress=shown(on_event),
         )
+    if isinstance(dataset, VideoDataset) and request.known is not None:
+        save_continuations(run.folder / "samples", dataset, samples.items, request.known.frames)
     if noticed := result["checks"].get("memorisation"):
         pairs = pairs_picture(noticed, samples.items, dataset.train.items)
         sheet = media.grid(pairs, columns=len(noticed["nearest_pairs"]))

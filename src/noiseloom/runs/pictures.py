@@ -3,6 +3,7 @@
 Of several processes all draw them, since each may hold a share of the model; the first writes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from PIL.Image import Image
 from torch import Tensor
 
 from noiseloom import media
-from noiseloom.data.dataset import Dataset, Split
-from noiseloom.data.forms import Form, SeriesForm, TextForm
+from noiseloom.data.dataset import Dataset, Split, VideoDataset
+from noiseloom.data.forms import Form, SeriesForm, TextForm, VideoForm
 from noiseloom.runs.drawing import Samples, draw, usually_asked
 from noiseloom.runs.predicting import predictions_of
 from noiseloom.runs.reconstructing import save_reconstructions
@@ -24,7 +25,7 @@ from noiseloom.training.distributed import from_first
 
 STRIP_ROWS = 5
 STRIP_COLUMNS = 11
-PREDICTED_ROWS, MISTAKEN_ROWS = 4, 2
+PREDICTED_ROWS, MISTAKEN_ROWS, CONTINUED_ROWS = 4, 2, 8
 CAPTIONED_CELL = 84  # pixels: two short class names
 CAPTIONED_COLUMNS = 6  # pictures side by side over what was asked for in words
 
@@ -41,6 +42,16 @@ def columns_of(form: Form) -> int:
     return min(10, len(form.class_names) or 8)
 
 
+def is_clips(form: Form) -> bool:
+    """Whether items are clips: channels, frames, height, width."""
+    return len(form.item_shape) == 4
+
+
+def items_of_a_row(form: Form) -> int:
+    """How many items make one row of a sheet: of clips one, of points as many as one can see."""
+    return columns_of(form) if is_image(form) else 1 if is_clips(form) else 500
+
+
 def sheet(form: Form, items: np.ndarray, labels: np.ndarray | None) -> Image:
     """The items on one sheet: a class a column, each over its caption, or points in colours."""
     if is_image(form):
@@ -51,7 +62,7 @@ def sheet(form: Form, items: np.ndarray, labels: np.ndarray | None) -> Image:
 
 def sample_rows(task: Draws, rows: int, *, seed: int, keep_frames: bool = False) -> Samples:
     """`rows` rows of samples (of points 500 a row), the same noise every time."""
-    num = rows * columns_of(task.form) if is_image(task.form) else 500 * rows
+    num = rows * items_of_a_row(task.form)
     labels = usually_asked(task, num)
     return draw(task, Request(), labels, num=num, seed=seed, keep_frames=keep_frames)
 
@@ -95,6 +106,9 @@ def save_samples(
         sheets = [sheet(form, frame, labels) for frame in frames]
         media.save_gif(sheets, folder / "denoising.gif", hold_ms=1500)
         media.save_png(strip(form, frames), folder / "denoising.png")
+        if isinstance(form, VideoForm):
+            moving = media.sheets(samples.items, columns=len(samples.items))
+            media.save_gif(moving, folder / "final.gif", media.milliseconds(form.rate))
         if isinstance(task, Noises):
             forward = forward_frames(task, dataset, seed)
             media.save_png(strip(form, forward), folder / "forward.png")
@@ -148,6 +162,21 @@ def save_mistakes(folder: Path, form: Form, held_out: Split, logits: Tensor) -> 
     media.save_png(predictions_sheet(form, items, read[surest], truth), path)
 
 
+def save_continuations(
+    folder: Path, dataset: VideoDataset, made: np.ndarray, given: Sequence[int]
+) -> None:
+    """continued.png and .gif: held-out clips, each over how the run went on with its frames."""
+    num = min(len(made), CONTINUED_ROWS)
+    real = np.asarray(dataset.reference.items[:num])
+    both = np.stack([real, made[:num]], axis=1)
+    rows = both.reshape(-1, *made.shape[1:])
+    captions = ["as it was", "as it was made"] * num
+    media.save_png(media.strip(rows, captions, given=given), folder / "continued.png")
+    turned = both.swapaxes(0, 1).reshape(-1, *made.shape[1:])
+    moving = media.sheets(turned, columns=num)
+    media.save_gif(moving, folder / "continued.gif", media.milliseconds(dataset.rate))
+
+
 def predictions_sheet(form: Form, items: np.ndarray, read: np.ndarray, truth: np.ndarray) -> Image:
     """Items with the class read in each; those read wrong are marked, the right one in brackets."""
     names, wrong = form.class_names, read != truth
@@ -167,7 +196,7 @@ def predictions_sheet(form: Form, items: np.ndarray, read: np.ndarray, truth: np
 @torch.no_grad()
 def forward_frames(task: Noises, dataset: Dataset, seed: int) -> list[np.ndarray]:
     """Held-out items at evenly spaced times of the forward process, from clean to noise."""
-    num = STRIP_ROWS if is_image(task.form) else 1000
+    num = STRIP_ROWS if is_image(task.form) or is_clips(task.form) else 1000
     items = dataset.reference.items[:num]
     times = torch.linspace(0, 1, STRIP_COLUMNS)
     random = Random(seed, range(len(items))).under("forward-strip")
@@ -175,12 +204,17 @@ def forward_frames(task: Noises, dataset: Dataset, seed: int) -> list[np.ndarray
 
 
 def strip(form: Form, frames: list[np.ndarray]) -> Image:
-    """A row for each of the first items (points: one), a column for each of up to 11 frames."""
+    """A row for each of the first items (points: one), a column for each of up to 11 frames.
+
+    Of clips the first alone, a row for each.
+    """
     places = np.linspace(0, len(frames) - 1, min(STRIP_COLUMNS, len(frames))).round().astype(int)
     chosen = [frames[place] for place in places]
     if is_image(form):
         cells = np.stack([frame[:STRIP_ROWS] for frame in chosen], axis=1)
         return form.picture(cells.reshape(-1, *cells.shape[2:]), columns=len(chosen))
+    if is_clips(form):
+        return form.picture(np.stack([frame[0] for frame in chosen]))
     panels = [form.picture(frame).resize((240, 240)) for frame in chosen]
     pixels = np.stack([np.asarray(panel.convert("RGB")) for panel in panels])
     return media.grid(pixels, columns=len(panels), scale=1)

@@ -11,13 +11,14 @@ import torch
 
 from noiseloom import media
 from noiseloom.data.dataset import Dataset
-from noiseloom.data.forms import Form, form_from
+from noiseloom.data.forms import Form, VideoForm, form_from
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.commands import use
 from noiseloom.networks import Answer
 from noiseloom.runs.answering import answers_to, pairs_of
 from noiseloom.runs.asked import check_items, read_asked, read_images
+from noiseloom.runs.asked_clips import read_given
 from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.building import build_task, seen_form
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
@@ -205,6 +206,8 @@ class Run:
         interval: tuple[float, float] | None = None,
         rescale: float | None = None,
         negative: str | int | None = None,
+        given: str | Path | None = None,
+        given_frames: int | None = None,
         autoguide: float | str | Path | None = None,
         classifier: str | Path | None = None,
         refine: str | Path | None = None,
@@ -232,8 +235,9 @@ class Run:
         `interval` of t, with the spread of x0 brought back by `rescale`; away from `negative`, a
         class or a prompt, where that is given. `autoguide` guides by an earlier checkpoint of this
         run (a share of its steps, or a step) or by another run's folder, `classifier` by the run of
-        a classifier. `refine` is the run of a refiner that was made for this one. Raises
-        InputError, also where the run's task draws no samples.
+        a classifier, and `refine` is the run of a refiner that was made for this one. Of a run that
+        makes clips `given` names one, a file or a folder of frames, with whose first `given_frames`
+        samples begin. Raises InputError, also where the run's task draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
         from noiseloom.runs.refining import refined_by  # as well
@@ -266,6 +270,11 @@ class Run:
             task, prompts=asked, label=label, num=num, place=str(self.folder), on_event=on_event
         )
         request = guiding.ask(task, request, on_event)
+        if given is not None:
+            known = read_given(task.form, given, given_frames, num)
+            request = replace(request, known=known)
+        elif given_frames is not None:
+            raise InputError("--given-frames counts the frames of --given, which is not there")
         return draw(
             task,
             request,
@@ -459,6 +468,7 @@ class Run:
             recipe_text=self.recipe.to_yaml(),
             class_names=samples.form.class_names,
             frames=samples.frames,
+            rate=samples.form.rate if isinstance(samples.form, VideoForm) else media.RATE,
         )
 
 

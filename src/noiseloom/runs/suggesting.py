@@ -26,8 +26,8 @@ LARGE_TEXT = 30_000_000  # bytes from which on a larger vocabulary is seen often
 SIZES = ((64, 4), (96, 4), (128, 4), (192, 6), (256, 6), (384, 6), (512, 8), (768, 12))
 TOKENS_A_PARAMETER = 20  # compute is best spent so (Hoffmann et al. 2022, arXiv:2203.15556)
 REPEATED = 4.0  # passes from which on text is no longer as good as new (arXiv:2305.16264)
-MOST_PASSES = {"table": 12, "series": 60, "pairs": 60, "questions": 20}
-RECIPES = {"pairs": "translation", "questions": "question-answering"}
+MOST_PASSES = {"table": 12, "series": 60, "pairs": 60, "questions": 20, "clips": 200}
+RECIPES = {"pairs": "translation", "questions": "question-answering", "clips": "video-folder"}
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,10 @@ def _plan_rows(path: Path, kind: DataKind, minutes: float) -> Plan:
     batch, rows = _load(recipe, data).training.batch_size, len(dataset.train.items)
     useful = max(200, MOST_PASSES[kind] * rows // batch)
     steps = max(1, min(useful, int(60 * minutes / trial.step_seconds)))
-    words = [f"{rows:,} rows to train on, each seen about {steps * batch / rows:.1f} times."]
+    words = [
+        f"{rows:,} {'clips' if kind == 'clips' else 'rows'} to train on, each seen about "
+        f"{steps * batch / rows:.1f} times."
+    ]
     if steps == useful:
         words.append("More passes than that mostly learn the rows by heart: time is left over.")
     return Plan(recipe, data, trial, steps, rows, tuple(words))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from noiseloom.data.caption_tokens import Captions
@@ -37,12 +38,40 @@ OnProgress = Callable[[str, int, int], None]
 """Is told of long work what it is, how much is done, of how much."""
 
 
+@dataclass(frozen=True)
+class Known:
+    """Frames that are given before others are made: `items` as the model sees them, (B, C, T, …).
+
+    `is_given` (1, 1, T, 1, 1), booleans, says which; the others of `items` mean nothing.
+    """
+
+    items: Tensor
+    is_given: Tensor
+
+    @classmethod
+    def of(cls, items: Tensor, frames: Sequence[int]) -> "Known":
+        """The frames of these numbers."""
+        is_given = torch.zeros(items.shape[2], dtype=torch.bool)
+        is_given[list(frames)] = True
+        return cls(items, is_given[None, None, :, None, None])
+
+    @property
+    def frames(self) -> list[int]:
+        """The numbers of the given frames."""
+        return self.is_given.flatten().nonzero().flatten().tolist()
+
+    def taken(self, items: slice) -> "Known":
+        """What is given of some of the items."""
+        return Known(self.items[items], self.is_given)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What is asked of a sampler; None means as the recipe says.
 
     `labels` has one entry an item: a class or, of tasks that draw by captions, a row of tokens.
-    `negative`, what guidance leads away from, is a class or a caption in words.
+    `negative`, what guidance leads away from, is a class or a caption in words. `known` are frames
+    of clips that are given.
     """
 
     labels: Tensor | None = None
@@ -54,6 +83,7 @@ class Request:
     interval: tuple[float, float] | None = None
     rescale: float | None = None
     negative: int | str | None = None
+    known: Known | None = None
 
     @property
     def given(self) -> list[str]:

@@ -42,9 +42,10 @@ from noiseloom.errors import InputError
 from noiseloom.networks import Answer
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request, Task, Walk
+from noiseloom.tasks import Known, Request, Task, Walk
 from noiseloom.tasks.asking import Asking
 from noiseloom.tasks.guides import fitting_guide, guide_words
+from noiseloom.tasks.holding import Held, Holding, left_out, times_of
 from noiseloom.tasks.latent_form import latents_of
 
 
@@ -126,6 +127,13 @@ class Generating(ABC):
     def asking(self, form: Form) -> Asking:
         """What samples of `form` may be asked for; ValueError where they may not."""
 
+    def holding(self, form: Form) -> Holding | None:
+        """Which parts of items are given in training; None: none ever.
+
+        Raises ValueError where items of `form` have no such parts.
+        """
+        return None
+
     def build(
         self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
     ) -> "ImageGeneration":
@@ -167,6 +175,7 @@ class ImageGeneration:
         self.model = model
         self.form = form
         self.asking = config.asking(form)
+        self.holding = config.holding(form)
         self.prompts = self.asking.captions
         self.guidance = config.guidance
         self.guide = None if guide is None else fitting_guide(config.guidance, guide, form)
@@ -180,7 +189,10 @@ class ImageGeneration:
         )
 
     def losses(self, batch: Batch, random: Random, *, training: bool = True) -> Tensor:
-        """The objective of each item, (B,); in `training` items are augmented, labels dropped."""
+        """The objective of each item, (B,), 0 in parts that are given.
+
+        In `training` items are augmented, labels dropped.
+        """
         device = next(self.model.parameters()).device
         schedule = self.config.schedule
         x0 = self.form.to_model(batch.items).to(device)
@@ -194,8 +206,14 @@ class ImageGeneration:
         labels = self.asking.given(batch, random, training=training)
         if labels is not None:
             labels = labels.to(device)
-        xt = add_noise(schedule, x0, noise, t)
-        prediction = self.model(xt, t, Condition(labels, told), random if training else None)
+        xt, seen_t, is_given = add_noise(schedule, x0, noise, t), t, None
+        if self.holding is not None:
+            is_given = self.holding.drawn(random).to(device)
+            xt, seen_t = torch.where(is_given, x0, xt), times_of(t, is_given, schedule)
+        prediction = self.model(xt, seen_t, Condition(labels, told), random if training else None)
+        if is_given is not None:
+            own = schedule.at(t, like=x0)
+            prediction, x0, noise = left_out(is_given, prediction, x0, noise, own)
         losses = self.config.objective.losses(prediction, x0, noise, t, schedule, density)
         return weigh(losses, prediction.uncertainty)
 
@@ -232,8 +250,19 @@ class ImageGeneration:
             labels = request.labels.to(device)
             without = self.asking.avoided(labels, request.negative)
         model, guide = self.asking.asked(self.model), self.guide
+        if request.known is not None:
+            model = self._held(model, request.known)
         denoise = guidance.wrap(model, labels, without, guide and self.asking.asked(guide))
         return Walk(sampler.function, denoise, sampler.plan(schedule), schedule)
+
+    def _held(self, model: Any, known: Known) -> Held:
+        """The model with what is given; InputError where it has not learned to be given any."""
+        if self.holding is None:
+            raise InputError(
+                "Parts of items are given, and this run has learned from whole ones alone; ask a "
+                "run of task video-generation or text-to-video"
+            )
+        return Held(model, known)
 
     def sampled(self, sampler: Sampling, guidance: Guidance) -> "ImageGeneration":
         """The same model and guide, sampled so; `guidance` is of the same kind as before.
@@ -267,6 +296,8 @@ class ImageGeneration:
         """Sampler, its plan and guidance that `request` comes to."""
         sampler, guidance = self._choose(request)
         described = sampler.describe()
+        if request.known is not None:
+            described["given_frames"] = request.known.frames
         if (calls := sampler.calls(self.config.schedule)) is not None:
             described["network_calls"] = calls
         if guidance.needs_guide:

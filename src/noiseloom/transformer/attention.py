@@ -64,6 +64,8 @@ class Remember(nn.Module):
         batch, tokens, _ = memory_BMW.shape
         kv_BM2GD = self.kv(memory_BMW).view(batch, tokens, 2, self.heads, self.size)
         k_BGMD, v_BGMD = kv_BM2GD.transpose(1, 3).unbind(2)
+        # a copy: it is looked at again and again, and whoever shares out weights wants no view
+        v_BGMD = v_BGMD.contiguous()
         return Memory(self.normalise(k_BGMD).to(v_BGMD.dtype), v_BGMD, is_real_BM)
 
 

@@ -189,7 +189,8 @@ class _Bench:
 
     def _items(self, way: Way, seed: int) -> np.ndarray:
         task = self._sampled(way)
-        return draw(task, Request(), self.labels, num=self.num, seed=seed).items
+        request = Request(known=self.config.known(self.dataset, self.num))
+        return draw(task, request, self.labels, num=self.num, seed=seed).items
 
 
 def in_words(result: dict[str, Any], folder: Path) -> str:

@@ -16,6 +16,8 @@ from noiseloom.cli.options import (
     Debug,
     Device,
     Ema,
+    GivenClip,
+    GivenFrames,
     Guidance,
     GuidanceInterval,
     GuidingClassifier,
@@ -81,6 +83,8 @@ def verb(
     guidance_interval: GuidanceInterval = None,
     rescale: Rescale = None,
     negative: Negative = None,
+    given: GivenClip = None,
+    given_frames: GivenFrames = None,
     autoguide: Autoguide = None,
     classifier: GuidingClassifier = None,
     refine: Refine = None,
@@ -101,7 +105,8 @@ def verb(
     out: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE|DIR/", help="FILE.png, FILE.gif, FILE.npz, a folder; of text FILE.jsonl."
+            metavar="FILE|DIR/",
+            help="FILE.png, FILE.gif, FILE.mp4 (of clips), FILE.npz, a folder; of text FILE.jsonl.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -110,10 +115,11 @@ def verb(
     """Draw samples from a run and save them, or have it write text and print that.
 
     Of pictures: a .png is one sheet, a .gif the way from noise, a .npz the arrays `images` and
-    `labels`, a folder one file a sample. Without --label, labels take turns. Of text: what answers
-    --prompt goes to standard output as it comes; --input takes a prompt from each line of a file,
-    and answers in JSON lines, to --out where that is given. A run that was trained on captions
-    draws what --prompt says, or each line of --input.
+    `labels`, a folder one file a sample. Of clips: a .png is their frames in strips, a .gif or
+    .mp4 all of them moving, a .npz the array `clips`. Without --label, labels take turns. Of text:
+    what answers --prompt goes to standard output as it comes; --input takes a prompt from each line
+    of a file, and answers in JSON lines, to --out where that is given. A run that was trained on
+    captions draws what --prompt says, or each line of --input.
     """
     from noiseloom.networks import WRITTEN
     from noiseloom.runs import Run
@@ -128,6 +134,8 @@ def verb(
         "--guidance-interval": guidance_interval,
         "--rescale": rescale,
         "--negative": negative,
+        "--given": given,
+        "--given-frames": given_frames,
         "--autoguide": autoguide,
         "--classifier": classifier,
         "--refine": refine,
@@ -181,11 +189,13 @@ def verb(
         )
         return
     from noiseloom.cli.progress import watch
+    from noiseloom.data.forms import VideoForm
     from noiseloom.media import sample_kind
     from noiseloom.training.loop import Working
 
-    target = out or str(opened.folder / "samples" / f"seed-{seed}.png")
-    kind = sample_kind(target)
+    is_clips = isinstance(opened.form, VideoForm)
+    target = out or str(opened.folder / "samples" / f"seed-{seed}.{'gif' if is_clips else 'png'}")
+    kind = sample_kind(target, clips=is_clips)
     prompts = _prompts(prompt, source)
     if num is None:
         num = ITEMS if prompts is None else ITEMS_OF_PROMPT if len(prompts) == 1 else len(prompts)
@@ -201,6 +211,8 @@ def verb(
             interval=guidance_interval,
             rescale=rescale,
             negative=negative,
+            given=given,
+            given_frames=given_frames,
             autoguide=autoguide,
             classifier=classifier,
             refine=refine,
@@ -212,7 +224,7 @@ def verb(
             untuned=untuned,
             checkpoint=checkpoint,
             device=device,
-            keep_frames=kind == "gif",
+            keep_frames=kind == "gif" and not is_clips,
             on_step=lambda done, total: on_event(Working("Sampling", done, total)),
             on_event=on_event,
         )

@@ -1,8 +1,8 @@
 """What items look like, apart from the items: enough to sample from a run without its data.
 
-Items are stored as people keep them: images as uint8 (N, H, W, C), usually memory-mapped, points
-as float32 (N, 2), text as tokens. A form turns them into the model's tensors and back, and draws
-them; it is written into the run.
+Items are stored as people keep them: images as uint8 (N, H, W, C), usually memory-mapped, clips as
+uint8 (N, T, H, W, C), points as float32 (N, 2), text as tokens. A form turns them into the model's
+tensors and back, and draws them; it is written into the run.
 """
 
 from __future__ import annotations
@@ -11,18 +11,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from noiseloom.data.forms.captioned import CaptionedForm
+from noiseloom.data.forms.captioned import CaptionedForm, CaptionedVideoForm
 from noiseloom.data.forms.form import Batch, Form
 from noiseloom.data.forms.pictures import ImageForm, PointForm
 from noiseloom.data.forms.series import SeriesForm
 from noiseloom.data.forms.text import TextForm
+from noiseloom.data.forms.video import VideoForm
 
 FORMS: dict[str, type[Form]] = {
     "CaptionedForm": CaptionedForm,
+    "CaptionedVideoForm": CaptionedVideoForm,
     "ImageForm": ImageForm,
     "PointForm": PointForm,
     "SeriesForm": SeriesForm,
     "TextForm": TextForm,
+    "VideoForm": VideoForm,
 }
 
 
@@ -42,10 +45,12 @@ def form_from(mapping: Mapping[str, Any], folder: Path) -> Form:
 __all__ = [
     "Batch",
     "CaptionedForm",
+    "CaptionedVideoForm",
     "Form",
     "ImageForm",
     "PointForm",
     "SeriesForm",
     "TextForm",
+    "VideoForm",
     "form_from",
 ]

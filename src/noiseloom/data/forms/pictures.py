@@ -56,7 +56,7 @@ class ImageForm(Form):
 
     def to_items(self, x0: Tensor) -> np.ndarray:
         """(B, C, H, W) to (B, H, W, C), rounded and clipped; the inverse of `to_model`."""
-        pixels = _finite(x0).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
+        pixels = finite(x0).add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8)
         return pixels.permute(0, 2, 3, 1).contiguous().numpy()
 
     def picture(
@@ -85,7 +85,7 @@ class PointForm(Form):
 
     def to_items(self, x0: Tensor) -> np.ndarray:
         """The points as they are."""
-        return _finite(x0).numpy()
+        return finite(x0).numpy()
 
     def picture(
         self,
@@ -98,7 +98,8 @@ class PointForm(Form):
         return scatter(items, labels, 480 * (scale or 1), self.limit)
 
 
-def _finite(x0: Tensor) -> Tensor:
+def finite(x0: Tensor) -> Tensor:
+    """`x0` on the CPU in float32; MachineError where it is not finite."""
     x0 = x0.detach().to("cpu", torch.float32)
     bad = int((~x0.isfinite()).flatten(1).any(1).sum())
     if bad:

@@ -1,4 +1,4 @@
-"""Pictures on disk: grids, scatter plots, PNG with the recipe inside, GIF, NPZ, folders of PNGs.
+"""Pictures: grids, scatter plots, PNG with the recipe inside, GIF.
 
 Pictures are uint8 arrays shaped (N, H, W, C) with C of 1 (grey) or 3 (red, green, blue); points
 are float arrays shaped (N, 2). Small pictures are enlarged by repeating pixels, never by blurring.
@@ -7,28 +7,24 @@ Everything is written beside its place and renamed, so a file is either whole or
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from noiseloom.errors import InputError, MachineError
+from noiseloom.errors import MachineError
 
 GAP = 2  # pixels between the cells of a grid
 CELL = 56  # pixels a cell is brought near to where no scale is given
 CAPTION = 12  # height of a caption's letters in pixels
 LINE = CAPTION + 2  # from one line of it to the next
 CAPTIONED_CELL, CAPTION_LINES = 128, 5  # pixels and lines where a whole sentence goes below
-MOST_OF_CAPTION = 60  # characters in the name of a file
 BACKGROUND, INK, FRAME = (255, 255, 255), (40, 40, 40), (200, 200, 200)
 MARK = (200, 30, 30)
 COLOURS = (  # one a class, repeating
@@ -43,8 +39,6 @@ COLOURS = (  # one a class, repeating
     (188, 189, 34),
     (23, 190, 207),
 )
-
-Kind = Literal["png", "gif", "npz", "folder"]
 
 
 def grid(
@@ -109,12 +103,12 @@ def _lines(
         number = 1
         while number < len(words) and font.getlength(" ".join(words[: number + 1])) <= width:
             number += 1
-        lines.append(_cut(" ".join(words[:number]), font, width))
+        lines.append(cut(" ".join(words[:number]), font, width))
         words = words[number:]
-    return [*lines, _cut(" ".join(words), font, width)] if words else lines
+    return [*lines, cut(" ".join(words), font, width)] if words else lines
 
 
-def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
     """As much of `text` as is at most `width` pixels wide."""
     if font.getlength(text) <= width:
         return text
@@ -251,132 +245,3 @@ def _paletted(frame: Image.Image) -> Image.Image:
     if frame.getcolors(256) is not None:
         return palette
     return frame.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
-
-
-def sample_kind(out: str | Path) -> Kind:
-    """What to write for `--out`: by suffix, or a folder where there is none or it ends in a slash.
-
-    Raises InputError before any work where the name cannot be written to.
-    """
-    path, suffix = Path(out), Path(out).suffix.lower()
-    if str(out).endswith(("/", os.sep)) or path.is_dir() or not suffix:
-        if path.exists() and not path.is_dir():
-            raise InputError(f"{path} is a file; a folder of PNGs needs another name.")
-        if path.is_dir() and any(path.iterdir()):
-            raise InputError(
-                f"The folder {path} already holds files. Name an empty or a new one for the PNGs."
-            )
-        return "folder"
-    kinds: dict[str, Kind] = {".png": "png", ".gif": "gif", ".npz": "npz"}
-    if suffix in kinds:
-        return kinds[suffix]
-    raise InputError(
-        f"{out} ends in '{suffix}'. Allowed: FILE.png (a grid), FILE.gif, FILE.npz (arrays), or "
-        "DIR/ (one PNG a sample)."
-    )
-
-
-def save_samples(
-    items: np.ndarray,
-    labels: np.ndarray | None,
-    out: str | Path,
-    *,
-    recipe_text: str = "",
-    class_names: Sequence[str] = (),
-    columns: int | None = None,
-    frames: Sequence[np.ndarray] | None = None,
-    captions: Sequence[str] | None = None,
-) -> Path:
-    """Write samples where and as `out` says: a grid, a GIF, arrays, or a folder of PNGs.
-
-    `frames` are the same items at each step, for a GIF; without them it shows one item a frame.
-    `.npz` holds `images` (uint8, N x H x W x C) or `points` (float32, N x 2), and `labels` (int64)
-    where there are any. The files of a folder are named `00000_label.png`. `captions` are what was
-    asked for in words: they stand on sheets, in `.npz` as `captions`, and in a folder in its
-    `metadata.jsonl`, so that it is a data set with captions.
-    """
-    kind, path = sample_kind(out), Path(out)
-    text = {"Software": "noiseloom", **({"recipe": recipe_text} if recipe_text else {})}
-    if kind == "npz":
-        return _save_npz(items, labels, path, captions)
-    if kind == "folder":
-        return _save_folder(items, labels, path, class_names, text, captions)
-    if kind == "png":
-        return save_png(_sheet(items, labels, columns, captions=captions), path, text)
-    if frames is None:
-        pictures = items.ndim == 4
-        frames = [items[i : i + 1] for i in range(len(items))] if pictures else [items]
-    limit = None if items.ndim == 4 else float(np.abs(items).max(initial=1e-3)) * 1.05
-    if len(frames) and len(frames[0]) != len(items):
-        captions = None  # an item a frame
-    sheets = [_sheet(frame, labels, columns, limit, captions) for frame in frames]
-    return save_gif(sheets, path, hold_ms=1500, text=recipe_text)
-
-
-def _sheet(
-    items: np.ndarray,
-    labels: np.ndarray | None,
-    columns: int | None,
-    limit: float | None = None,
-    captions: Sequence[str] | None = None,
-) -> Image.Image:
-    if captions is not None:
-        return captioned_grid(items, captions, columns)
-    return grid(items, columns) if items.ndim == 4 else scatter(items, labels, limit=limit)
-
-
-def _save_npz(
-    items: np.ndarray, labels: np.ndarray | None, path: Path, captions: Sequence[str] | None
-) -> Path:
-    arrays = {"images": items} if items.ndim == 4 else {"points": items.astype(np.float32)}
-    if labels is not None:
-        arrays["labels"] = np.asarray(labels, dtype=np.int64)
-    if captions is not None:
-        arrays["captions"] = np.array(captions, dtype=np.str_)
-    with aside(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    return path
-
-
-def _save_folder(
-    items: np.ndarray,
-    labels: np.ndarray | None,
-    path: Path,
-    class_names: Sequence[str],
-    text: Mapping[str, str],
-    captions: Sequence[str] | None,
-) -> Path:
-    if items.ndim != 4:
-        raise InputError(f"Points cannot be written as the folder {path}. Allowed: .png, .npz.")
-    if path.is_dir():
-        _write_pngs(items, labels, path, class_names, text, captions)
-    else:
-        with aside(path) as temporary:
-            temporary.mkdir()
-            _write_pngs(items, labels, temporary, class_names, text, captions)
-    return path
-
-
-def _write_pngs(
-    items: np.ndarray,
-    labels: np.ndarray | None,
-    folder: Path,
-    class_names: Sequence[str],
-    text: Mapping[str, str],
-    captions: Sequence[str] | None,
-) -> None:
-    rows = []
-    for index in range(len(items)):
-        word = ""
-        if labels is not None:
-            label = int(labels[index])
-            word = f"_{class_names[label] if label < len(class_names) else label}"
-        if captions is not None:
-            word = f"_{captions[index]}"[:MOST_OF_CAPTION]
-        name = f"{index:05d}{re.sub(r'[^A-Za-z0-9._-]', '-', word)}.png"
-        save_png(picture_of(items[index]), folder / name, text)
-        if captions is not None:
-            rows.append({"file_name": name, "text": captions[index]})
-    if rows:
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")

@@ -1,0 +1,59 @@
+"""What every task has that makes clips: some of their frames may be given."""
+
+from dataclasses import dataclass
+
+from noiseloom.config import option
+from noiseloom.data.forms import Form, VideoForm
+from noiseloom.tasks.generating import Generating
+from noiseloom.tasks.holding import Holding
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filming(Generating):
+    """Diffusion on clips: how often, and which, of their frames are given."""
+
+    none_given: float = option(0.2, "share of clips trained without a given frame")
+    anywhere_given: float = option(
+        0.2, "share of clips trained with given frames anywhere; of the others the first are given"
+    )
+    first_given: int | None = option(None, "how many first ones; null: any number")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shares = (self.none_given, self.anywhere_given)
+        if min(shares) < 0 or sum(shares) > 1:
+            raise ValueError(
+                f"none_given {shares[0]:g} and anywhere_given {shares[1]:g} are given; allowed is "
+                "0 or more each, and together at most 1"
+            )
+        if self.first_given is not None and self.first_given < 1:
+            raise ValueError(f"first_given is {self.first_given}; allowed is 1 or more, or null")
+        if self.learned_variance or self.uncertainty or self.objective.learns_variance:
+            raise ValueError(
+                "learned_variance, uncertainty and the objectives variational and hybrid know one "
+                "noise level for an item, and frames of a clip have levels of their own. Leave "
+                "them out"
+            )
+        if self.autoencoder is not None:
+            raise ValueError(
+                "autoencoder names a run that packs images, and the data is clips; leave it out"
+            )
+
+    def holding(self, form: Form) -> Holding:
+        """See `Generating.holding`."""
+        if not isinstance(form, VideoForm):
+            raise ValueError(
+                "the data holds no clips. Use data video or moving-digits, or task "
+                "unconditional-image-generation"
+            )
+        if self.first_given is not None and self.first_given >= form.frames:
+            raise ValueError(
+                f"task.first_given is {self.first_given}, and clips have {form.frames} frames; at "
+                "least one must be left to be made"
+            )
+        return Holding(
+            frames=form.frames,
+            none=self.none_given,
+            anywhere=self.anywhere_given,
+            first=self.first_given,
+        )

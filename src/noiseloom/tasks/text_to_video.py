@@ -1,0 +1,30 @@
+"""Make the clip that a caption tells of, from nothing or going on with given frames."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from noiseloom.config import option
+from noiseloom.data.forms import Form
+from noiseloom.tasks.asking import Asking, InWords
+from noiseloom.tasks.filming import Filming
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Filming):
+    """Diffusion on clips with captions, made by what a prompt says."""
+
+    dropout: ClassVar[str] = "caption_dropout"
+    takes_prompts: ClassVar[bool] = True
+
+    caption_dropout: float = option(
+        0.1, "share of items trained without their caption, for guidance"
+    )
+
+    def asking(self, form: Form) -> Asking:
+        """See `Generating.asking`."""
+        if form.captions is None:
+            raise ValueError(
+                "the data has no captions, and the task makes clips by them. Use data moving-digits"
+                " with data.captions=true, or task video-generation"
+            )
+        return InWords(form.captions, self.caption_dropout)

@@ -1,0 +1,88 @@
+"""A run of clips from the first step to files: made from nothing, and gone on with."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageSequence
+
+from noiseloom import cli, media
+from noiseloom.errors import InputError
+from noiseloom.runs import Recipe, Run
+
+TINY = (
+    "data.num=60",
+    "data.num_reference=20",
+    "data.frames=5",
+    "network.width=16",
+    "network.depth=1",
+    "network.heads=2",
+    "training.steps=3",
+    "training.batch_size=4",
+    "task.sampler.steps=2",
+    "evaluation.num=12",
+    "evaluation.feature_clips=100",
+    "evaluation.bootstrap=20",
+    "evaluation.draws=2",
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    recipe = Recipe.load("moving-digits", TINY)
+    run = Run.create(recipe, tmp_path_factory.mktemp("runs") / "run")
+    run.train()
+    return run
+
+
+def test_what_training_leaves(run: Run) -> None:
+    found = run.read_json("evaluation.json")
+    wanted = {"trajectory_error_px", "identity_accuracy", "count_accuracy", "frame_error"}
+    for figures in (found["metrics"], found["floor"]):
+        assert wanted | {"frechet_video_distance"} <= set(figures)
+    (copied,) = found["baselines"].values()
+    assert wanted == set(copied["metrics"])
+    assert found["protocol"]["given_frames"] == [0, 1, 2]
+    for name in ("final.png", "final.gif", "denoising.gif", "continued.png", "continued.gif"):
+        assert (run.folder / "samples" / name).is_file(), name
+    page = (run.folder / "report.html").read_text()
+    assert "Trajectory error" in page
+    assert "60 clips of 5 frames, 32 × 32 in grey" in page
+
+
+def test_it_goes_on_with_a_clip_from_a_file(run: Run, tmp_path: Path) -> None:
+    clip = run.open_data().reference.items[0]
+    path = tmp_path / "clip.gif"
+    media.save_gif([media.picture_of(frame) for frame in clip], path, media.milliseconds(8))
+    out = tmp_path / "made.gif"
+    words = ["--num", "3", "--given", str(path), "--given-frames", "2", "--out", str(out)]
+    assert cli.main(["sample", str(run.folder), *words]) == 0
+    with Image.open(out) as file:
+        frames = [np.asarray(one.convert("L")) for one in ImageSequence.Iterator(file)]
+    assert len(frames) == 5
+    made = run.sample(num=3, given=path, given_frames=2).items
+    for item in made:
+        np.testing.assert_array_equal(item[:2], clip[:2])
+        assert (item[2:] != clip[2:]).any()
+    assert run.sample(num=1, given=path).items[0, 4].shape == (32, 32, 1)
+
+
+def test_what_cannot_be_given_is_said(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="There is no clip at"):
+        run.sample(num=1, given=tmp_path / "none.gif")
+    path = tmp_path / "short.gif"
+    media.save_gif([Image.new("L", (32, 32), shade) for shade in (0, 90)], path, 120)
+    with pytest.raises(InputError, match="--given-frames is 3; .* Allowed is 1 to 2"):
+        run.sample(num=1, given=path, given_frames=3)
+    with pytest.raises(InputError, match="--given-frames counts the frames of --given"):
+        run.sample(num=1, given_frames=1)
+
+
+def test_a_prompt_makes_its_clip(tmp_path: Path) -> None:
+    recipe = Recipe.load("moving-digits-text", TINY)
+    run = Run.create(recipe, tmp_path / "run")
+    run.train(evaluate=False)
+    out = tmp_path / "clips"
+    words = ["--prompt", "a seven moving up fast", "--num", "2", "--out", f"{out}/"]
+    assert cli.main(["sample", str(run.folder), *words]) == 0
+    assert len(list(out.glob("*.gif"))) == 2
