@@ -13,7 +13,15 @@ from noiseloom.media import picture_of, save_png
 from noiseloom.runs import Recipe, Run
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
-PAGES = ("editing.md", "few-steps.md", "guidance.md", "latents.md", "likelihood.md", "sampling.md")
+PAGES = (
+    "editing.md",
+    "few-steps.md",
+    "guidance.md",
+    "latents.md",
+    "likelihood.md",
+    "refining.md",
+    "sampling.md",
+)
 TINY = ("training.batch_size=8", "training.steps=3", "training.checkpoint_every=1")
 DIT = ("network.depth=1", "network.width=24", "network.heads=2", *TINY)
 MEASURED = ("evaluation.num=40", "evaluation.draws=2", "evaluation.feature_images=400")
@@ -21,6 +29,7 @@ SMALLER = {
     "mnist-classifier": (),
     "mnist-autoencoder": ("network.channels=4",),
     "mnist-latent": (*DIT, *MEASURED),
+    "refine-mnist": (*DIT, *MEASURED),
 }
 PATHS = ("task.method.paths.num=20", "task.method.paths.steps=2")
 QUICK = {

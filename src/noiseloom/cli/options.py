@@ -69,6 +69,10 @@ GuidingClassifier = Annotated[
         "--classifier", metavar="RUN", help="Guide by a classifier trained with task.noise."
     ),
 ]
+Refine = Annotated[
+    str | None,
+    typer.Option(metavar="RUN", help="Refine the samples by a run that was trained for this one."),
+]
 Seed = Annotated[int, typer.Option(help="The same seed gives the same samples.")]
 Device = Annotated[
     Literal["auto", "cpu", "cuda"] | None,

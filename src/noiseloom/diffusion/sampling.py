@@ -156,12 +156,7 @@ class Sampling:
 
     def calls(self, schedule: Schedule) -> int | None:
         """Network calls that a walk makes, None where it depends on the samples."""
-        if self.name in ADAPTIVE:
-            return None
-        counted = Counted(lambda x, t: Prediction(0 * x, "x0", x, schedule.at(t, like=x)))
-        for _ in self.walk(counted, torch.ones(1, 1), schedule, Random(0, [0])):
-            pass
-        return counted.calls
+        return calls_of(self.function, self.plan(schedule), schedule)
 
     def describe(self) -> dict[str, Any]:
         """All that was chosen, in words and numbers, for protocols."""
@@ -222,6 +217,16 @@ class Counted:
     def __call__(self, xt: Tensor, t: Tensor) -> Prediction:
         self.calls += 1
         return self.denoise(xt, t)
+
+
+def calls_of(sampler: Sampler, plan: Tensor | Tolerance, schedule: Schedule) -> int | None:
+    """Network calls that a walk along `plan` makes, None where it depends on the samples."""
+    if isinstance(plan, Tolerance):
+        return None
+    counted = Counted(lambda x, t: Prediction(0 * x, "x0", x, schedule.at(t, like=x)))
+    for _ in sampler(counted, torch.ones(1, 1), plan, schedule, Random(0, [0])):
+        pass
+    return counted.calls
 
 
 def unknown(what: str, name: str, allowed: list[str]) -> str:

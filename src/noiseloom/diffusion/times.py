@@ -127,6 +127,42 @@ class UniformLogSNR(Times):
         return log_snr_rate(schedule, t) / (high - low)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Between(Times):
+    """Every time of a part of the range equally often: of an expert in that part.
+
+    Where the part reaches beyond the schedule's range, as far as that goes.
+    """
+
+    lowest: float = option(0.0, "the cleanest t")
+    highest: float = option(1.0, "the noisiest t")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.lowest < self.highest <= 1:
+            raise ValueError(
+                f"lowest {self.lowest} and highest {self.highest} are given; allowed is "
+                "0 <= lowest < highest <= 1"
+            )
+
+    def quantile(self, u: Tensor, schedule: Schedule) -> Tensor:
+        low, high = self._part(schedule)
+        return low + u * (high - low)
+
+    def density(self, t: Tensor, schedule: Schedule) -> Tensor:
+        low, high = self._part(schedule)
+        inside = (low <= t) & (t <= high)
+        return inside.double() / (high - low)
+
+    def _part(self, schedule: Schedule) -> tuple[float, float]:
+        low, high = max(self.lowest, schedule.t_min), min(self.highest, schedule.t_max)
+        if not low < high:
+            raise ValueError(
+                f"times from {self.lowest} to {self.highest} are asked for, and the schedule's run "
+                f"from {schedule.t_min:g} to {schedule.t_max:g}; set lowest and highest within them"
+            )
+        return low, high
+
+
 def log_snr_range(
     schedule: Schedule, lowest: float = LOWEST_LOG_SNR, highest: float = HIGHEST_LOG_SNR
 ) -> tuple[float, float]:
@@ -157,4 +193,5 @@ TIMES: dict[str, type[Times]] = {
     "logit-normal": LogitNormal,
     "log-normal-sigma": LogNormalSigma,
     "uniform-log-snr": UniformLogSNR,
+    "between": Between,
 }

@@ -210,6 +210,7 @@ class Run:
         given_frames: int | None = None,
         autoguide: float | str | Path | None = None,
         classifier: str | Path | None = None,
+        refine: str | Path | None = None,
         label: Sequence[str | int] | str | int | None = None,
         seed: int = 0,
         batch_size: int = 250,
@@ -234,11 +235,12 @@ class Run:
         `interval` of t, with the spread of x0 brought back by `rescale`; away from `negative`, a
         class or a prompt, where that is given. `autoguide` guides by an earlier checkpoint of this
         run (a share of its steps, or a step) or by another run's folder, `classifier` by the run of
-        a classifier. Of a run that makes clips `given` names one, a file or a folder of frames,
-        with whose first `given_frames` samples begin. Raises InputError, also where the run's task
-        draws no samples.
+        a classifier, and `refine` is the run of a refiner that was made for this one. Of a run that
+        makes clips `given` names one, a file or a folder of frames, with whose first `given_frames`
+        samples begin. Raises InputError, also where the run's task draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
+        from noiseloom.runs.refining import refined_by  # as well
 
         request = Request(steps=steps, sampler=sampler, spacing=spacing, tolerance=tolerance)
         task, _ = self.trained_task(
@@ -260,6 +262,7 @@ class Run:
             classifier=classifier,
         )
         task = guiding.apply(self, task, raw=raw, device=device, on_event=on_event)
+        task = refined_by(refine, self, task, device=device, on_event=on_event)
         asked = [prompts] if isinstance(prompts, str) else prompts
         if num is None:
             num = len(asked) if asked else USUAL_SAMPLES

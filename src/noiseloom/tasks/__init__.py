@@ -3,9 +3,9 @@
 The word in a recipe is the Hugging Face task name. A task file holds its `Config`, whose `build`
 answers a `Task`; the training loop knows only `Task.loss`, and `runs` only what is listed here.
 What a task can do beside being trained is a protocol of its own, which `runs` asks for: `Draws`
-(samples), `Guided` where another model may guide these, `Prompted` where they are asked for in
-words, `Walks` where its sampler can be started anywhere, as editing needs, `Tunable` where it may
-be chosen after training; `Noises` (items),
+(samples), `Guided` where another model may guide these, `Refines` where it makes more of another
+run's, `Prompted` where they are asked for in words, `Walks` where its sampler can be started
+anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
 `Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Estimates` (numbers); `Writes`,
 `Fills`, `Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents);
 `Prepares` where it needs more than the data. Its `Config` says in `answers`, as networks and
@@ -199,6 +199,14 @@ class Guided(Draws, Protocol):
 
     def guided(self, guidance: Guidance, guide: Task | None) -> "Guided":
         """The same model guided so; ValueError where the guide does not fit."""
+
+
+@runtime_checkable
+class Refines(Draws, Protocol):
+    """A task that makes more of another run's samples, its base's; alone it draws these itself."""
+
+    def refined(self, base: Task) -> Draws:
+        """`base` with its samples refined; ValueError where this was made for another."""
 
 
 @runtime_checkable

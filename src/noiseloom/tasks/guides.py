@@ -55,7 +55,7 @@ def fitting_guide(guidance: Guidance, guide: Task, form: Form) -> Guide:
             "a classifier leads to a class, and this run draws what captions say. Leave it out, or "
             "guide with --autoguide"
         )
-    if guide.form.captions is not None and not _read_alike(guide.form.captions, form.captions):
+    if guide.form.captions is not None and not read_alike(guide.form.captions, form.captions):
         raise ValueError(
             "the guide reads captions in other tokens than this run. Name a run that was trained "
             "on the same data"
@@ -105,10 +105,10 @@ def _fitting_denoiser(guide: Task, form: Form) -> Guide:
     return Unlabelled(guide.model) if knows_more and not is_asked else guide.model
 
 
-def _read_alike(one: Captions, other: Captions | None) -> bool:
-    """Whether a caption is the same tokens to both."""
-    if other is None:
-        return False
+def read_alike(one: Captions | None, other: Captions | None) -> bool:
+    """Whether a caption is the same tokens to both, or neither reads any."""
+    if one is None or other is None:
+        return one is other
     same = one.tokenizer.to_json() == other.tokenizer.to_json()
     return same and one.longest == other.longest
 

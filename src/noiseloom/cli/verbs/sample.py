@@ -28,6 +28,7 @@ from noiseloom.cli.options import (
     Negative,
     Prompt,
     Raw,
+    Refine,
     RepetitionPenalty,
     Rescale,
     RunFolder,
@@ -86,6 +87,7 @@ def verb(
     given_frames: GivenFrames = None,
     autoguide: Autoguide = None,
     classifier: GuidingClassifier = None,
+    refine: Refine = None,
     label: Annotated[
         list[str] | None,
         typer.Option(help="A class by number or name; again, or with commas, for several."),
@@ -136,6 +138,7 @@ def verb(
         "--given-frames": given_frames,
         "--autoguide": autoguide,
         "--classifier": classifier,
+        "--refine": refine,
         "--label": label,
         "--untuned": untuned or None,
     }
@@ -212,6 +215,7 @@ def verb(
             given_frames=given_frames,
             autoguide=autoguide,
             classifier=classifier,
+            refine=refine,
             label=_labels(label),
             seed=seed,
             batch_size=batch_size or ITEMS_AT_ONCE,

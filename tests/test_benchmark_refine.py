@@ -1,0 +1,78 @@
+"""The arithmetic of benchmarks/refine.py: seams, equal time, and the verdict."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def refine() -> Iterator[ModuleType]:
+    """The benchmark's module, with what it imports from benchmarks/ gone again afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(BENCHMARKS))
+        yield importlib.import_module("refine")
+    for name in ("refine", "judge"):
+        del sys.modules[name]
+
+
+def test_seams_are_where_brightness_steps_at_borders_alone(refine: ModuleType) -> None:
+    even = np.arange(28, dtype=np.uint8)[:, None] + np.arange(28, dtype=np.uint8)
+    ramp = np.stack([even[..., None]] * 2)
+    assert refine.seam_energy(ramp, 7) == pytest.approx(1)
+    stepped = ramp.astype(int)
+    for border in (7, 14, 21):  # each step of 1 becomes one of 3
+        stepped[:, border:] += 2
+        stepped[:, :, border:] += 2
+    assert refine.seam_energy(stepped.astype(np.uint8), 7) == pytest.approx(9)
+    assert refine.seam_energy(stepped.astype(np.uint8), 5) < 1.01
+
+
+def test_equal_time_is_the_most_steps_that_fit(refine: ModuleType) -> None:
+    line = refine.Line.through({1: 3.0, 4: 9.0, 50: 101.0})  # 1 + 2 a step
+    assert line.at(8) == pytest.approx(17)
+    assert [line.most(seconds) for seconds in (0.5, 9.0, 10.9, 11.0)] == [1, 4, 4, 5]
+
+
+def row(refine: ModuleType, name: str, steps: int, seconds: float, distance: float) -> object:
+    return refine.Row(name, steps, seconds, distance, 0.9, 0.8, 1.1)
+
+
+def test_the_verdict_is_the_share_of_the_gap_and_of_its_time(refine: ModuleType) -> None:
+    rows = [
+        row(refine, "", 4, 10.0, 40.0),
+        row(refine, "expert", 4, 20.0, 30.0),
+        row(refine, "", 50, 110.0, 20.0),
+    ]
+    shares = refine.closed(rows, "expert")
+    assert shares == pytest.approx({"gap": 0.5, "time": 0.1})
+    assert refine.said("expert", shares).endswith("30% in 25%, is reached.")
+    slow = [rows[0], row(refine, "expert", 4, 40.0, 30.0), rows[2]]
+    assert refine.said("expert", refine.closed(slow, "expert")).endswith("is not reached.")
+    assert refine.closed(rows[:2], "expert") is None
+    assert refine.closed([rows[0], rows[1], row(refine, "", 50, 110.0, 41.0)], "expert") is None
+
+
+def test_the_table_names_each_way(refine: ModuleType) -> None:
+    equal = refine.Row("", 6, 14.0, 35.0, 0.9, 0.8, 1.1, equal_time=True)
+    real = {"frechet_distance": 11.0, "label_agreement": 0.98, "recall": 0.9, "seam_energy": 1.0}
+    rows = [row(refine, "expert", 4, 20.0, 30.0), equal]
+    shown = refine.table(rows, real, {9: 13.5}).splitlines()
+    assert shown[2] == "| 4 | expert | 20.0 | 30.0 | 90.0% | 0.80 | 1.10 |"
+    assert shown[3].startswith("| 6 | no one, in the same time | 14.0 | 35.0 |")
+    assert shown[4].startswith("| real digits | | | 11.0 | 98.0% |")
+    assert shown[5].startswith("| real digits in 9 levels | | | 13.5 |")
+
+
+def test_pixels_in_few_levels_are_the_nearest(refine: ModuleType) -> None:
+    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1)
+    coarse = refine.coarse_levels(images, 9)
+    assert np.unique(coarse).tolist() == [0, 32, 64, 96, 128, 159, 191, 223, 255]
+    assert np.abs(coarse.astype(int) - images).max() <= 16
+    np.testing.assert_array_equal(refine.coarse_levels(images, 256), images)
