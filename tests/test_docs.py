@@ -29,7 +29,6 @@ SMALLER = {
     "mnist-classifier": (),
     "mnist-autoencoder": ("network.channels=4",),
     "mnist-latent": (*DIT, *MEASURED),
-    "refine-mnist": (*DIT, *MEASURED),
 }
 PATHS = ("task.method.paths.num=20", "task.method.paths.steps=2")
 QUICK = {
