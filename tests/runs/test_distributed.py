@@ -124,7 +124,8 @@ def test_processes_that_see_other_data_are_refused(tmp_path: Path) -> None:
         torchrun(str(script)), env=ENVIRONMENT, stderr=subprocess.PIPE, text=True
     )
     code, said = finish(child)
-    assert code == 0 and said.count("do not see the same data") == 2
+    assert code == 0, said
+    assert said.count("do not see the same data") == 2
 
 
 def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
     """See `Run.train`. Of several processes the first writes, speaks and measures."""
     config = run.recipe.training
     metrics_class(config)  # a missing package is said before anything is done
-    with deterministic(config.deterministic), alone(run, on_event) as tell:
+    with parting(), deterministic(config.deterministic), alone(run, on_event) as tell:
         dataset = first_then_rest(lambda: run.open_data(tell))
         check_same_data(dataset)
         from_first(lambda: describe_data(run, dataset))
@@ -68,8 +68,7 @@ def train(run: Run, *, evaluate: bool, on_event: OnEvent) -> dict[str, Any]:
         settled = settle_once(run, dataset, statistics, others, tell)
         if config.sharding == "full" and size() == 1:
             tell(Note(ONE_PROCESS))
-        with parting():
-            summary = train_together(run, dataset, statistics, settled, others, tell)
+        summary = train_together(run, dataset, statistics, settled, others, tell)
     if not is_first():
         return summary
     if evaluate:

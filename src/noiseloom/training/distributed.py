@@ -8,7 +8,7 @@ the first does, and shares the result or the error, so that all go on or all end
 import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from noiseloom.errors import MachineError
 T = TypeVar("T")
 
 PATIENCE = timedelta(minutes=30)  # how long the others wait for the first, who may prepare data
+GRACE = timedelta(seconds=10)  # how long one that fails waits for the others to fail as well
 
 
 def rank() -> int:
@@ -73,7 +74,7 @@ _meetings = itertools.count()  # every process meets the others equally often
 
 @contextmanager
 def parting() -> Iterator[None]:
-    """After it, done or interrupted, each process is on its own: the first may go on for long.
+    """After it, however it ended, each process is on its own: the first may go on for long.
 
     Without it the interpreter's end tears the connection down, and now and then aborts.
     """
@@ -81,6 +82,9 @@ def parting() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         part()
+        raise
+    except BaseException:
+        leave()
         raise
     part()
 
@@ -90,6 +94,14 @@ def part() -> None:
     if dist.is_initialized():
         with lost_peers():
             dist.barrier()
+        dist.destroy_process_group()
+
+
+def leave() -> None:
+    """Let go of the others after an error, which they may or may not have met as well."""
+    if dist.is_initialized():
+        with suppress(RuntimeError):  # who is lost already cannot be waited for
+            dist.monitored_barrier(timeout=GRACE)
         dist.destroy_process_group()
 
 
