@@ -4,8 +4,10 @@
 
 FOLDER holds MNIST's IDX files; RUN is a run of recipe mnist, and runs of refine-mnist made for it.
 At 1, 2, 4, 8 and 50 base steps three rows are compared: the base, the base refined, and the base
-with as many steps as take no longer than the refined way (equal wall clock). DIR gets `table.md`
-and `table.json`, and keeps the samples of each row, so that a stopped benchmark goes on.
+with as many steps as take no longer than the refined way (equal wall clock). Of an expert in little
+noise a fourth says what its moves alone are worth: the base itself, walking at the same times. DIR
+gets `table.md` and `table.json`, and keeps the samples of each row, so that a stopped benchmark
+goes on.
 
 Protocol. Times are of this processor: each way draws `--timed` samples once unmeasured, and then
 three times, all ways in turn; the median counts, without opening the runs. The base's time at steps
@@ -38,11 +40,13 @@ from noiseloom.runs import Run
 from noiseloom.runs.drawing import draw, usually_asked
 from noiseloom.runs.refining import refined_by
 from noiseloom.tasks import Draws, Request
+from noiseloom.tasks.low_noise import LowNoiseRefinement
 
 STEPS = (1, 2, 4, 8, 50)
 REPEATS = 3
 GAP = (4, 50)  # the steps between which a refiner is to close the gap
 GOAL = (0.30, 0.25)  # the least share of the gap, at the most share of its extra time
+CONTROL = "the base itself, at the moves of "  # and the refiner's name
 
 Way = Callable[[int, int], np.ndarray]
 """(base steps, number of samples) -> samples."""
@@ -98,8 +102,9 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     base = Run.open(given.base)
-    ways = {"": _way(base, None)} | {run.name: _way(base, run) for run in given.refiner}
-    seconds = _kept(given.out / "seconds.json", lambda: _time(ways, given.steps, given.timed))
+    tasks = _tasks(base, given.refiner)
+    ways = {name: partial(_draw, task) for name, task in tasks.items()}
+    seconds = _timed(given.out / "seconds.json", ways, given.steps, given.timed)
     verdict, in_levels = _judge(given.data, given.num, base.recipe.network.patch)
     rows, real = _rows(ways, seconds, given, verdict)
     kinds = [Run.open(run).recipe.task.kind for run in given.refiner]
@@ -123,10 +128,16 @@ def main() -> None:
             print(said(name, closed(rows, name)))
 
 
-def _way(base: Run, refiner: Path | None) -> Way:
+def _tasks(base: Run, refiners: Sequence[Path]) -> dict[str, Draws]:
+    """What draws, by the name of its way: the base, each refiner, and what it is compared with."""
     task, _ = base.trained_task()
     assert isinstance(task, Draws)
-    return partial(_draw, refined_by(refiner, base, task))
+    tasks = {"": task}
+    for run in refiners:
+        tasks[run.name] = refined = refined_by(run, base, task)
+        if isinstance(refined, LowNoiseRefinement):
+            tasks[CONTROL + run.name] = refined.without_expert()
+    return tasks
 
 
 def _draw(task: Draws, steps: int, num: int) -> np.ndarray:
@@ -153,10 +164,16 @@ def _time(ways: dict[str, Way], steps: Sequence[int], num: int) -> dict[str, dic
     }
 
 
-def _kept(path: Path, make: Callable[[], Any]) -> Any:
-    if not path.is_file():
-        path.write_text(json.dumps(make(), indent=1))
-    return json.loads(path.read_text())
+def _timed(
+    path: Path, ways: dict[str, Way], steps: Sequence[int], num: int
+) -> dict[str, dict[str, float]]:
+    """The times kept at `path`; where they are not of all these ways, measured anew."""
+    kept = json.loads(path.read_text()) if path.is_file() else {}
+    wanted = {(name, str(each)) for name in ways for each in steps}
+    if not wanted <= {(name, each) for name, times in kept.items() for each in times}:
+        kept = _time(ways, steps, num)
+        path.write_text(json.dumps(kept, indent=1))
+    return dict(kept)
 
 
 # Figures -----------------------------------------------------------------------------------------
@@ -222,7 +239,7 @@ def _rows(
     real: dict[str, float] = {}
 
     def row(name: str, steps: int, taken: float, equal_time: bool = False) -> Row:
-        path = given.out / f"{name or 'base'}-{steps}.npy"
+        path = given.out / f"{(name or 'base').replace(' ', '-')}-{steps}.npy"
         if not path.is_file():
             np.save(path, ways[name](steps, given.num))
         found = verdict(np.load(path))
@@ -238,7 +255,8 @@ def _rows(
                 taken = seconds[name][str(steps)]
                 more = line.most(taken)
                 rows.append(row(name, steps, taken))
-                rows.append(row("", more, line.at(more), equal_time=True))
+                if not name.startswith(CONTROL):
+                    rows.append(row("", more, line.at(more), equal_time=True))
     return rows, real
 
 

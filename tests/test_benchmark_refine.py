@@ -40,6 +40,17 @@ def test_equal_time_is_the_most_steps_that_fit(refine: ModuleType) -> None:
     assert [line.most(seconds) for seconds in (0.5, 9.0, 10.9, 11.0)] == [1, 4, 4, 5]
 
 
+def test_times_that_miss_a_way_are_taken_anew(refine: ModuleType, tmp_path: Path) -> None:
+    path, asked = tmp_path / "seconds.json", []
+    ways = {name: lambda steps, num, name=name: asked.append((name, steps)) for name in ("", "a")}
+    first = refine._timed(path, {"": ways[""]}, (1, 4), 5)
+    assert set(first[""]) == {"1", "4"} and len(asked) == 2 * (1 + refine.REPEATS)
+    assert refine._timed(path, {"": ways[""]}, (1,), 5) == first
+    assert len(asked) == 2 * (1 + refine.REPEATS)
+    assert set(refine._timed(path, ways, (1,), 5)) == {"", "a"}
+    assert asked[-2:] == [("", 1), ("a", 1)]
+
+
 def row(refine: ModuleType, name: str, steps: int, seconds: float, distance: float) -> object:
     return refine.Row(name, steps, seconds, distance, 0.9, 0.8, 1.1)
 

@@ -72,6 +72,17 @@ def test_a_refiner_that_is_its_base_draws_what_that_draws(sampler: str) -> None:
     assert torch.equal(last(refiner, request), last(base(), request))
 
 
+def test_without_its_expert_the_base_walks_alone_at_the_same_moves() -> None:
+    request = Request(labels=LABELS, sampler="ddim")
+    alone = build(LowNoise(begins=0.5, steps=3)).without_expert()
+    twin = build(LowNoise(begins=0.5, steps=3, as_base=True))
+    assert torch.equal(last(alone, request), last(twin, request))
+    assert not torch.equal(last(alone, request), last(base(), request))  # at moves of its own
+    assert [step.t for step in alone.sample(request, RANDOM)] == pytest.approx(
+        [0.75, 0.5, 1 / 3, 1 / 6, 0], abs=1e-9
+    )
+
+
 def test_the_base_begins_and_the_expert_ends() -> None:
     refiner = build(LowNoise(begins=0.5, steps=3))
     request = Request(labels=LABELS, sampler="ddim")

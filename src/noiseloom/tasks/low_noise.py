@@ -8,8 +8,9 @@ would be too slow for the whole way.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from torch import Tensor
@@ -121,6 +122,12 @@ class LowNoiseRefinement(Refining):
         if not isinstance(plan, Tolerance):
             plan = relayed_plan(plan, self.config.begins, walk.schedule, self.config.steps)
         return replace(walk, denoise=denoise, plan=plan)
+
+    def without_expert(self) -> Self:
+        """The base alone, at the moves of the refined walk: what these are worth by themselves."""
+        alone = copy(self)
+        alone.expert = self.base
+        return alone
 
     def describe(self, request: Request) -> dict[str, Any]:
         """What the base says of itself, with where the expert takes over and what that costs."""
