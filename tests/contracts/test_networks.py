@@ -299,6 +299,7 @@ def test_drop_out_of_one_that_answers_text_is_repeated(word: str, causal: bool) 
 
 OWN = {  # networks that see something else, and where they are tested
     "text-encoder": "tests/networks/test_text_encoder.py",
+    "pixel-transformer": "tests/networks/test_pixel_transformer.py",
     "pair-encoder": "tests/networks/test_pair_encoder.py",
     "seq2seq": "tests/networks/test_seq2seq.py",
     "series-encoder": "tests/networks/test_series_encoder.py",

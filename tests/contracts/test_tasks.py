@@ -27,6 +27,7 @@ from noiseloom.networks.convolutional_classifier import Config as Classifier
 from noiseloom.networks.dit import Config as Dit
 from noiseloom.networks.language_model import Config as LanguageModel
 from noiseloom.networks.mlp import Config as Mlp
+from noiseloom.networks.pixel_transformer import Config as PixelTransformer
 from noiseloom.networks.seq2seq import Config as Seq2seq
 from noiseloom.networks.series_encoder import Config as SeriesEncoder
 from noiseloom.networks.text_encoder import Config as TextEncoder
@@ -71,6 +72,8 @@ def parts(word: str, folder: Path) -> tuple[Any, Any]:
             return Questions(
                 path=str(folder / "questions.json"), tokenizer="bytes", context=24
             ), READER
+        case "autoregressive-image-generation":
+            return Digits(), PixelTransformer(patch=8, width=32, depth=1, heads=2, inner_width=16)
         case "text-to-image":
             return Captions(path=str(folder / "captioned")), DIT
         case "time-series-classification":

@@ -4,12 +4,14 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from noiseloom import cli
-from noiseloom.errors import InputError
+from noiseloom.errors import ConfigError, InputError
 from noiseloom.runs import Recipe, Run
 from noiseloom.runs import likelihood as scoring
+from noiseloom.tasks import HasExactLikelihood
 
 SMALL = ("training.steps=3", "training.batch_size=8", "training.precision=float32")
 
@@ -128,8 +130,9 @@ def test_a_classifier_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(InputError) as refused:
         run.evaluate(likelihood=True)
     assert str(refused.value) == (
-        f"{run.folder} has no likelihood: task 'image-classification' trains no denoiser of the "
-        "data at every noise level, which is what says how likely data is. Use it with: "
+        f"{run.folder} has no likelihood: task 'image-classification' trains neither a denoiser of "
+        "the data at every noise level nor what tells its pixels in order, and only these say how "
+        "likely data is. Use it with: "
         f"noiseloom predict {run.folder} picture.png"
     )
 
@@ -145,3 +148,56 @@ def test_a_classifier_has_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_what_does_not_fit_is_refused(digits: Run, asked: dict, said: str) -> None:
     with pytest.raises(InputError, match=said):
         digits.evaluate(likelihood=True, **asked)
+
+
+PIXELS = ("data=digits", "network.patch=8", "network.width=16", "network.depth=1")
+
+
+@pytest.mark.parametrize(("levels", "lossless"), [(17, True), (4, False)])
+def test_one_that_tells_pixels_has_an_exact_one(
+    levels: int, lossless: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(tmp_path / "pixels", "mnist-pixels", *PIXELS, f"task.levels={levels}")
+    assert cli.main(["evaluate", str(run.folder), "--likelihood", "--num", "20"]) == 0
+    said = capsys.readouterr().out
+    found = json.loads((run.folder / "evaluation.json").read_text())["likelihood"]
+    task, _ = run.trained_task()
+    assert isinstance(task, HasExactLikelihood)
+    held = run.open_data().reference
+    places = np.linspace(0, len(held) - 1, 20).round().astype(int)
+    bits = task.nats(held.items[places], held.asked(places)) / 64 / math.log(2)
+    exact = found["exact"]
+    assert exact["value"] == pytest.approx(float(bits.mean()))
+    assert exact["standard_error"] == pytest.approx(float(bits.std()) / math.sqrt(20))
+    assert found["lossless"] is lossless and found["levels"] == levels
+    assert f"{exact['value']:.3f} ±" in said
+    assert ("as they are stored" if lossless else "nearest of 4 levels, which is less") in said
+    assert f"{exact['value']:.3f} ±" in (run.folder / "report.html").read_text()
+    with pytest.raises(InputError, match="--steps would say how samples are drawn"):
+        run.evaluate(likelihood=True, steps=3)
+
+
+def test_what_tells_pixels_is_measured_with_its_likelihood(tmp_path: Path) -> None:
+    change = ["task.levels=17", "evaluation.num=60", "evaluation.feature_images=200"]
+    run = trained(tmp_path / "pixels", "mnist-pixels", *PIXELS, *change)
+    found = run.evaluate()
+    own, exact = found["metrics"]["bits_per_dim"], found["likelihood"]["exact"]
+    assert own == exact["value"] and found["likelihood"]["num"] == 357
+    low, high = found["intervals"]["bits_per_dim"]
+    assert low < own < high < math.log2(17) + 0.5
+    assert "Bits per dimension" in (run.folder / "report.html").read_text()
+    assert "- diffusion" not in (run.folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("recipe", "network", "said"),
+    [
+        ("mnist-pixels", "dit", "reads whole items, and task 'autoregressive-image-generation'"),
+        ("digits", "pixel-transformer", "Use network dit or mlp or unet"),
+    ],
+)
+def test_networks_of_whole_items_and_of_numbers_in_order_are_told_apart(
+    recipe: str, network: str, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        Recipe.load(recipe, ["data=digits", f"network={network}"])

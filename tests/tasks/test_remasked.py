@@ -64,17 +64,6 @@ def test_it_can_all_that_a_run_asks_for() -> None:
         assert isinstance(build(), protocol)
 
 
-@pytest.mark.parametrize("levels", [3, 9])
-def test_tokens_are_the_nearest_levels(levels: int) -> None:
-    model = build(levels=levels).model
-    tokens = torch.arange(levels)
-    assert torch.equal(model.tokens(model.value(tokens)), tokens)
-    x = torch.linspace(-1.2, 1.2, 101)
-    off = (model.value(model.tokens(x)) - x.clamp(-1, 1)).abs()
-    assert off.max() <= 1 / (levels - 1) + 1e-6
-    assert (model.value(tokens)[0], model.value(tokens)[-1]) == (-1, 1)
-
-
 def test_the_network_sees_no_token_behind_a_mask() -> None:
     model = build().model
     draft = torch.linspace(-1, 1, 4 * 32).reshape(4, 2, 4, 4)

@@ -16,7 +16,7 @@ _WORTH_OPENING = {
     "report.html": "everything on one page",
     "samples/final.png": "a sheet of samples",
     "samples/final.txt": "what it writes",
-    "samples/denoising.gif": "from noise to samples",
+    "samples/denoising.gif": "how samples form",
     "samples/predictions.png": "held-out items and what is read in them",
     "samples/reconstructions.png": "held-out images over what came back of them",
     "samples/mistakes.png": "the surest of its mistakes",

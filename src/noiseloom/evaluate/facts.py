@@ -119,6 +119,14 @@ class Facts:
         return answers
 
     @property
+    def in_order(self) -> bool:
+        """Whether the run tells the numbers of an item one after the other, and knows no noise."""
+        task = str(self.recipe.get("task.name") or self.recipe.get("task"))
+        return task in menu.words(TASKS) and getattr(
+            menu.member(TASKS, task).Config, "in_order", False
+        )
+
+    @property
     def prompt(self) -> str:
         """An example of what its samples are asked for in words; "" where they are not."""
         return _prompt_of(self.folder, self.recipe)

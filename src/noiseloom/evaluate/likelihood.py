@@ -1,8 +1,9 @@
 """What a likelihood comes to: figures per dimension with their errors, and the words for them.
 
-All is computed by `diffusion.likelihood`; here nats of items become bits (and nats) per dimension.
-Of 8-bit images these are bits of the levels themselves; of points they are bits of a density in the
-data's units, which may be below 0.
+Of a denoiser all is computed by `diffusion.likelihood`, of a model that tells pixels in order by
+its task; here nats of items become bits (and nats) per dimension. Of 8-bit images these are bits of
+the levels themselves; of points they are bits of a density in the data's units, which may be below
+0.
 """
 
 from __future__ import annotations
@@ -47,6 +48,11 @@ def density_figures(density: Density, dimensions: int, steps: int) -> dict[str, 
     }
 
 
+def exact_figures(nats: Tensor, dimensions: int) -> dict[str, Any]:
+    """The likelihood itself, bits per dimension."""
+    return _figures(nats, dimensions)
+
+
 def _figures(nats: Tensor, dimensions: int) -> dict[str, Any]:
     each = nats / (dimensions * LN2)
     return {
@@ -60,18 +66,39 @@ def sentences(likelihood: Mapping[str, Any]) -> list[str]:
     """A likelihood of evaluation.json in words: both figures, what they are of, and their gap."""
     if not likelihood:
         return []
+    if "exact" in likelihood:
+        return [
+            _head(likelihood),
+            f"{_with_error(likelihood['exact'])}, exactly: every number given those before it",
+            _kept(likelihood),
+        ]
     bound, ode = likelihood["bound"], likelihood["ode"]
     parts = ", ".join(f"{name} {value:.3f}" for name, value in bound["parts"].items())
     solved = f"{ode['steps']} steps of the ODE, {ode['divergence']} divergence"
-    kind = str(likelihood["weights"])
-    weights = {"ema": "averaged weights", "raw": "raw weights"}.get(kind, f"weights {kind}")
     return [
-        f"Bits per dimension of {likelihood['num']:,} {likelihood['split']} items "
-        f"({weights}, {likelihood['dimensions']:,} numbers each):",
+        _head(likelihood),
         f"at most {_with_error(bound)} by the variational bound ({bound['kind']}; {parts})",
         f"{_with_error(ode)} by the probability flow ({solved})",
         _gap(likelihood),
     ]
+
+
+def _head(likelihood: Mapping[str, Any]) -> str:
+    kind = str(likelihood["weights"])
+    weights = {"ema": "averaged weights", "raw": "raw weights"}.get(kind, f"weights {kind}")
+    return (
+        f"Bits per dimension of {likelihood['num']:,} {likelihood['split']} items "
+        f"({weights}, {likelihood['dimensions']:,} numbers each):"
+    )
+
+
+def _kept(likelihood: Mapping[str, Any]) -> str:
+    if likelihood["lossless"]:
+        return "They are bits of the items as they are stored."
+    return (
+        f"They are bits of the items at the nearest of {likelihood['levels']} levels, which is "
+        "less than what is stored: no bits of 256 levels can be compared with them."
+    )
 
 
 def _gap(likelihood: Mapping[str, Any]) -> str:

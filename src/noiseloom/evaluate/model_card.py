@@ -59,7 +59,7 @@ def card(facts: Facts) -> str:
 def _front_matter(facts: Facts) -> str:
     task = str(facts.recipe.get("task.name") or facts.recipe.get("task") or "")
     tag = f"pipeline_tag: {task}\n" if task in HUB_TASKS else ""
-    tags = "tags:\n- diffusion\n" if facts.answers == "items" else ""
+    tags = "tags:\n- diffusion\n" if facts.answers == "items" and not facts.in_order else ""
     return f"---\nlibrary_name: noiseloom\n{tag}{tags}---"
 
 

@@ -22,7 +22,7 @@ def samples(facts: Facts) -> str:
     if moving := facts.picture("final.gif"):
         shown += picture(moving, "The same clips, moving", "The same, moving.")
     if animated := facts.picture("denoising.gif"):
-        shown += picture(animated, "Noise turning into samples, animated", "How they form.")
+        shown += picture(animated, "Samples as they form, animated", "How they form.")
     shown = f'<div class="row wide">{shown}</div>' if shown else ""
     on_the_way = _on_the_way(facts, "Samples")
     return f"<h2>Samples</h2>{shown}{on_the_way}" if shown or on_the_way else ""

@@ -69,6 +69,11 @@ MEANINGS = {
         "with. Lower is better; 0 means it is right as often as it is sure.",
         unit_share=True,
     ),
+    "bits_per_dim": Meaning(
+        "Bits per dimension",
+        "How many bits a number of a held-out image takes, told after all those before it, "
+        "exactly. Lower is better.",
+    ),
     "bits_per_byte": Meaning(
         "Bits per byte",
         "How many bits a byte of held-out text takes, told what stands before it: the same "

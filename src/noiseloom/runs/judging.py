@@ -21,13 +21,14 @@ from noiseloom.menu import member, words
 from noiseloom.runs.drawing import choose_labels, class_names, draw, prompts_of
 from noiseloom.runs.guiding import Guiding
 from noiseloom.runs.latents import seen_data
-from noiseloom.runs.likelihood import measure_likelihood
+from noiseloom.runs.likelihood import measure_exact, measure_likelihood
 from noiseloom.runs.pictures import save_continuations, save_mistakes
 from noiseloom.runs.predicting import logits_of
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import (
     Denoises,
     Draws,
+    HasExactLikelihood,
     HasLikelihood,
     Predicts,
     Reconstructs,
@@ -128,7 +129,7 @@ def evaluate(
         result["protocol"]["held_out_data"] = str(data)
         run.write_json(f"evaluation-{Path(data).stem}.json", result)
         return result
-    if not likelihood and (kept := _kept_likelihood(run, protocol)):
+    if not likelihood and "likelihood" not in result and (kept := _kept_likelihood(run, protocol)):
         result["likelihood"] = kept
     run.write_json("evaluation.json", result)
     write_report(run.folder)
@@ -169,12 +170,12 @@ def _score(
     on_event: OnEvent,
 ) -> dict[str, Any]:
     """evaluation.json as it is, with the likelihood of held-out items new in it."""
-    if not isinstance(task, HasLikelihood):
+    if not isinstance(task, HasLikelihood | HasExactLikelihood):
         own = use(run.recipe.task.answers, str(run.folder))
         raise InputError(
-            f"{run.folder} has no likelihood: task '{word_of(run.recipe, 'task')}' trains no "
-            "denoiser of the data at every noise level, which is what says how likely data is. "
-            f"Use it with: {own.command}"
+            f"{run.folder} has no likelihood: task '{word_of(run.recipe, 'task')}' trains "
+            "neither a denoiser of the data at every noise level nor what tells its pixels in "
+            f"order, and only these say how likely data is. Use it with: {own.command}"
         )
     if task.form.is_latent:
         raise InputError(
@@ -188,13 +189,14 @@ def _score(
             "are drawn. Leave it out"
         )
     dataset = run.open_data(on_event)
-    scored = measure_likelihood(
-        task,
-        dataset,
-        num=num,
-        seed=protocol["seed"],
-        on_step=lambda done, total: on_event(Working("Scoring", done, total)),
-    )
+
+    def on_step(done: int, total: int) -> None:
+        on_event(Working("Scoring", done, total))
+
+    if isinstance(task, HasExactLikelihood):
+        scored = measure_exact(task, dataset, num=num, on_step=on_step)
+    else:
+        scored = measure_likelihood(task, dataset, num=num, seed=protocol["seed"], on_step=on_step)
     return {**run.read_json("evaluation.json"), "likelihood": {**protocol, **scored}}
 
 
@@ -248,6 +250,8 @@ def _measure_samples(
             seed=protocol["seed"],
             progress=shown(on_event),
         )
+    if isinstance(task, HasExactLikelihood):
+        result["likelihood"] = {**protocol, **_exact(task, dataset, result, on_event)}
     if isinstance(dataset, VideoDataset) and request.known is not None:
         save_continuations(run.folder / "samples", dataset, samples.items, request.known.frames)
     if noticed := result["checks"].get("memorisation"):
@@ -259,6 +263,22 @@ def _measure_samples(
         strip = media.picture_of(np.concatenate(list(chosen)))
         media.save_png(strip, run.folder / "samples" / "prompts.png")
     return result
+
+
+def _exact(
+    task: HasExactLikelihood, dataset: Dataset, result: dict[str, Any], on_event: OnEvent
+) -> dict[str, Any]:
+    """The likelihood of held-out items, whose bits stand among the figures of `result`, too."""
+    scored = measure_exact(
+        task,
+        dataset,
+        num=None,
+        on_step=lambda done, total: on_event(Working("Scoring", done, total)),
+    )
+    bits, error = (scored["exact"][key] for key in ("value", "standard_error"))
+    result["metrics"]["bits_per_dim"] = bits
+    result["intervals"]["bits_per_dim"] = [bits - 1.96 * error, bits + 1.96 * error]
+    return scored
 
 
 def _measure_predictions(

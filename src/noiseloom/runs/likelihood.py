@@ -1,4 +1,7 @@
-"""Scoring held-out items by a run: how likely it finds them, by the bound and by the ODE."""
+"""Scoring held-out items by a run: how likely it finds them.
+
+By the bound and by the ODE of a denoiser; exactly, by what tells pixels in order.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,11 +21,12 @@ from noiseloom.diffusion.likelihood import (
     flow_density,
 )
 from noiseloom.errors import InputError, MachineError
-from noiseloom.evaluate.likelihood import bound_figures, density_figures
+from noiseloom.evaluate.likelihood import bound_figures, density_figures, exact_figures
 from noiseloom.seeds import Random
-from noiseloom.tasks import HasLikelihood
+from noiseloom.tasks import HasExactLikelihood, HasLikelihood
 
 NUM = 256  # items scored, where nothing else is asked for
+EXACT_NUM = 1_000  # the same of an exact likelihood, which takes one call
 TIMES = 64  # of the bound that every item sees
 STEPS = 24  # of the ODE
 PROBES = 1
@@ -45,13 +49,7 @@ def measure_likelihood(
     A run trained by the bound of a chain is scored by that chain's, every other by the continuous
     one. Raises InputError for more items than there are, MachineError for scores not finite.
     """
-    held = len(dataset.reference)
-    num = min(NUM, held) if num is None else num
-    if not 2 <= num <= held:
-        raise InputError(
-            f"A likelihood of {num:,} held-out items is asked for, and there are {held:,}; allowed "
-            f"is 2 to {held:,}"
-        )
+    num = _number(dataset, num, NUM)
     parts = list(_parts(task, dataset, num, seed))
     chain = task.chain_steps
 
@@ -86,6 +84,56 @@ def measure_likelihood(
     }
 
 
+def measure_exact(
+    task: HasExactLikelihood,
+    dataset: Dataset,
+    *,
+    num: int | None,
+    on_step: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """The same of a likelihood that is exact: of `num` held-out items, evenly taken."""
+    num = _number(dataset, num, EXACT_NUM)
+    split, began, nats, lossless = dataset.reference, time.perf_counter(), [], True
+    for places in _places(dataset, num):
+        items, labels = split.items[places], split.asked(places)
+        nats.append(task.nats(items, labels))
+        lossless = lossless and bool(np.array_equal(task.kept(items), items))
+        on_step(sum(map(len, nats)), num)
+    size = int(np.prod(dataset.item_shape))
+    return {
+        "split": "held-out",
+        "num": num,
+        "dimensions": size,
+        "unit": "bits per dimension",
+        "of_levels": True,
+        "levels": task.levels,
+        "lossless": lossless,
+        "exact": {
+            **exact_figures(_finite(torch.cat(nats), "likelihood"), size),
+            "seconds": round(time.perf_counter() - began, 2),
+        },
+    }
+
+
+def _number(dataset: Dataset, num: int | None, usual: int) -> int:
+    held = len(dataset.reference)
+    num = min(usual, held) if num is None else num
+    if not 2 <= num <= held:
+        raise InputError(
+            f"A likelihood of {num:,} held-out items is asked for, and there are {held:,}; allowed "
+            f"is 2 to {held:,}"
+        )
+    return num
+
+
+def _places(dataset: Dataset, num: int) -> Iterator[np.ndarray]:
+    """The numbers of `num` held-out items in batches, evenly taken: files come by class."""
+    chosen = np.linspace(0, len(dataset.reference) - 1, num).round().astype(int)
+    batch = min(MOST_ITEMS, max(1, BATCH_NUMBERS // int(np.prod(dataset.item_shape))))
+    for start in range(0, num, batch):
+        yield chosen[start : start + batch]
+
+
 def _timed(
     score: Callable[[Judged, Tensor, Random], Score],
     parts: list[Part],
@@ -114,15 +162,14 @@ def _parts(task: HasLikelihood, dataset: Dataset, num: int, seed: int) -> Iterat
     """The items in batches, each with its denoiser and its own randomness."""
     split = dataset.reference
     device = next(task.model.parameters()).device
-    chosen = np.linspace(0, len(split) - 1, num).round().astype(int)  # files come by class
-    batch = min(MOST_ITEMS, max(1, BATCH_NUMBERS // int(np.prod(dataset.item_shape))))
-    for start in range(0, num, batch):
-        places = chosen[start : start + batch]
+    start = 0
+    for places in _places(dataset, num):
         asked = split.asked(places)
         labels = None if asked is None else torch.from_numpy(asked).to(device)
         x0 = dataset.to_model(split.items[places]).to(device)
         random = Random(seed, range(start, start + len(x0))).under("likelihood")
         yield task.judged(labels), x0, random
+        start += len(x0)
 
 
 def _joined(parts: Sequence[Bound | Density], name: str) -> Tensor:

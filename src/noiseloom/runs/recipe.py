@@ -61,6 +61,8 @@ class Recipe:
         ]
         if unfit:
             raise FieldErrors({part: _unfit(self, part) for part in unfit})
+        if said := _disordered(self):
+            raise FieldErrors({"network": said})
         if said := _misjudged(self):
             raise FieldErrors({"evaluation": said})
 
@@ -92,6 +94,32 @@ def _unfit(recipe: Recipe, part: str) -> str:
         f"{part} '{word_of(recipe, part)}' is made for a task that answers {made_for}, and task "
         f"'{word_of(recipe, 'task')}' answers {asked}. Use {part} {' or '.join(fitting)}"
     )
+
+
+def _disordered(recipe: Recipe) -> str | None:
+    """Why a network that reads pixels in order is not for this task, or only such a one is."""
+    wanted = _in_order(type(recipe.task))
+    if wanted == _in_order(type(recipe.network)):
+        return None
+    menu = "noiseloom.networks"
+    configs = {word: member(menu, word).Config for word in words(menu)}
+    fitting = [
+        word
+        for word, config in configs.items()
+        if recipe.task.answers in answers_of(config) and _in_order(config) == wanted
+    ]
+    reads, needs = "the numbers of an item one after the other", "whole items"
+    if wanted:
+        reads, needs = needs, reads
+    return (
+        f"network '{word_of(recipe, 'network')}' reads {reads}, and task "
+        f"'{word_of(recipe, 'task')}' needs one that reads {needs}. Use network "
+        f"{' or '.join(fitting)}"
+    )
+
+
+def _in_order(config: type) -> bool:
+    return getattr(config, "in_order", False)
 
 
 def _misjudged(recipe: Recipe) -> str | None:

@@ -6,10 +6,11 @@ What a task can do beside being trained is a protocol of its own, which `runs` a
 (samples), `Guided` where another model may guide these, `Refines` where it makes more of another
 run's, `Prompted` where they are asked for in words, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
-`Denoises` (at every t), `HasLikelihood`; `Predicts` (classes); `Estimates` (numbers); `Writes`,
-`Fills`, `Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by way of latents);
-`Prepares` where it needs more than the data. Its `Config` says in `answers`, as networks and
-evaluations do, what comes out of it.
+`Denoises` (at every t), `HasLikelihood`, `HasExactLikelihood`; `Predicts` (classes); `Estimates`
+(numbers); `Writes`, `Fills`, `Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by
+way of latents); `Prepares` where it needs more than the data. Its `Config` says in `answers`, as
+networks and evaluations do, what comes out of it, and in `in_order`, as networks do, whether the
+numbers of an item come one after the other.
 """
 
 import math
@@ -177,6 +178,22 @@ class HasLikelihood(Denoises, Protocol):
     @property
     def chain_steps(self) -> int | None:
         """Steps of the chain whose bound it was trained by; None: it knows of no chain."""
+
+
+@runtime_checkable
+class HasExactLikelihood(Task, Protocol):
+    """A task that says how likely an item is, exactly: no bound, no estimate.
+
+    Numbers of items are seen in so many `levels`, evenly spread.
+    """
+
+    levels: int
+
+    def nats(self, items: np.ndarray, labels: np.ndarray | None) -> Tensor:
+        """-log of the probability of stored items at these levels, (N,) float64, on the CPU."""
+
+    def kept(self, items: np.ndarray) -> np.ndarray:
+        """What is left of stored items at these levels, as they are stored."""
 
 
 @runtime_checkable

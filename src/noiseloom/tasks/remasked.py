@@ -32,6 +32,7 @@ from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request, Task
 from noiseloom.tasks.bases import Refining, fitting_base
+from noiseloom.tasks.brightness import nearest_level, of_level
 from noiseloom.tasks.few_step_image_generation import only_mirrored
 from noiseloom.tasks.generating import ImageGeneration
 
@@ -95,21 +96,13 @@ class TokenModel(nn.Module):
     ) -> Tensor:
         """Logits (B, C, H, W, V) from a draft and tokens, both (B, C, H, W)."""
         is_hidden = tokens == self.levels
-        value = self.value(tokens).masked_fill(is_hidden, 0.0)
+        value = of_level(tokens, self.levels).masked_fill(is_hidden, 0.0)
         told = is_hidden.float()
         share = told.flatten(1).mean(dim=1)
         x = torch.cat([draft, value, told], dim=1)
         condition = None if labels is None else Condition(labels)
         said: Tensor = self.network(x, share, condition, random)
         return said.unflatten(1, (self.levels, -1)).movedim(1, -1)
-
-    def tokens(self, x: Tensor) -> Tensor:
-        """The nearest level of each pixel, int64; pixels run from -1 to 1."""
-        return ((x.clamp(-1, 1) + 1) / 2 * (self.levels - 1)).round().long()
-
-    def value(self, tokens: Tensor) -> Tensor:
-        """The brightness of tokens, -1 to 1."""
-        return 2 * tokens.float() / (self.levels - 1) - 1
 
 
 class RemaskingRefinement(Refining):
@@ -132,7 +125,7 @@ class RemaskingRefinement(Refining):
         asking = self.base.asking
         known = asking.given(batch, random, training=False)
         draft = self.draft(x0, known, random.under("draft/"))
-        real, drafted = self.model.tokens(x0), self.model.tokens(draft)
+        real, drafted = (nearest_level(x, self.config.levels) for x in (x0, draft))
         shares = random.stratified("hidden").to(device), random.uniform("stale").to(device)
         hidden_share, stale_share = (expand(share.float(), x0) for share in shares)
         shape = self.form.item_shape
@@ -180,14 +173,14 @@ class RemaskingRefinement(Refining):
         config, pixels = self.config, draft
         for reveal in remask(
             denoise,
-            self.model.tokens(draft).flatten(1),
+            nearest_level(draft, config.levels).flatten(1),
             config.levels,
             random,
             share=config.share,
             rounds=config.rounds,
             temperature=config.temperature,
         ):
-            anew = self.model.value(reveal.tokens).view(shape)
+            anew = of_level(reveal.tokens, config.levels).view(shape)
             pixels = torch.where(reveal.is_hidden.view(shape), anew, pixels)
             yield Step(last.index + 1 + reveal.index, last.t, pixels, pixels)
 
