@@ -114,7 +114,7 @@ def test_what_cannot_be_is_refused() -> None:
         Config(patch=3).build(LEVELS, SHAPE)
     with pytest.raises(ValueError, match="items are 2. Use data such as images"):
         Config().build(LEVELS, (2,))
-    with pytest.raises(ValueError, match="inner_width 9, inner_depth 2 and inner_heads 3"):
+    with pytest.raises(ValueError, match="inner_width 9, inner_depth 1 and inner_heads 3"):
         Config(inner_width=9, inner_heads=3)
     with pytest.raises(ValueError, match="patch is 0; allowed is 1 or more"):
         Config(patch=0)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from noiseloom import cli
 from noiseloom.errors import ConfigError, InputError
+from noiseloom.evaluate.likelihood import sentences
 from noiseloom.runs import Recipe, Run
 from noiseloom.runs import likelihood as scoring
 from noiseloom.tasks import HasExactLikelihood
@@ -150,43 +152,55 @@ def test_what_does_not_fit_is_refused(digits: Run, asked: dict, said: str) -> No
         digits.evaluate(likelihood=True, **asked)
 
 
-PIXELS = ("data=digits", "network.patch=8", "network.width=16", "network.depth=1")
+@pytest.fixture(scope="module")
+def pixels(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that tells the pixels of digits in order, in the 17 levels that they have."""
+    changes = ("data=digits", "network.patch=8", "network.width=16", "network.depth=1")
+    figures = ("evaluation.num=40", "evaluation.feature_images=100", "evaluation.bootstrap=20")
+    folder = tmp_path_factory.mktemp("runs") / "pixels"
+    return trained(folder, "mnist-pixels", "task.levels=17", *changes, *figures)
 
 
-@pytest.mark.parametrize(("levels", "lossless"), [(17, True), (4, False)])
 def test_one_that_tells_pixels_has_an_exact_one(
-    levels: int, lossless: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    pixels: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = trained(tmp_path / "pixels", "mnist-pixels", *PIXELS, f"task.levels={levels}")
-    assert cli.main(["evaluate", str(run.folder), "--likelihood", "--num", "20"]) == 0
+    assert cli.main(["evaluate", str(pixels.folder), "--likelihood", "--num", "20"]) == 0
     said = capsys.readouterr().out
-    found = json.loads((run.folder / "evaluation.json").read_text())["likelihood"]
-    task, _ = run.trained_task()
+    found = json.loads((pixels.folder / "evaluation.json").read_text())["likelihood"]
+    task, _ = pixels.trained_task()
     assert isinstance(task, HasExactLikelihood)
-    held = run.open_data().reference
+    held = pixels.open_data().reference
     places = np.linspace(0, len(held) - 1, 20).round().astype(int)
     bits = task.nats(held.items[places], held.asked(places)) / 64 / math.log(2)
     exact = found["exact"]
     assert exact["value"] == pytest.approx(float(bits.mean()))
     assert exact["standard_error"] == pytest.approx(float(bits.std()) / math.sqrt(20))
-    assert found["lossless"] is lossless and found["levels"] == levels
-    assert f"{exact['value']:.3f} ±" in said
-    assert ("as they are stored" if lossless else "nearest of 4 levels, which is less") in said
-    assert f"{exact['value']:.3f} ±" in (run.folder / "report.html").read_text()
+    assert found["lossless"] is True and found["levels"] == 17 and found["num"] == 20
+    assert f"{exact['value']:.3f} ±" in said and "as they are stored" in said
+    assert f"{exact['value']:.3f} ±" in (pixels.folder / "report.html").read_text()
     with pytest.raises(InputError, match="--steps would say how samples are drawn"):
-        run.evaluate(likelihood=True, steps=3)
+        pixels.evaluate(likelihood=True, steps=3)
 
 
-def test_what_tells_pixels_is_measured_with_its_likelihood(tmp_path: Path) -> None:
-    change = ["task.levels=17", "evaluation.num=60", "evaluation.feature_images=200"]
-    run = trained(tmp_path / "pixels", "mnist-pixels", *PIXELS, *change)
-    found = run.evaluate()
+def test_fewer_levels_than_the_data_has_are_said(pixels: Run) -> None:
+    dataset = pixels.open_data()
+    network = pixels.recipe.network
+    task = replace(pixels.recipe.task, levels=4).build(network, dataset.form, None, {})
+    found = scoring.measure_exact(task, dataset, num=5)
+    assert found["exact"]["value"] == pytest.approx(2)  # 4 levels, equally likely
+    assert found["lossless"] is False
+    *_, last = sentences({**found, "weights": "ema"})
+    assert "nearest of 4 levels, which is less than what is stored" in last
+
+
+def test_what_tells_pixels_is_measured_with_its_likelihood(pixels: Run) -> None:
+    found = pixels.evaluate()
     own, exact = found["metrics"]["bits_per_dim"], found["likelihood"]["exact"]
     assert own == exact["value"] and found["likelihood"]["num"] == 357
     low, high = found["intervals"]["bits_per_dim"]
     assert low < own < high < math.log2(17) + 0.5
-    assert "Bits per dimension" in (run.folder / "report.html").read_text()
-    assert "- diffusion" not in (run.folder / "README.md").read_text()
+    assert "Bits per dimension" in (pixels.folder / "report.html").read_text()
+    assert "- diffusion" not in (pixels.folder / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

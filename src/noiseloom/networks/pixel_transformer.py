@@ -45,7 +45,7 @@ class Config:
     depth: int = option(4, "its blocks")
     heads: int = option(4, "its attention heads; width / heads must be even")
     inner_width: int = option(64, "numbers per pixel and channel in the inner transformer")
-    inner_depth: int = option(2, "its blocks")
+    inner_depth: int = option(1, "its blocks")
     inner_heads: int = option(2, "its attention heads; inner_width / inner_heads must be even")
     feed_forward: float = option(4.0, "hidden width of the feed-forward, times width")
     activation: Activation = option("relu2", "between the two maps of the feed-forward")
