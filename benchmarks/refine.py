@@ -1,8 +1,10 @@
 """When refining pays: a base's samples, refined, beside the base given the same time.
 
-    python benchmarks/refine.py --data FOLDER --base RUN --refiner RUN [--refiner RUN] --out DIR
+    python benchmarks/refine.py --data FOLDER --base RUN --refiner RUN [--refiner RUN] \\
+        [--scorer RUN] --out DIR
 
-FOLDER holds MNIST's IDX files; RUN is a run of recipe mnist, and runs of refine-mnist made for it.
+FOLDER holds MNIST's IDX files; RUN is a run of recipe mnist, runs of refine-mnist made for it, and
+a run of mnist-pixels.
 At 1, 2, 4, 8 and 50 base steps three rows are compared: the base, the base refined, and the base
 with as many steps as take no longer than the refined way (equal wall clock). Of an expert in little
 noise a fourth says what its moves alone are worth: the base itself, walking at the same times. DIR
@@ -16,13 +18,16 @@ that were not timed is read off the straight line through those that were. Figur
 and the seam energy: the mean squared step of brightness across the borders of the base's patches,
 divided by that across the lines beside them, where no border is (real digits: about 1). Where a
 refiner writes pixels in a few levels, as many real digits in these levels are judged, too: what is
-lost by the levels alone.
+lost by the levels alone. With a scorer, which knows of neither base nor refiner, the samples' bits
+per dimension under it, each asked for by its class; those of real digits that the scorer never saw
+stand beside them. Fewer bits are no better: what all look alike in costs least.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import time
@@ -36,16 +41,19 @@ import judge
 import numpy as np
 import torch
 
+from noiseloom.data.forms import Form
+from noiseloom.errors import InputError
 from noiseloom.runs import Run
 from noiseloom.runs.drawing import draw, usually_asked
 from noiseloom.runs.refining import refined_by
-from noiseloom.tasks import Draws, Request
+from noiseloom.tasks import Draws, HasExactLikelihood, Request, Task
 from noiseloom.tasks.low_noise import LowNoiseRefinement
 
 STEPS = (1, 2, 4, 8, 50)
 REPEATS = 3
 GAP = (4, 50)  # the steps between which a refiner is to close the gap
 GOAL = (0.30, 0.25)  # the least share of the gap, at the most share of its extra time
+TOGETHER = 100  # images that are scored at once
 CONTROL = "the base itself, at the moves of "  # and the refiner's name
 
 Way = Callable[[int, int], np.ndarray]
@@ -64,6 +72,7 @@ class Row:
     recall: float
     seam_energy: float
     equal_time: bool = False
+    bits_per_dim: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder of the four IDX files")
     parser.add_argument("--base", type=Path, required=True, help="the base's run")
     parser.add_argument("--refiner", type=Path, action="append", default=[], help="its refiners")
+    parser.add_argument("--scorer", type=Path, help="a run that says how likely an image is")
     parser.add_argument("--out", type=Path, required=True, help="where everything is kept")
     parser.add_argument("--num", type=int, default=1000, help="samples that are judged")
     parser.add_argument("--timed", type=int, default=250, help="samples drawn for each timing")
@@ -105,7 +115,11 @@ def main() -> None:
     tasks = _tasks(base, given.refiner)
     ways = {name: partial(_draw, task) for name, task in tasks.items()}
     seconds = _timed(given.out / "seconds.json", ways, given.steps, given.timed)
-    verdict, in_levels = _judge(given.data, given.num, base.recipe.network.patch)
+    scorer = None
+    if given.scorer is not None:
+        scoring, _ = Run.open(given.scorer).trained_task()
+        scorer = Scorer.of(scoring, given.scorer, tasks[""].form)
+    verdict, in_levels = _judge(given.data, given.num, base.recipe.network.patch, scorer)
     rows, real = _rows(ways, seconds, given, verdict)
     kinds = [Run.open(run).recipe.task.kind for run in given.refiner]
     levels = {kind.levels for kind in kinds if hasattr(kind, "levels")}
@@ -114,6 +128,7 @@ def main() -> None:
         "base": str(given.base),
         "num": given.num,
         "threads": torch.get_num_threads(),
+        "scorer": None if scorer is None else {"run": str(given.scorer), "levels": scorer.levels},
         "real": real,
         "real_in_levels": coarse,
         "closed": {name: closed(rows, name) for name in ways if name},
@@ -176,6 +191,43 @@ def _timed(
     return dict(kept)
 
 
+@dataclass(frozen=True)
+class Scorer:
+    """What says how likely an image is, for bits per dimension (in so many `levels`)."""
+
+    task: HasExactLikelihood
+
+    @classmethod
+    def of(cls, task: Task, folder: Path, form: Form) -> Scorer:
+        """The task of the run at `folder`; InputError where it cannot score images of `form`."""
+        if not isinstance(task, HasExactLikelihood):
+            raise InputError(
+                f"--scorer is {folder}, which does not say exactly how likely an image is. Train "
+                "one that does with: noiseloom train mnist-pixels"
+            )
+        own = (task.form.item_shape, task.form.class_names)
+        if own != (form.item_shape, form.class_names):
+            raise InputError(
+                f"--scorer is {folder}, which knows images of shape {own[0]} with classes "
+                f"{own[1]}; those of the base are {form.item_shape} with {form.class_names}. Train "
+                "the scorer on the base's data"
+            )
+        return cls(task)
+
+    @property
+    def levels(self) -> int:
+        """The levels of brightness that it sees."""
+        return self.task.levels
+
+    def bits(self, images: np.ndarray, labels: np.ndarray) -> float:
+        """Bits per dimension of images (N, H, W, C) uint8 of these classes, on average."""
+        nats = [
+            self.task.nats(images[first : first + TOGETHER], labels[first : first + TOGETHER])
+            for first in range(0, len(images), TOGETHER)
+        ]
+        return float(torch.cat(nats).mean()) / (images[0].size * math.log(2))
+
+
 # Figures -----------------------------------------------------------------------------------------
 
 
@@ -202,20 +254,25 @@ def coarse_levels(images: np.ndarray, levels: int) -> np.ndarray:
 
 
 def _judge(
-    data: Path, num: int, patch: int
+    data: Path, num: int, patch: int, scorer: Scorer | None
 ) -> tuple[Callable[[np.ndarray], dict[str, Any]], Callable[[int], float]]:
     """The figures of samples, and the distance of real digits in so many levels."""
     train, test = judge.read_digits(data, "train"), judge.read_digits(data, "t10k")
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     judging = judge.prepare(train, home / "noiseloom" / "judge")
-    real_seam = seam_energy(_stored(test.images), patch)
+    real: dict[str, float] = {"seam_energy": seam_energy(_stored(test.images), patch)}
+    if scorer is not None:
+        some = np.linspace(0, len(test.images) - 1, num).round().astype(int)  # files come by class
+        real["bits_per_dim"] = scorer.bits(_stored(test.images[some]), test.labels[some].numpy())
 
     def verdict(images: np.ndarray) -> dict[str, Any]:
         pixels = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 255
         labels = torch.arange(len(images)) % 10
         found = judge.verdict(judging, judge.Digits(pixels, labels), train, test)
         found["seam_energy"] = seam_energy(images, patch)
-        found["real"]["seam_energy"] = real_seam
+        if scorer is not None:
+            found["bits_per_dim"] = scorer.bits(images, labels.numpy())
+        found["real"].update(real)
         return found
 
     def in_levels(levels: int) -> float:
@@ -245,7 +302,8 @@ def _rows(
         found = verdict(np.load(path))
         real.update(found["real"])
         figures = ("frechet_distance", "label_agreement", "recall", "seam_energy")
-        return Row(name, steps, taken, *(found[each] for each in figures), equal_time)
+        values = (found[each] for each in figures)
+        return Row(name, steps, taken, *values, equal_time, found.get("bits_per_dim"))
 
     rows = []
     for steps in given.steps:
@@ -297,26 +355,32 @@ def said(refiner: str, shares: dict[str, float] | None) -> str:
 
 def table(rows: Sequence[Row], real: dict[str, float], coarse: dict[int, float]) -> str:
     """The rows as Markdown; last real digits, and their distance in a few levels of brightness."""
+    is_scored = "bits_per_dim" in real
     lines = [
         "| base steps | refined by | seconds of 1,000 | Fréchet distance | read as asked | recall "
-        "| seam energy |",
-        "|---|---|---|---|---|---|---|",
+        f"| seam energy |{' bits per dimension |' if is_scored else ''}",
+        f"|---|---|---|---|---|---|---|{'---|' if is_scored else ''}",
     ]
     for row in rows:
         name = row.refiner or ("no one, in the same time" if row.equal_time else "no one")
         lines.append(
             f"| {row.steps} | {name} | {row.seconds:.1f} | {row.frechet_distance:.1f} | "
             f"{row.label_agreement:.1%} | {row.recall:.2f} | {row.seam_energy:.2f} |"
+            f"{_bits(row.bits_per_dim)}"
         )
     lines.append(
         f"| real digits | | | {real['frechet_distance']:.1f} | {real['label_agreement']:.1%} | "
-        f"{real['recall']:.2f} | {real['seam_energy']:.2f} |"
+        f"{real['recall']:.2f} | {real['seam_energy']:.2f} |{_bits(real.get('bits_per_dim'))}"
     )
     lines += [
-        f"| real digits in {levels} levels | | | {distance:.1f} | | | |"
+        f"| real digits in {levels} levels | | | {distance:.1f} | | | |{' |' if is_scored else ''}"
         for levels, distance in coarse.items()
     ]
     return "\n".join(lines) + "\n"
+
+
+def _bits(value: float | None) -> str:
+    return "" if value is None else f" {value:.3f} |"
 
 
 if __name__ == "__main__":

@@ -1,13 +1,24 @@
 """The arithmetic of benchmarks/refine.py: seams, equal time, and the verdict."""
 
 import importlib
+import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
+
+from noiseloom.data.forms import ImageForm
+from noiseloom.diffusion.denoiser import Statistics
+from noiseloom.errors import InputError
+from noiseloom.networks.pixel_transformer import Config as PixelTransformer
+from noiseloom.seeds import fixed
+from noiseloom.tasks.autoregressive_image_generation import Config as Pixels
+from noiseloom.tasks.unconditional_image_generation import Config as Generation
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -79,6 +90,33 @@ def test_the_table_names_each_way(refine: ModuleType) -> None:
     assert shown[3].startswith("| 6 | no one, in the same time | 14.0 | 35.0 |")
     assert shown[4].startswith("| real digits | | | 11.0 | 98.0% |")
     assert shown[5].startswith("| real digits in 9 levels | | | 13.5 |")
+
+
+def test_a_scorer_adds_a_column(refine: ModuleType) -> None:
+    real = {"frechet_distance": 11.0, "label_agreement": 0.98, "recall": 0.9, "seam_energy": 1.0}
+    scored = replace(row(refine, "expert", 4, 20.0, 30.0), bits_per_dim=1.25)
+    shown = refine.table([scored], {**real, "bits_per_dim": 1.1}, {9: 13.5}).splitlines()
+    assert {line.count("|") for line in shown} == {9}
+    assert shown[0].endswith("| bits per dimension |")
+    assert shown[2].endswith("| 1.10 | 1.250 |") and shown[3].endswith("| 1.00 | 1.100 |")
+
+
+def test_a_scorer_says_bits_and_is_one_of_these_images(refine: ModuleType) -> None:
+    form = ImageForm(item_shape=(1, 4, 4), class_names=("a", "b"))
+    network = PixelTransformer(patch=4, width=8, depth=1, heads=2, inner_width=8)
+    with fixed(0, "weights"):
+        task = Pixels(levels=16).build(network, form, Statistics(torch.zeros(1, 4, 4), 1.0), {})
+        torch.nn.init.normal_(task.model.leave.weight)
+    items = np.random.default_rng(0).integers(0, 256, (130, 4, 4, 1), dtype=np.uint8)
+    labels = np.arange(130) % 2
+    scorer = refine.Scorer.of(task, Path("runs/pixels"), form)
+    bits = task.nats(items, labels).mean() / 16 / math.log(2)
+    assert scorer.bits(items, labels) == pytest.approx(float(bits))
+    assert abs(float(bits) - 4) > 0.01 and scorer.levels == 16
+    with pytest.raises(InputError, match=r"knows images of shape \(1, 4, 4\) with classes"):
+        refine.Scorer.of(task, Path("runs/pixels"), replace(form, item_shape=(1, 28, 28)))
+    with pytest.raises(InputError, match="does not say exactly how likely"):
+        refine.Scorer.of(Generation(), Path("runs/base"), form)
 
 
 def test_pixels_in_few_levels_are_the_nearest(refine: ModuleType) -> None:
