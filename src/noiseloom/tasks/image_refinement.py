@@ -14,12 +14,16 @@ from noiseloom.data.forms import Form
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks import Answer
 from noiseloom.tasks import Task
+from noiseloom.tasks.discriminator import Discriminating, DiscriminatorRefinement
 from noiseloom.tasks.low_noise import LowNoise, LowNoiseRefinement
 from noiseloom.tasks.remasked import Remasking, RemaskingRefinement
 
-KINDS: dict[str, type[LowNoise] | type[Remasking]] = {
+Kind = LowNoise | Remasking | Discriminating
+
+KINDS: dict[str, type[Kind]] = {
     "low-noise": LowNoise,
     "remasking": Remasking,
+    "discriminator": Discriminating,
 }
 
 
@@ -30,13 +34,11 @@ class Config:
     answers: ClassVar[Answer] = "items"
 
     base: RunReference = option(help="the trained run whose samples are refined")
-    kind: LowNoise | Remasking = option(
-        help="how they are", choices=KINDS, default_factory=LowNoise
-    )
+    kind: Kind = option(help="how they are", choices=KINDS, default_factory=LowNoise)
 
     def build(
         self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
-    ) -> LowNoiseRefinement | RemaskingRefinement:
+    ) -> LowNoiseRefinement | RemaskingRefinement | DiscriminatorRefinement:
         """The task on items of `form`, with a network of the config `network`, freshly initialised.
 
         Raises ValueError where the other run is no base for it.

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Self
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from noiseloom.diffusion.samplers import SAMPLERS, plan_times
-from noiseloom.media import aside
 from noiseloom.seeds import Random
 from noiseloom.tasks import OnProgress, Request
 from noiseloom.tasks.generating import ImageGeneration
+from noiseloom.tasks.kept_tensors import kept_tensors
 
 FILE = "paths.safetensors"
 SAMPLER = "dpm++2m"  # follows the path itself, adding no noise, at a call a step
@@ -54,32 +52,27 @@ class Paths:
         They have `steps` steps, shifted as its recipe says, and pass `times` (falling from t_max);
         every class comes equally often. Raises MachineError where they cannot be written.
         """
-        path = folder / FILE
-        if path.is_file():
-            try:
-                kept = load_file(path)
-                return cls(times, kept["points"], kept["x0"], kept.get("labels"))
-            except SafetensorError:
-                pass  # torn; the teacher walks the same again
-        labels = None
-        if teacher.form.class_names:
-            labels = torch.arange(num) % len(teacher.form.class_names)
-        points, ends = [], []
-        for first in range(0, num, TOGETHER):
-            on_progress("Walking the teacher's paths", first, num)
-            items = range(first, min(num, first + TOGETHER))
-            part = None if labels is None else labels[items.start : items.stop]
-            request = Request(labels=part, guidance=guidance)
-            random = Random(0, items).under("paths")
-            *passed, end = _walk(teacher, request, times, steps, random)
-            points.append(torch.stack(passed, dim=1).cpu().half())
-            ends.append(end.cpu().half())
-        on_progress("Walking the teacher's paths", num, num)
-        made = cls(times, torch.cat(points), torch.cat(ends), labels)
-        tensors = {"points": made.points, "x0": made.x0}
-        with aside(path) as temporary:
-            save_file(tensors if labels is None else {**tensors, "labels": labels}, temporary)
-        return made
+
+        def walk() -> dict[str, Tensor]:
+            labels = None
+            if teacher.form.class_names:
+                labels = torch.arange(num) % len(teacher.form.class_names)
+            points, ends = [], []
+            for first in range(0, num, TOGETHER):
+                on_progress("Walking the teacher's paths", first, num)
+                items = range(first, min(num, first + TOGETHER))
+                part = None if labels is None else labels[items.start : items.stop]
+                request = Request(labels=part, guidance=guidance)
+                random = Random(0, items).under("paths")
+                *passed, end = _walk(teacher, request, times, steps, random)
+                points.append(torch.stack(passed, dim=1).cpu().half())
+                ends.append(end.cpu().half())
+            on_progress("Walking the teacher's paths", num, num)
+            walked = {"points": torch.cat(points), "x0": torch.cat(ends)}
+            return walked if labels is None else {**walked, "labels": labels}
+
+        kept = kept_tensors(folder / FILE, walk)
+        return cls(times, kept["points"], kept["x0"], kept.get("labels"))
 
     def choose(self, random: Random, device: torch.device) -> tuple[Tensor, Tensor, Tensor | None]:
         """Points (B, L, …), end and label of a path for each of `random`'s items, float32."""

@@ -10,12 +10,17 @@ have learned to read noisy images; its schedule may be another one.
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from noiseloom.config import RunReference, option
 from noiseloom.diffusion.denoiser import Prediction
-from noiseloom.diffusion.guidance.guidance import Guidance, Guide, carried
+from noiseloom.diffusion.guidance.guidance import (
+    Guidance,
+    Guide,
+    ascend,
+    carried,
+    gradient_of,
+)
 from noiseloom.diffusion.schedules import Schedule
 
 
@@ -41,21 +46,16 @@ class ClassifierGuidance(Guidance):
         plain = denoiser(xt, t, None if unconditional is None else condition)
         at = denoiser.schedule.at(t, like=xt)
         gradient = class_gradient(guide, denoiser.schedule, xt, t, condition)
-        # of pure noise (alpha = 0) no class can be read: its gradient is nothing but rounding
-        push = torch.where(at.alpha > 0, at.sigma**2 / at.alpha.clamp(min=1e-12) * gradient, 0.0)
-        return plain, plain.x0 + self.scale * push
+        return plain, ascend(plain.x0, gradient, at, self.scale)
 
 
 def class_gradient(
     classifier: Guide, schedule: Schedule, xt: Tensor, t: Tensor, labels: Tensor
 ) -> Tensor:
-    """The gradient of log p(label | xt) at `xt`, `t` of `schedule`, whose graph ends here.
+    """The gradient of log p(label | xt) at `xt`, `t` of `schedule`, as by `gradient_of`."""
 
-    Works where gradients are switched off, as samplers do, and leaves none switched on.
-    """
-    with torch.enable_grad():
-        x = xt.detach().requires_grad_()
-        logits = classifier(*carried(x, t, schedule, classifier.schedule))
-        chosen = logits.log_softmax(dim=1).gather(1, labels[:, None])
-        (gradient,) = torch.autograd.grad(chosen.sum(), x)
-    return gradient
+    def chosen(x: Tensor) -> Tensor:
+        logits: Tensor = classifier(*carried(x, t, schedule, classifier.schedule))
+        return logits.log_softmax(dim=1).gather(1, labels[:, None])
+
+    return gradient_of(chosen, xt)

@@ -7,6 +7,7 @@ et al. 2023 (arXiv:2305.08891, eq. 14 to 16) bring its standard deviation back, 
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from noiseloom.config import option
 from noiseloom.diffusion.denoiser import Denoise, Prediction
-from noiseloom.diffusion.schedules import Schedule, expand
+from noiseloom.diffusion.schedules import Coefficients, Schedule, expand
 
 
 class Guide(Protocol):
@@ -101,6 +102,27 @@ class Guidance(ABC):
         guide: Guide | None,
     ) -> tuple[Prediction, Tensor]:
         """What the denoiser says, and x0 as it is guided."""
+
+
+def gradient_of(of: Callable[[Tensor], Tensor], xt: Tensor) -> Tensor:
+    """The gradient at `xt` of what `of` says of each item alone, whose graph ends here.
+
+    Works where gradients are switched off, as samplers do, and leaves none switched on.
+    """
+    with torch.enable_grad():
+        x = xt.detach().requires_grad_()
+        (gradient,) = torch.autograd.grad(of(x).sum(), x)
+    return gradient
+
+
+def ascend(x0: Tensor, gradient: Tensor, at: Coefficients, scale: float) -> Tensor:
+    """`x0` where `scale` times the gradient of a log-density is added to its score.
+
+    By score = (alpha x0 - xt) / sigma². Of pure noise (alpha = 0) nothing can be read: there a
+    gradient is nothing but rounding, and x0 stays as it is.
+    """
+    push = torch.where(at.alpha > 0, at.sigma**2 / at.alpha.clamp(min=1e-12) * gradient, 0.0)
+    return x0 + scale * push
 
 
 def rescaled(guided: Tensor, plain: Tensor, phi: float) -> Tensor:
