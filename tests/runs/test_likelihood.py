@@ -13,6 +13,7 @@ from noiseloom.errors import ConfigError, InputError
 from noiseloom.evaluate.likelihood import sentences
 from noiseloom.runs import Recipe, Run
 from noiseloom.runs import likelihood as scoring
+from noiseloom.runs.editing import Editor
 from noiseloom.tasks import HasExactLikelihood
 
 SMALL = ("training.steps=3", "training.batch_size=8", "training.precision=float32")
@@ -201,6 +202,20 @@ def test_what_tells_pixels_is_measured_with_its_likelihood(pixels: Run) -> None:
     assert low < own < high < math.log2(17) + 0.5
     assert "Bits per dimension" in (pixels.folder / "report.html").read_text()
     assert "- diffusion" not in (pixels.folder / "README.md").read_text()
+
+
+def test_what_tells_pixels_is_no_walk_from_noise(pixels: Run, digits: Run) -> None:
+    with pytest.raises(InputError, match="--steps would say how noise becomes an image"):
+        pixels.sample(num=1, steps=3)
+    with pytest.raises(InputError, match="not by a sampler that an edit could lead"):
+        Editor(pixels)
+    with pytest.raises(InputError, match="draws samples that nothing guides"):
+        pixels.sample(num=1, autoguide=digits.folder)
+    with pytest.raises(InputError, match="the guide denoises nothing"):
+        digits.sample(num=1, autoguide=pixels.folder)
+    drawn = pixels.sample(num=3, label="7", keep_frames=True)
+    assert len(drawn.frames or []) == 8  # a frame for each row
+    assert set(np.unique(drawn.items)) <= {round(255 * level / 16) for level in range(17)}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from noiseloom import cli
 from noiseloom.errors import InputError
@@ -71,6 +73,20 @@ def test_pixels_that_fit_least_are_drawn_anew_and_others_stay(base: Run, remaske
     changed = (refined.items != own).reshape(3, -1).mean(axis=1)
     assert (changed > 0).all() and (changed <= 0.2).all()  # two rounds of a tenth
     assert (remasker.folder / "samples" / "final.png").is_file()
+
+
+def test_a_discriminator_learns_from_samples_that_are_drawn_once(
+    base: Run, trained: Trained
+) -> None:
+    named = (f"task.base.run={base.folder}", "task.kind=discriminator", "task.kind.num=20")
+    run = trained("discriminator", "refine-mnist", *named, "task.kind.scale=50", *LIKE_BASE)
+    kept = load_file(run.folder / "own_samples.safetensors")
+    assert kept["items"].dtype == torch.uint8
+    labels = kept["labels"].tolist()
+    assert labels == [*range(10), *range(10)]
+    refined = base.sample(num=3, steps=3, refine=run.folder).items
+    np.testing.assert_array_equal(refined, run.sample(num=3, steps=3).items)
+    assert not np.array_equal(refined, base.sample(num=3, steps=3).items)
 
 
 def test_the_refiner_draws_what_its_base_draws_with_it(base: Run, refiner: Run) -> None:

@@ -73,6 +73,8 @@ class Config:
 class PixelTransformer(nn.Module):
     """Levels of pixels to logits of each, given those before; all levels begin equally likely."""
 
+    called_beside_forward: ClassVar[tuple[str, ...]] = ("told", "say")
+
     def __init__(
         self, config: Config, levels: int, item_shape: Sequence[int], num_classes: int
     ) -> None:
@@ -145,19 +147,14 @@ class PixelTransformer(nn.Module):
         """
         outer = Cache(len(self.outer.blocks), capacity=self.strips)
         for strip in range(self.strips):
-            with torch.no_grad():
-                told_BKU = self._told(levels_BSK, strip, labels, outer)
+            told_BKU = self.told(levels_BSK, strip, labels, outer)
             inner = Cache(len(self.inner.blocks), capacity=self.numbers)
             for number in range(self.numbers):
-                with torch.no_grad():
-                    x_BU = told_BKU[:, number] + self.spot.weight[number]
-                    if number:
-                        x_BU = x_BU + self.before(self.value(levels_BSK[:, strip, number - 1]))
-                    sight = Sight(self.inner.rotation[:, number : number + 1])
-                    logits = self.leave(self.inner(x_BU[:, None], sight, cache=inner)[:, 0])
-                yield strip, number, logits
+                before_B = levels_BSK[:, strip, number - 1] if number else None
+                yield strip, number, self.say(told_BKU[:, number], number, before_B, inner)
 
-    def _told(self, levels_BSK: Tensor, strip: int, labels: Tensor | None, cache: Cache) -> Tensor:
+    @torch.no_grad()
+    def told(self, levels_BSK: Tensor, strip: int, labels: Tensor | None, cache: Cache) -> Tensor:
         """What the outer transformer tells of a strip's numbers, (B, K, U)."""
         seen = []
         for back in (1, self.columns):
@@ -171,6 +168,16 @@ class PixelTransformer(nn.Module):
         x_B1W = self.outer(x_B1W, Sight(self.outer.rotation[:, here]), cache=cache)
         told: Tensor = self.hand(x_B1W[:, 0])
         return told.view(len(levels_BSK), self.numbers, -1)
+
+    @torch.no_grad()
+    def say(self, told_BU: Tensor, number: int, before_B: Tensor | None, cache: Cache) -> Tensor:
+        """Logits (B, V) of a number of a strip, from the level before it; None: it is the first."""
+        x_BU = told_BU + self.spot.weight[number]
+        if before_B is not None:
+            x_BU = x_BU + self.before(self.value(before_B))
+        sight = Sight(self.inner.rotation[:, number : number + 1])
+        logits: Tensor = self.leave(self.inner(x_BU[:, None], sight, cache=cache)[:, 0])
+        return logits
 
     def _enter(self, seen_BSF: Tensor, places: slice, labels: Tensor | None) -> Tensor:
         """Tokens at `places`, of the strips to their left and above, and the label."""

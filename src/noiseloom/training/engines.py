@@ -41,7 +41,8 @@ def place(model: nn.Module, device: torch.device, sharding: Sharding) -> None:
     """Move a model that was built on the processor to `device`, or this process's share of it.
 
     Shares are cut block by block (`blocks_of`, then the rest), so that a
-    device never holds more than its share and one block.
+    device never holds more than its share and one block. Methods that a network names in
+    `called_beside_forward` gather the weights that they need, as forward does.
     """
     if sharding == "none" or size() == 1:
         model.to(device)
@@ -57,6 +58,8 @@ def place(model: nn.Module, device: torch.device, sharding: Sharding) -> None:
             if hasattr(block, "remember"):  # called beside forward, and gathers weights as that
                 register_fsdp_forward_method(block, "remember")
         fully_shard(model, mesh=mesh)
+        for name in getattr(model, "called_beside_forward", ()):
+            register_fsdp_forward_method(model, name)
 
 
 def engine_for(model: nn.Module, loss: Loss) -> Engine:
