@@ -109,9 +109,8 @@ class PixelTransformer(nn.Module):
         self.spot = nn.Embedding(self.numbers, inner)
         own = _parts(config, inner, config.inner_heads)
         self.inner = Stack(own, config.inner_depth, self.numbers)
-        self.leave = nn.Linear(inner, levels)
+        self.leave = nn.Linear(inner, levels, bias=False)
         nn.init.zeros_(self.leave.weight)
-        nn.init.zeros_(self.leave.bias)
 
     def forward(
         self, levels_BSK: Tensor, labels: Tensor | None, random: Random | None = None
@@ -136,8 +135,8 @@ class PixelTransformer(nn.Module):
             sight,
             random=random and random.split(strips).under("inner"),
         )
-        logits: Tensor = self.leave(y)
-        return logits.view(batch, strips, numbers, -1)
+        logits: Tensor = self.leave(y.view(batch, strips, numbers, -1))
+        return logits
 
     def walk(self, levels_BSK: Tensor, labels: Tensor | None) -> Iterator[tuple[int, int, Tensor]]:
         """Strip, number and logits (B, V) of each number in turn, as `forward` has them.
