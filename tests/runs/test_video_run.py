@@ -86,3 +86,31 @@ def test_a_prompt_makes_its_clip(tmp_path: Path) -> None:
     words = ["--prompt", "a seven moving up fast", "--num", "2", "--out", f"{out}/"]
     assert cli.main(["sample", str(run.folder), *words]) == 0
     assert len(list(out.glob("*.gif"))) == 2
+
+
+def test_it_begins_as_a_run_of_frames(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two commands: a model of frames, and one of clips that begins as it."""
+    monkeypatch.chdir(tmp_path)
+    small = [word for word in TINY if word.startswith(("network", "training"))]
+    of = [word.replace("data.", "data.of.") for word in TINY if word.startswith("data")]
+    assert cli.main(["train", "moving-digits-frames", *small, *of, "--no-evaluate"]) == 0
+    begun = ["task.begins_as.run=runs/moving-digits-frames-1", "network.joint_tokens=20"]
+    assert cli.main(["train", "moving-digits", *TINY, *begun, "--no-evaluate"]) == 0
+    said = "Attention in space and time is factorised: clips of 80 tokens, joint up to 20"
+    assert said in capsys.readouterr().err
+    run = Run.open("runs/moving-digits-1")
+    assert said in (run.folder / "log.txt").read_text()
+    assert (run.folder / "others" / "task.begins_as" / "recipe.yaml").is_file()
+    image, _ = Run.open("runs/moving-digits-frames-1").trained_task()
+    taken = run.build_task().model.network.state_dict()
+    for name, value in image.model.network.state_dict().items():
+        assert taken[name].equal(value), name
+    trained, _ = run.trained_task()
+    assert trained.model.network.space_time.blocks[0].attention.out.weight.any()
+    other = [*TINY, *begun, "network.heads=1"]
+    assert cli.main(["train", "moving-digits", *other, "--no-evaluate"]) == 2
+    assert (
+        "whose network is another: heads 2, here 1. Give both the same" in capsys.readouterr().err
+    )
