@@ -82,7 +82,7 @@ def test_all_that_an_image_knows_is_taken_over_and_captions_are_new(
 ) -> None:
     for space_time in ("factorised", "joint"):
         network = replace(DIT, width=36, heads=3, space_time=space_time)
-        image = learned(frames, Images(**EDM), network)
+        image = learned(frames, Images(**EDM), replace(network, text_depth=3))
         task = build(ToVideo(begins_as=RUN, **EDM), network, clips, others={"begins_as": image})
         own = task.model.network.state_dict()
         for name, value in image.model.network.state_dict().items():

@@ -48,18 +48,18 @@ class Kept:
 
 
 class CaptionReader(nn.Module):
-    """Tokens (B, L) to hidden numbers (B, M, W), which of them are real (B, M), a summary (B, W).
+    """Tokens (B, L) to hidden numbers (B, M, W), which are real (B, M), a summary (B, `told`).
 
     Each token sees all of its caption. A start, of which the summary is made, comes before it, so
     that something is there to look at where there is no caption.
     """
 
-    def __init__(self, words: Words, parts: Parts, depth: int) -> None:
+    def __init__(self, words: Words, parts: Parts, depth: int, *, told: int) -> None:
         super().__init__()
         self.words = words
         self.embed = nn.Embedding(words.vocabulary + 1, parts.width)
         self.stack = Stack(parts, depth, words.longest + 1)
-        self.summarise = nn.Linear(parts.width, parts.width)
+        self.summarise = nn.Linear(parts.width, told)
         nn.init.zeros_(self.summarise.weight)
         nn.init.zeros_(self.summarise.bias)
 

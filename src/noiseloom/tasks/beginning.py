@@ -6,7 +6,6 @@ answers at first what the image network says of each frame (`networks/space_time
 """
 
 from dataclasses import fields
-from typing import Any
 
 from torch import nn
 
@@ -19,6 +18,8 @@ from noiseloom.tasks.guides import read_alike
 KEY = "task.begins_as"
 OF_CLIPS = {"space_time", "joint_tokens", "dropout"}
 """Settings of a network in which the two may differ: none of an image's weights depend on them."""
+OF_CAPTIONS = {"text_depth", "text_width"}
+"""Those of what reads captions, which may be new."""
 ALIKE = ("target", "preconditioning", "told_log_snr")
 """What a task says of its network's answers and of its input."""
 
@@ -37,7 +38,7 @@ def begin_as(clips: ImageGeneration, other: Task, run: str) -> None:
                 f"has learned to answer something else. Set task.{name} to {theirs}"
             )
     network, begun = clips.model.network, image.model.network
-    _check_settings(network, begun, run)
+    _check_settings(network, begun, run, free=set() if image.form.captions else OF_CAPTIONS)
     try:
         unplaced = network.load_state_dict(begun.state_dict(), strict=False).unexpected_keys
     except RuntimeError as error:
@@ -80,8 +81,8 @@ def _fitting(other: Task, form: Form, run: str) -> ImageGeneration:
     return other
 
 
-def _check_settings(network: nn.Module, begun: nn.Module, run: str) -> None:
-    """ValueError where the two networks are not of the same settings, one of clips, one of images.
+def _check_settings(network: nn.Module, begun: nn.Module, run: str, free: set[str]) -> None:
+    """ValueError where the two networks are not of the same settings, but for those that are free.
 
     Not all of these show in the weights' shapes: the number of heads does not.
     """
@@ -91,13 +92,13 @@ def _check_settings(network: nn.Module, begun: nn.Module, run: str) -> None:
             f"{KEY} is {run}, and a network of clips begins as one of images where both are dit. "
             "Use network dit here, and name a run that has it"
         )
-    if others := _differences(own, theirs):
+    if others := _differences(own, theirs, OF_CLIPS | free):
         raise ValueError(
             f"{KEY} is {run}, whose network is another: {', '.join(others)}. Give both the same"
         )
 
 
-def _differences(own: Any, theirs: Any) -> list[str]:
-    names = [field.name for field in fields(own) if field.name not in OF_CLIPS]
+def _differences(own: DiT, theirs: DiT, free: set[str]) -> list[str]:
+    names = [field.name for field in fields(own) if field.name not in free]
     values = [(name, getattr(theirs, name), getattr(own, name)) for name in names]
     return [f"{name} {there}, here {here}" for name, there, here in values if there != here]
