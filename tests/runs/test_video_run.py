@@ -9,6 +9,7 @@ from PIL import Image, ImageSequence
 from noiseloom import cli, media
 from noiseloom.errors import InputError
 from noiseloom.runs import Recipe, Run, likelihood
+from noiseloom.runs.editing import Editor
 
 TINY = (
     "data.num=60",
@@ -108,7 +109,7 @@ def test_it_fills_in_between_the_frames_of_a_file(run: Run, tmp_path: Path) -> N
             assert (item[others] != clip[others]).any(axis=(1, 2, 3)).all()
 
 
-def test_it_has_a_likelihood_and_no_student(
+def test_it_has_a_likelihood_and_neither_edits_nor_a_student(
     run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(likelihood, "STEPS", 2)
@@ -118,6 +119,8 @@ def test_it_has_a_likelihood_and_no_student(
     for figures in (found["bound"], found["ode"]):
         assert 0 < figures["value"] < 12
         assert figures["standard_error"] > 0
+    with pytest.raises(InputError, match="makes clips, .* --given CLIP --given-at 1,5"):
+        Editor(run)
     assert cli.main(["distill", str(run.folder)]) == 2
     assert "it makes clips, and students learn to draw images" in capsys.readouterr().err
 
