@@ -166,3 +166,14 @@ def test_tokens_by_frame() -> None:
     assert by_frame(x, 3)[:, :, 0].tolist() == torch.arange(24).view(6, 4).tolist()
     same = torch.tensor([[[7]], [[8]]])
     assert by_frame(same, 3)[:, :, 0].tolist() == [[7], [7], [7], [8], [8], [8]]
+
+
+def test_it_learns_in_bfloat16_too() -> None:
+    network = build(FRAMES, WORDS, text_depth=1)
+    x, level = torch.randn(3, 2, FRAMES, 4, 6), torch.tensor([0.1, -0.4, 0.9])
+    exact = network(x, level, CAPTIONS)
+    with torch.autocast("cpu", torch.bfloat16):
+        output = network(x, level, CAPTIONS)
+    torch.testing.assert_close(output.float(), exact, rtol=0.1, atol=0.1)
+    output.float().square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
