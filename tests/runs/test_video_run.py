@@ -150,6 +150,7 @@ def test_it_begins_as_a_run_of_frames(
     run = Run.open("runs/moving-digits-1")
     assert said in (run.folder / "log.txt").read_text()
     assert (run.folder / "others" / "task.begins_as" / "recipe.yaml").is_file()
+    assert "| Begun as | runs/moving-digits-frames-1" in (run.folder / "README.md").read_text()
     image, _ = Run.open("runs/moving-digits-frames-1").trained_task()
     taken = run.build_task().model.network.state_dict()
     for name, value in image.model.network.state_dict().items():
