@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
-from noiseloom.networks.caption_reader import CaptionReader, Reading, Words
+from noiseloom.networks.caption_reader import CaptionReader, Reading, Wording
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.seeds import Random
 from noiseloom.transformer.attention import Memory, Sight
@@ -77,7 +77,7 @@ class Config:
         num_classes: int,
         told: int = 0,
         outputs: int = 1,
-        words: Words | None = None,
+        words: Wording | None = None,
     ) -> "DiT":
         """The network for images (C, height, width), or clips (C, T, height, width).
 
@@ -116,7 +116,7 @@ class DiT(nn.Module):
         num_classes: int,
         told: int = 0,
         outputs: int = 1,
-        words: Words | None = None,
+        words: Wording | None = None,
     ) -> None:
         super().__init__()
         channels, *axes = item_shape
