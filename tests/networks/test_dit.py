@@ -190,6 +190,11 @@ def test_items_that_are_no_clips_are_refused(shape: tuple[int, ...], heads: int,
         Config(patch=2, width=16, depth=1, heads=heads).build(shape, 0)
 
 
+def test_captions_of_a_width_that_heads_do_not_divide_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiples of twice the heads, 8"):
+        Config(width=32, heads=4, text_width=12)
+
+
 WORDS = Words(vocabulary=7, longest=12, padding=6)
 CAPTIONS = torch.tensor([[0, 1, 2, 6, 6], [3, 6, 6, 6, 6], [6, 6, 6, 6, 6], [5, 4, 3, 2, 1]])
 
@@ -200,8 +205,9 @@ def captioned(**changes):  # type: ignore[no-untyped-def]
     return moved(Config(**{**settings, **changes}).build((1, 4, 6), 0, words=WORDS))
 
 
-def test_captions_teach_every_parameter_and_items_are_apart() -> None:
-    network = captioned()
+@pytest.mark.parametrize("text_width", [None, 8])
+def test_captions_teach_every_parameter_and_items_are_apart(text_width: int | None) -> None:
+    network = captioned(text_width=text_width)
     x, level = torch.randn(4, 1, 4, 6), torch.tensor([0.1, -0.4, 0.9, 0.3])
     output = network(x, level, CAPTIONS)
     output.square().sum().backward()

@@ -99,18 +99,18 @@ class Kept:
 
 
 class CaptionReader(nn.Module):
-    """Captions (B, L) to hidden numbers (B, M, W), which are real (B, M), and a summary (B, W).
+    """Captions (B, L) to hidden numbers (B, M, W), which are real (B, M), a summary (B, `told`).
 
     Each token sees all of its caption. A start, of which the summary is made, comes before it, so
     that something is there to look at where there is no caption.
     """
 
-    def __init__(self, words: Wording, parts: Parts, depth: int) -> None:
+    def __init__(self, words: Wording, parts: Parts, depth: int, *, told: int) -> None:
         super().__init__()
         self.words = words
         self.embed = words.embedding(parts.width)
         self.stack = Stack(parts, depth, words.longest + 1)
-        self.summarise = nn.Linear(parts.width, parts.width)
+        self.summarise = nn.Linear(parts.width, told)
         nn.init.zeros_(self.summarise.weight)
         nn.init.zeros_(self.summarise.bias)
 

@@ -47,6 +47,7 @@ class Config:
         False, "each class also has positions of its own (classes x tokens x width more weights)"
     )
     text_depth: int = option(2, "blocks that read captions, of data that has them")
+    text_width: int | None = option(None, "numbers per token of captions; null: width")
 
     def __post_init__(self) -> None:
         if min(self.patch, self.width, self.depth, self.heads) < 1 or self.width % self.heads:
@@ -66,6 +67,13 @@ class Config:
             )
         if self.text_depth < 0:
             raise ValueError(f"text_depth is {self.text_depth}; allowed is 0 or more")
+        if self.text_width is not None and (
+            self.text_width < 1 or self.text_width % (2 * self.heads)
+        ):
+            raise ValueError(
+                f"text_width is {self.text_width}; allowed are multiples of twice the heads, "
+                f"{2 * self.heads}"
+            )
         if self.feed_forward * self.width < 1:
             raise ValueError(f"feed_forward is {self.feed_forward}; allowed is above 0")
         if not 0 <= self.dropout < 1:
@@ -141,11 +149,14 @@ class DiT(nn.Module):
             activation=config.activation,
             dropout=config.dropout,
         )
-        self.reader = None if words is None else CaptionReader(words, parts, config.text_depth)
-        parts = replace(parts, modulated=True)
+        self.reader: CaptionReader | None = None
+        seeing = replace(parts, modulated=True)
         if words is not None:
-            parts = replace(parts, looks="jointly", memory_width=config.width)
-        self.blocks = nn.ModuleList(Block(parts) for _ in range(config.depth))
+            width = config.text_width or config.width
+            reading = replace(parts, width=width, hidden=round(config.feed_forward * width))
+            self.reader = CaptionReader(words, reading, config.text_depth, told=config.width)
+            seeing = replace(seeing, looks="jointly", memory_width=width)
+        self.blocks = nn.ModuleList(Block(seeing) for _ in range(config.depth))
         self.final = nn.Linear(config.width, 2 * config.width)
         self.leave = nn.Linear(config.width, outputs * channels * self.leave_patches.side**2)
         for layer in (self.final, self.leave):
