@@ -83,6 +83,21 @@ def test_the_size_of_states_does_not_count_and_their_order_does() -> None:
     assert not torch.allclose(network()(x[3:], level[3:], back), said[3:], atol=1e-3)
 
 
+@pytest.mark.parametrize("width", [16, 512])
+def test_a_step_changes_what_comes_out_alike_however_wide_states_are(width: int) -> None:
+    torch.manual_seed(0)
+    embedding = States(Table(width=width), PADDING).embedding(64)
+    optimizer = torch.optim.Adam(embedding.parameters(), lr=1e-2)
+    before, _ = embedding(CAPTIONS[3:])
+    assert before.std().item() == pytest.approx(1, abs=0.15)
+    before[:, 1].sum().backward()  # of the first token
+    optimizer.step()
+    after, _ = embedding(CAPTIONS[3:])
+    change = (before - after)[0, 1] - 1e-2  # the bias has its own step
+    # each weight moves by the step: by the mean size of the states, 0.8 of Gaussian ones
+    torch.testing.assert_close(change, torch.full((64,), 0.8e-2), rtol=0.25, atol=0)
+
+
 @torch.no_grad()
 def test_weights_are_for_the_model_they_were_trained_on() -> None:
     trained, other = network(), network(replace(Table(), digest=bytes([7] * 32)))

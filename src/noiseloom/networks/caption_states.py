@@ -57,8 +57,11 @@ class States:
 class StateEmbedding(nn.Module):
     """A linear map of a frozen model's states, each brought to mean 0 and deviation 1.
 
-    It stands behind a start of its own, as embedded tokens do. Which model it was trained on is
-    part of its state: raises InputError where it is asked to read by another.
+    It stands behind a start of its own, as embedded tokens do. The map is of states divided by
+    their number: a step of an optimiser such as Adam then changes what comes out as it changes an
+    embedded token, and not more the wider the states are (Yang et al. 2022, arXiv:2203.03466).
+    Which model it was trained on is part of its state: raises InputError where it is asked to read
+    by another.
     """
 
     model_digest: Tensor
@@ -68,6 +71,8 @@ class StateEmbedding(nn.Module):
         self.reads = reads
         self.start = nn.Parameter(torch.randn(width))
         self.enter = nn.Linear(reads.width, width)
+        nn.init.normal_(self.enter.weight, std=reads.width**0.5)  # so that deviation 1 comes out
+        nn.init.zeros_(self.enter.bias)
         digest = torch.tensor(list(reads.digest), dtype=torch.uint8)
         self.register_buffer("model_digest", digest)
 
@@ -81,7 +86,8 @@ class StateEmbedding(nn.Module):
                 f"{trained.hex()[:12]}. Restore the model, or train the recipe as a new run"
             )
         states_BKF, is_real_BK = self.reads.states(captions_BL, self.start.device, SHORTEST)
-        entered = self.enter(F.layer_norm(states_BKF.float(), states_BKF.shape[-1:]))
+        states_BKF = F.layer_norm(states_BKF.float(), (self.reads.width,))
+        entered = self.enter(states_BKF / self.reads.width)
         start = self.start.to(entered.dtype).expand(len(entered), 1, -1)
         is_start = is_real_BK.new_ones(len(entered), 1)
         return torch.cat([start, entered], dim=1), torch.cat([is_start, is_real_BK], dim=1)
