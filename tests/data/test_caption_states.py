@@ -65,6 +65,8 @@ def test_captions_are_read_once_and_found_without_the_model(
     assert len(kept.rows) == 5 and kept.cut == 0  # "a red" stands there twice
     assert told[-1] == ("reading captions", 5, 5)
     assert isinstance(kept.states, np.memmap) and kept.states.dtype == np.float16
+    np.testing.assert_allclose(kept.mean, kept.states.astype(float).mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(kept.deviation, kept.states.astype(float).std(axis=0), rtol=1e-5)
     assert asked.text_model._model is None  # its weights are let go of
     monkeypatch.setattr(TextModel, "_load", refuse)
     found = reads(dataset.captions, model)

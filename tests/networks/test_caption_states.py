@@ -68,19 +68,24 @@ def test_no_caption_is_a_row_of_padding(text_depth: int) -> None:
 
 
 @torch.no_grad()
-def test_the_size_of_states_does_not_count_and_their_order_does() -> None:
+def test_neither_size_nor_place_of_states_counts_once_learned_and_their_order_does() -> None:
     class Loud(Table):
         def states(
             self, captions_BL: Tensor, device: torch.device, multiple: int
         ) -> tuple[Tensor, Tensor]:
             states, is_real = super().states(captions_BL, device, multiple)
-            return 100 * states.float(), is_real
+            return 100 * states.float() + 7, is_real
 
     x, level = torch.randn(4, 1, 4, 6), torch.zeros(4)
-    said = network()(x, level, CAPTIONS)
-    torch.testing.assert_close(network(Loud())(x, level, CAPTIONS), said, rtol=1e-3, atol=1e-3)
+    said, loud = network()(x, level, CAPTIONS), network(Loud())
+    assert loud.reader is not None
+    loud.reader.embed.learn(torch.full((10,), 7.0), torch.full((10,), 100.0))
+    torch.testing.assert_close(loud(x, level, CAPTIONS), said, rtol=1e-3, atol=1e-3)
     back = CAPTIONS[3:].flip(1)
     assert not torch.allclose(network()(x[3:], level[3:], back), said[3:], atol=1e-3)
+    again = network(Loud())
+    again.load_state_dict(loud.state_dict())
+    assert again(x, level, CAPTIONS).equal(loud(x, level, CAPTIONS))
 
 
 @pytest.mark.parametrize("width", [16, 512])

@@ -58,6 +58,8 @@ def test_the_run_says_which_model_read_its_captions(run: Run, folder: Path) -> N
     weights = checkpoint.groups["average"]
     (kept,) = (value for name, value in weights.items() if name.endswith("model_digest"))
     assert bytes(kept.tolist()).hex() == digest
+    (deviation,) = (value for name, value in weights.items() if name.endswith("embed.deviation"))
+    assert deviation.shape == (16,) and not (deviation == 1).any()  # it has been learned
     assert not any("encoder.block" in name for name in weights)  # none of the model's own
 
 

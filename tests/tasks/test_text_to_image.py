@@ -33,7 +33,7 @@ from tests.data.text_models import write_model
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230)}
 STEPS = 170
-FROZEN, SLOW = ("t5", "clip"), pytest.mark.slow
+FROZEN, SLOW = ("clip",), pytest.mark.slow
 NETWORK = Dit(patch=4, width=32, depth=2, heads=2, text_depth=1)
 
 

@@ -29,6 +29,7 @@ from noiseloom.data.text_model import TextModel
 from noiseloom.errors import InputError, MachineError
 
 CODE = ("data/caption_states", "data/caption_tokens", "data/text_model")
+CHUNK = 4_096  # tokens whose states are summed up at once
 REMEMBERED = 4_096  # prompts whose states stay in memory
 
 
@@ -42,6 +43,9 @@ class Kept:
     states: np.ndarray
     cut: int
     """Of how many the model reads a first part only."""
+    mean: np.ndarray
+    deviation: np.ndarray
+    """Of each of the states' numbers over all tokens, (width,)."""
 
     def find(self, row: np.ndarray) -> np.ndarray | None:
         """The states (tokens, width) of a caption, if they are kept."""
@@ -158,10 +162,16 @@ class CaptionStates:
         for place, said in self.text_model.read(tokens, device, progress):
             states[starts[place] : starts[place + 1]] = said
         states.flush()
+        mean, deviation = _moments(states)
         self.text_model.release()
         for name, array in (("hashes", hashes), ("rows", rows), ("starts", starts)):
             np.save(folder / f"{name}.npy", array)
-        return {"captions": len(rows), "cut": len(self.text_model.too_long(texts))}
+        return {
+            "captions": len(rows),
+            "cut": len(self.text_model.too_long(texts)),
+            "mean": mean.tolist(),
+            "deviation": deviation.tolist(),
+        }
 
 
 def _distinct(splits: Iterable[Split], captions: Captions) -> tuple[np.ndarray, np.ndarray]:
@@ -199,4 +209,17 @@ def _open(folder: Path) -> Kept:
         name: np.load(folder / f"{name}.npy", mmap_mode="r")
         for name in ("hashes", "rows", "starts", "states")
     }
-    return Kept(**arrays, cut=details_of(folder)["cut"])
+    details = details_of(folder)
+    mean, deviation = (np.array(details[name], np.float32) for name in ("mean", "deviation"))
+    return Kept(**arrays, cut=details["cut"], mean=mean, deviation=deviation)
+
+
+def _moments(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each number, a chunk at a time in float64."""
+    total, squares = (np.zeros(states.shape[1]) for _ in range(2))
+    for first in range(0, len(states), CHUNK):
+        part = states[first : first + CHUNK].astype(np.float64)
+        total += part.sum(axis=0)
+        squares += np.square(part).sum(axis=0)
+    mean = total / len(states)
+    return mean, np.sqrt(np.maximum(squares / len(states) - np.square(mean), 0))

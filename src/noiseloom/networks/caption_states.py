@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from noiseloom.errors import InputError
 from noiseloom.networks.caption_reader import SHORTEST
+
+LEAST_DEVIATION = 1e-4  # of a number that is the same for every token
 
 
 class Reads(Protocol):
@@ -55,16 +56,19 @@ class States:
 
 
 class StateEmbedding(nn.Module):
-    """A linear map of a frozen model's states, each brought to mean 0 and deviation 1.
+    """A linear map of a frozen model's states, each of their numbers standardised.
 
-    It stands behind a start of its own, as embedded tokens do. The map is of states divided by
-    their number: a step of an optimiser such as Adam then changes what comes out as it changes an
-    embedded token, and not more the wider the states are (Yang et al. 2022, arXiv:2203.03466).
-    Which model it was trained on is part of its state: raises InputError where it is asked to read
-    by another.
+    That is by its mean and deviation over the captions of the data (`learn`), since what a model
+    says of one token lies close to what it says of any other. Before them stands a start of its
+    own, as before embedded tokens. The map is of states divided by their number: a step of an
+    optimiser such as Adam then changes what comes out as it changes an embedded token, and not more
+    the wider the states are (Yang et al. 2022, arXiv:2203.03466). Which model it was trained on is
+    part of its state: raises InputError where it is asked to read by another.
     """
 
     model_digest: Tensor
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, reads: Reads, width: int) -> None:
         super().__init__()
@@ -75,6 +79,13 @@ class StateEmbedding(nn.Module):
         nn.init.zeros_(self.enter.bias)
         digest = torch.tensor(list(reads.digest), dtype=torch.uint8)
         self.register_buffer("model_digest", digest)
+        self.register_buffer("mean", torch.zeros(reads.width))
+        self.register_buffer("deviation", torch.ones(reads.width))
+
+    def learn(self, mean: Tensor, deviation: Tensor) -> None:
+        """Take over each number's mean and deviation, (F,); it is part of the weights' state."""
+        self.mean.copy_(mean)
+        self.deviation.copy_(deviation.clamp(min=LEAST_DEVIATION))
 
     def forward(self, captions_BL: Tensor) -> tuple[Tensor, Tensor]:
         """See `caption_reader.Wording`."""
@@ -86,8 +97,8 @@ class StateEmbedding(nn.Module):
                 f"{trained.hex()[:12]}. Restore the model, or train the recipe as a new run"
             )
         states_BKF, is_real_BK = self.reads.states(captions_BL, self.start.device, SHORTEST)
-        states_BKF = F.layer_norm(states_BKF.float(), (self.reads.width,))
-        entered = self.enter(states_BKF / self.reads.width)
+        standard_BKF = (states_BKF.float() - self.mean) / self.deviation
+        entered = self.enter(standard_BKF / self.reads.width)
         start = self.start.to(entered.dtype).expand(len(entered), 1, -1)
         is_start = is_real_BK.new_ones(len(entered), 1)
         return torch.cat([start, entered], dim=1), torch.cat([is_start, is_real_BK], dim=1)

@@ -1,9 +1,11 @@
 """The captions of a run's data, read by its frozen text model before anything asks for them."""
 
+import torch
+
 from noiseloom.data.dataset import Dataset
 from noiseloom.runs.run import OnEvent, ignore
 from noiseloom.tasks import Task
-from noiseloom.tasks.readers import caption_states
+from noiseloom.tasks.readers import caption_states, state_embedding
 from noiseloom.training.distributed import first_then_rest
 from noiseloom.training.loop import Note, Working
 
@@ -30,3 +32,11 @@ def read_ahead(task: Task, dataset: Dataset, on_event: OnEvent = ignore) -> None
                 f"tokens that {states.model} reads, and cut there."
             )
         )
+
+
+def standardise(task: Task) -> None:
+    """Tell a model that is to be trained the mean and deviation of what it was read ahead."""
+    states, embedding = caption_states(task.model), state_embedding(task.model)
+    if states is not None and embedding is not None and states.kept is not None:
+        mean, deviation = states.kept.mean, states.kept.deviation
+        embedding.learn(torch.from_numpy(mean), torch.from_numpy(deviation))

@@ -56,8 +56,14 @@ READERS: dict[str, type[Reader]] = {"trained": Trained, "frozen": Frozen}
 
 def caption_states(model: nn.Module) -> CaptionStates | None:
     """What reads the captions for a trained model, if that is a frozen one."""
-    for module in model.modules():
-        if isinstance(module, StateEmbedding):
-            assert isinstance(module.reads, CaptionStates)  # `Frozen` is all there is
-            return module.reads
-    return None
+    embedding = state_embedding(model)
+    if embedding is None:
+        return None
+    assert isinstance(embedding.reads, CaptionStates)  # `Frozen` is all there is
+    return embedding.reads
+
+
+def state_embedding(model: nn.Module) -> StateEmbedding | None:
+    """Where a trained model takes in what a frozen one says of captions, if it does."""
+    found = (module for module in model.modules() if isinstance(module, StateEmbedding))
+    return next(found, None)
