@@ -18,7 +18,7 @@ TINY = (
     "training.batch_size=4",
     "--no-evaluate",
 )
-FEW = ("data.num=60", "data.num_reference=20", "data.frames=5")
+FEW = ("num=60", "num_reference=20", "frames=5")
 QUICK = {"sample": ["--num=2", "--steps=2"], "evaluate": ["--num=10", "--steps=2"]}
 
 
@@ -37,6 +37,9 @@ def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert len(commands) >= 7
     for command in commands:
         verb, *words = shlex.split(command.removeprefix("noiseloom "))
-        few = FEW if words[0].startswith("moving") else ("data.held_out=0.5",)
+        of = "data.of" if words[0].endswith("frames") else "data"
+        few = [f"{of}.{one}" for one in FEW]
+        if not words[0].startswith("moving"):
+            few = ["data.held_out=0.5"]
         extra = [*TINY, *few] if verb == "train" else QUICK[verb]
         assert cli.main([verb, *words, *extra]) == 0, command

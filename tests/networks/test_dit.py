@@ -67,6 +67,7 @@ def test_a_noise_level_for_each_patch() -> None:
         ({"dropout": 1.0}, "dropout is 1.0"),
         ({"border": 3}, "0 to the patch side"),
         ({"patch": 5}, "does not divide images of 4x6"),
+        ({"joint_tokens": 0}, "joint_tokens is 0"),
     ],
 )
 def test_impossible_settings_are_refused(changes: dict[str, int], said: str) -> None:

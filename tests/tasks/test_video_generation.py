@@ -14,6 +14,7 @@ from noiseloom.data.moving_digits import Config as MovingDigits
 from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.objectives import MinSNR, Simple, Variational, VelocityLoss
 from noiseloom.diffusion.sampling import Sampling
+from noiseloom.errors import InputError
 from noiseloom.networks.dit import Config as DiT
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.seeds import Random, fixed
@@ -114,6 +115,29 @@ def test_given_frames_come_out_as_they_are(data: VideoDataset, sampler: str) -> 
     assert (made[:, [2, 3]] != items[:, [2, 3]]).any()
     described = task.describe(Request(known=known))
     assert described["given_frames"] == [0, 1, 4]
+
+
+@pytest.mark.parametrize(
+    ("settings", "frames", "said"),
+    [
+        ({"none_given": 1.0}, [0], "clips from nothing alone"),
+        ({"none_given": 0.5}, [0, 4], "Frames 1, 5 are given, .* with the first frames alone"),
+        ({"first_given": 2}, [0], "Frames 1 are given, .* with the first 2 alone"),
+        ({"first_given": 2}, [0, 1], None),
+        ({"none_given": 0.5}, [0, 1, 2], None),
+        ({"anywhere_given": 0.1, "first_given": 2}, [1, 4], None),
+    ],
+)
+def test_frames_that_were_never_given_in_training_are_refused(
+    data: VideoDataset, settings: dict[str, float], frames: list[int], said: str | None
+) -> None:
+    task = build(data, Config(**{"none_given": 0.0, "anywhere_given": 0.0, **settings}))
+    known = Known.of(data.to_model(data.reference.items[:2]), frames)
+    if said is None:
+        assert task.walk(Request(known=known)).denoise is not None
+        return
+    with pytest.raises(InputError, match=said):
+        task.walk(Request(known=known))
 
 
 def test_what_is_given_changes_the_rest_and_what_is_not_does_not(data: VideoDataset) -> None:

@@ -50,11 +50,19 @@ Negative = Annotated[
 GivenClip = Annotated[
     str | None,
     typer.Option(
-        metavar="CLIP", help="A clip, or a folder of frames, whose first frames to go on with."
+        metavar="CLIP", help="A clip, or a folder of frames, to go on with or to fill in between."
     ),
 ]
 GivenFrames = Annotated[
-    int | None, typer.Option(help="How many of its frames; as many as leave one to be made.")
+    int | None,
+    typer.Option(help="How many of its first frames; as many as leave one to be made."),
+]
+GivenAt = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NUMBERS",
+        help="Which frames of the clip made are given, from 1, such as 1,11 or 1-3,11.",
+    ),
 ]
 Autoguide = Annotated[
     str | None,

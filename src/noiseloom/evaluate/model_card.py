@@ -75,6 +75,8 @@ def _what(facts: Facts) -> str:
         rows.append(("Distilled from", f"{teacher}, to draw in 1, 2 or 4 network calls"))
     if autoencoder := facts.recipe.get("task.autoencoder.run"):
         rows.append(("Draws in the latents of", str(autoencoder)))
+    if begun := facts.recipe.get("task.begins_as.run"):
+        rows.append(("Begun as", f"{begun}, which draws single frames"))
     if facts.trained_steps:
         took = f" in {duration(facts.seconds)}" if facts.seconds is not None else ""
         rows.append(("Training", f"{facts.trained_steps:,} steps{took}"))

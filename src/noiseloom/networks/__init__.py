@@ -14,7 +14,8 @@ One that answers "reconstructions" is told nothing but x: `forward(x, random)` a
 `autoencoder.Reconstruction`, and `encode` and `decode` go half the way.
 """
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Answer = Literal[
     "items", "classes", "reconstructions", "numbers", "text", "masks", "translations", "spans"
@@ -23,6 +24,14 @@ Answer = Literal[
 
 WRITTEN: frozenset[Answer] = frozenset({"text", "masks", "translations"})
 """Those that are text, written in answer to a text."""
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """The config of a network that settles by the size of the items what it is made of."""
+
+    def chosen(self, item_shape: Sequence[int]) -> str | None:
+        """What it takes for items of this shape, in a sentence; None where nothing is settled."""
 
 
 def answers_of(config: Any) -> tuple[Answer, ...]:

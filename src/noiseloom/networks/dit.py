@@ -1,15 +1,17 @@
 """The diffusion transformer on image patches (Peebles & Xie 2022, arXiv:2212.09748).
 
 In pixels, with large patches and x0 as the target, after Li & He 2025 (arXiv:2511.13720). Tokens
-lie on a grid of (time, height, width); an image is one frame. Captions are looked at together with
-the image (`DiT.read`), as simplified from Esser et al. 2024 (arXiv:2403.03206, section 4).
+lie on a grid of (time, height, width); an image is one frame. Who looks at whom in a clip is in
+`space_time`. Captions are looked at together with the image (`DiT.read`), as simplified from Esser
+et al. 2024 (arXiv:2403.03206, section 4).
 Shapes: B batch, C channels, T frames, (I, J) the grid of a frame's patches, L = T·I·J tokens,
 W width.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -19,12 +21,12 @@ from noiseloom.config import option
 from noiseloom.networks import Answer
 from noiseloom.networks.caption_reader import CaptionReader, Reading, Wording
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
+from noiseloom.networks.space_time import Factorised, Joint, Looking
 from noiseloom.seeds import Random
-from noiseloom.transformer.attention import Memory, Sight
+from noiseloom.transformer.attention import Memory
 from noiseloom.transformer.blocks import Block, Parts
 from noiseloom.transformer.feed_forward import Activation
 from noiseloom.transformer.modulation import Modulation, modulated_norm
-from noiseloom.transformer.positions import grid, rotary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,12 @@ class Config:
     )
     text_depth: int = option(2, "blocks that read captions, of data that has them")
     text_width: int | None = option(None, "numbers per token of captions; null: width")
+    space_time: Literal["auto", "joint", "factorised"] = option(
+        "auto",
+        "clips: every token looks at all (joint), or in turns within its frame and through time "
+        "(factorised); auto: joint up to joint_tokens",
+    )
+    joint_tokens: int = option(512, "most tokens of a clip that auto has look at one another")
 
     def __post_init__(self) -> None:
         if min(self.patch, self.width, self.depth, self.heads) < 1 or self.width % self.heads:
@@ -67,6 +75,8 @@ class Config:
             )
         if self.text_depth < 0:
             raise ValueError(f"text_depth is {self.text_depth}; allowed is 0 or more")
+        if self.joint_tokens < 1:
+            raise ValueError(f"joint_tokens is {self.joint_tokens}; allowed is 1 or more")
         if self.text_width is not None and (
             self.text_width < 1 or self.text_width % (2 * self.heads)
         ):
@@ -78,6 +88,28 @@ class Config:
             raise ValueError(f"feed_forward is {self.feed_forward}; allowed is above 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}; allowed is 0 to below 1")
+
+    def tokens(self, item_shape: Sequence[int]) -> int:
+        """How many tokens an item has."""
+        *frames, height, width = item_shape[1:]
+        return math.prod(frames) * (height // self.patch) * (width // self.patch)
+
+    def is_factorised(self, item_shape: Sequence[int]) -> bool:
+        """Whether tokens of such items look in turns; those of images and of one frame never do."""
+        if len(item_shape) < 4 or item_shape[1] == 1:
+            return False
+        is_large = self.tokens(item_shape) > self.joint_tokens
+        return self.space_time == "factorised" or (self.space_time == "auto" and is_large)
+
+    def chosen(self, item_shape: Sequence[int]) -> str | None:
+        """See `noiseloom.networks.Chooses`."""
+        if len(item_shape) < 4 or self.space_time != "auto":
+            return None
+        way = "factorised" if self.is_factorised(item_shape) else "joint"
+        return (
+            f"Attention in space and time is {way}: clips of {self.tokens(item_shape):,} tokens, "
+            f"joint up to {self.joint_tokens:,} (network.space_time, network.joint_tokens)."
+        )
 
     def build(
         self,
@@ -114,7 +146,6 @@ class DiT(nn.Module):
     clips may take the weights of one of images.
     """
 
-    rotation: Tensor
     cover: Tensor
 
     def __init__(
@@ -127,6 +158,7 @@ class DiT(nn.Module):
         words: Wording | None = None,
     ) -> None:
         super().__init__()
+        self.config = config
         channels, *axes = item_shape
         frames, *sides = axes if len(axes) == 3 else (1, *axes)
         self.enter_patches = Patches(config.patch, config.border, sides)
@@ -162,9 +194,12 @@ class DiT(nn.Module):
         for layer in (self.final, self.leave):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        cells = self.enter_patches.grid if frames == 1 else [frames, *self.enter_patches.grid]
-        rotation = rotary(grid(cells), config.width // config.heads)
-        self.register_buffer("rotation", rotation, persistent=False)
+        cells = self.enter_patches.grid
+        self.space_time: Joint | Factorised
+        if config.is_factorised(item_shape):
+            self.space_time = Factorised(parts, config.depth, frames, cells)
+        else:
+            self.space_time = Joint(parts, cells if frames == 1 else [frames, *cells])
         ones = torch.ones(1, self.leave_patches.tokens, self.leave_patches.side**2)
         self.register_buffer("cover", self.leave_patches.together(ones), persistent=False)
 
@@ -194,12 +229,12 @@ class DiT(nn.Module):
         if self.reader is not None:
             reading = self._reading(condition, len(x), random)
             vector, memories = vector + reading.summary[:, None], reading.memories
-        modulation = self.modulation(vector)
         tokens = self.enter(self.enter_patches.apart(x)) + self._places(condition, len(x))
-        sight = Sight(self.rotation)
-        for index, (block, memory) in enumerate(zip(self.blocks, memories, strict=True)):
-            scope = random and random.under(f"block{index}")
-            tokens = block(tokens, sight, modulation=modulation, memory=memory, random=scope)
+        looking: Looking = list(zip(self.blocks, memories, strict=True))
+        modulation = self.modulation(vector)
+        tokens = self.space_time(
+            tokens, looking, vector=vector, modulation=modulation, random=random
+        )
         scale, shift = self.final(F.silu(vector)).chunk(2, dim=-1)
         patches = self.leave(modulated_norm(tokens, 1 + scale, shift))
         return self.leave_patches.together(patches, x.shape[2:-2]) / self.cover
@@ -229,7 +264,7 @@ class DiT(nn.Module):
         if captions is None:
             assert self.reader is not None
             padding = self.reader.words.padding
-            captions = torch.full((items, 1), padding, device=self.rotation.device)
+            captions = torch.full((items, 1), padding, device=self.position.device)
         if kept is None:
             return self.read(captions, random)
         with torch.no_grad():  # it outlives this call, and any backward of it

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noiseloom.data.forms import ImageForm
+from noiseloom.data.forms import ImageForm, VideoForm
 from noiseloom.diffusion import editing
 from noiseloom.diffusion.samplers import SAMPLERS, Step
 from noiseloom.errors import InputError
@@ -83,6 +83,12 @@ class Editor:
                 f"{run.folder} draws in the latents of an autoencoder, and an edit keeps pixels, "
                 "which are no parts of a latent. Edit with a run that draws pixels; draw from this "
                 f"one with: noiseloom sample {run.folder}"
+            )
+        if isinstance(task.form, VideoForm):
+            raise InputError(
+                f"{run.folder} makes clips, and only images are edited. Whole frames of a clip are "
+                f"filled in with: noiseloom sample {run.folder} --given CLIP --given-at "
+                f"1,{task.form.frames}"
             )
         if not isinstance(task.form, ImageForm):
             raise InputError(

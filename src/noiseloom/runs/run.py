@@ -208,6 +208,7 @@ class Run:
         negative: str | int | None = None,
         given: str | Path | None = None,
         given_frames: int | None = None,
+        given_at: Sequence[int] | None = None,
         autoguide: float | str | Path | None = None,
         classifier: str | Path | None = None,
         refine: str | Path | None = None,
@@ -237,7 +238,8 @@ class Run:
         run (a share of its steps, or a step) or by another run's folder, `classifier` by the run of
         a classifier, and `refine` is the run of a refiner that was made for this one. Of a run that
         makes clips `given` names one, a file or a folder of frames, with whose first `given_frames`
-        samples begin. Raises InputError, also where the run's task draws no samples.
+        samples begin; or whose frames stand in them at the numbers `given_at`, from 1. Raises
+        InputError, also where the run's task draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
         from noiseloom.runs.refining import refined_by  # as well
@@ -271,10 +273,11 @@ class Run:
         )
         request = guiding.ask(task, request, on_event)
         if given is not None:
-            known = read_given(task.form, given, given_frames, num)
+            known = read_given(task.form, given, num, frames=given_frames, at=given_at)
             request = replace(request, known=known)
-        elif given_frames is not None:
-            raise InputError("--given-frames counts the frames of --given, which is not there")
+        elif given_frames is not None or given_at is not None:
+            name = "--given-at" if given_frames is None else "--given-frames"
+            raise InputError(f"{name} says which frames of --given are used, which is not there")
         return draw(
             task,
             request,

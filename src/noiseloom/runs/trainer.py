@@ -19,6 +19,7 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import DataError, InputError
 from noiseloom.evaluate.report import write_report
+from noiseloom.networks import Chooses
 from noiseloom.runs.foretold import compare, in_words
 from noiseloom.runs.guiding import WITHOUT, needs_earlier, with_earlier_guide
 from noiseloom.runs.judging import evaluate as judge
@@ -216,6 +217,9 @@ def follow(
         training.restore(checkpoint)
     parameters = sum(parameter.numel() for parameter in task.model.parameters())
     on_event(Started(training.step, training.total_steps, parameters, training.precision))
+    network = run.recipe.network
+    if isinstance(network, Chooses) and (said := network.chosen(task.form.item_shape)):
+        on_event(Note(said))
     keeper = Keeper(run.folder, training, task, dataset.reference, fingerprint)
     last_save, memory = training.step or None, 0
     log = run.folder / "metrics.jsonl"

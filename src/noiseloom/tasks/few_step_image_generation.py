@@ -30,7 +30,8 @@ from noiseloom.errors import InputError
 from noiseloom.networks import Answer
 from noiseloom.seeds import Random
 from noiseloom.tasks import OnProgress, Request, Task
-from noiseloom.tasks.generating import ImageGeneration
+from noiseloom.tasks.filming import Filming
+from noiseloom.tasks.generating import Generating, ImageGeneration
 from noiseloom.tasks.paths import Paths
 from noiseloom.tasks.unconditional_image_generation import Config as Teaching
 
@@ -92,6 +93,13 @@ def check_teacher(config: object) -> None:
         raise ValueError(
             "it is distilled itself, and a student of a student would learn its faults. Name the "
             f"run that it was distilled from, {config.teacher.run}"
+        )
+    if isinstance(config, Generating) and not isinstance(config, Teaching):
+        what = "makes clips" if isinstance(config, Filming) else "draws by captions"
+        raise ValueError(
+            f"it {what}, and students learn to draw images and points alone, by class or from "
+            "nothing. Name a run of the task unconditional-image-generation, or look for the best "
+            "few steps of this one with noiseloom tune-sampler"
         )
     if not isinstance(config, Teaching):
         raise ValueError(

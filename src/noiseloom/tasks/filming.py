@@ -1,10 +1,15 @@
 """What every task has that makes clips: some of their frames may be given."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from noiseloom.config import option
+from noiseloom.config import RunReference, option
 from noiseloom.data.forms import Form, VideoForm
-from noiseloom.tasks.generating import Generating
+from noiseloom.diffusion.denoiser import Statistics
+from noiseloom.tasks import Task
+from noiseloom.tasks.beginning import begin_as
+from noiseloom.tasks.generating import Generating, ImageGeneration
 from noiseloom.tasks.holding import Holding
 
 
@@ -17,6 +22,9 @@ class Filming(Generating):
         0.2, "share of clips trained with given frames anywhere; of the others the first are given"
     )
     first_given: int | None = option(None, "how many first ones; null: any number")
+    begins_as: RunReference | None = option(
+        None, "a run that draws images like the frames, whose weights the network begins with"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -38,6 +46,15 @@ class Filming(Generating):
             raise ValueError(
                 "autoencoder names a run that packs images, and the data is clips; leave it out"
             )
+
+    def build(
+        self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
+    ) -> ImageGeneration:
+        """See `Generating.build`; ValueError too where `begins_as` cannot be begun as."""
+        task = super().build(network, form, statistics, others)
+        if self.begins_as is not None:
+            begin_as(task, others["begins_as"], self.begins_as.run)
+        return task
 
     def holding(self, form: Form) -> Holding:
         """See `Generating.holding`."""

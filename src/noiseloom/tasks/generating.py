@@ -262,6 +262,7 @@ class ImageGeneration:
                 "Parts of items are given, and this run has learned from whole ones alone; ask a "
                 "run of task video-generation or text-to-video"
             )
+        self.holding.check_learned(known.frames)
         return Held(model, known)
 
     def sampled(self, sampler: Sampling, guidance: Guidance) -> "ImageGeneration":

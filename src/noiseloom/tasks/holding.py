@@ -7,6 +7,7 @@ one model makes clips from nothing, goes on with the first frames, and fills in 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from noiseloom.diffusion.denoiser import Prediction
 from noiseloom.diffusion.schedules import Coefficients, Schedule, expand
+from noiseloom.errors import InputError
 from noiseloom.seeds import Random
 from noiseloom.tasks import Known
 
@@ -45,6 +47,24 @@ class Holding:
         kind = kind[:, None]
         is_given = torch.where(kind < self.none + self.anywhere, some, first) & (kind >= self.none)
         return is_given[:, None, :, None, None]
+
+    def check_learned(self, frames: Sequence[int]) -> None:
+        """InputError where training never gives these frames, and a model knows nothing of it."""
+        if self.anywhere > 0:
+            return
+        if self.none == 1:
+            raise InputError(
+                "Frames are given, and this run has learned to make clips from nothing alone "
+                "(task.none_given is 1). Ask for one without --given, or train a run with less"
+            )
+        are_first = list(frames) == list(range(len(frames)))
+        if not are_first or self.first not in (None, len(frames)):
+            which = "the first frames" if self.first is None else f"the first {self.first}"
+            given = ", ".join(str(frame + 1) for frame in frames)
+            raise InputError(
+                f"Frames {given} are given, and this run has learned to go on with {which} alone "
+                "(task.anywhere_given is 0). Give it these, or train a run with more"
+            )
 
 
 def times_of(t: Tensor, is_given: Tensor, schedule: Schedule) -> Tensor:

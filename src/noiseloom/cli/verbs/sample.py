@@ -16,6 +16,7 @@ from noiseloom.cli.options import (
     Debug,
     Device,
     Ema,
+    GivenAt,
     GivenClip,
     GivenFrames,
     Guidance,
@@ -85,6 +86,7 @@ def verb(
     negative: Negative = None,
     given: GivenClip = None,
     given_frames: GivenFrames = None,
+    given_at: GivenAt = None,
     autoguide: Autoguide = None,
     classifier: GuidingClassifier = None,
     refine: Refine = None,
@@ -136,6 +138,7 @@ def verb(
         "--negative": negative,
         "--given": given,
         "--given-frames": given_frames,
+        "--given-at": given_at,
         "--autoguide": autoguide,
         "--classifier": classifier,
         "--refine": refine,
@@ -213,6 +216,7 @@ def verb(
             negative=negative,
             given=given,
             given_frames=given_frames,
+            given_at=None if given_at is None else _numbers(given_at),
             autoguide=autoguide,
             classifier=classifier,
             refine=refine,
@@ -256,6 +260,21 @@ def _prompts(prompt: str | None, source: str | None) -> list[str] | None:
     if prompt is not None:
         raise InputError("--prompt and --input are both given; leave one of them out")
     return [one.text for one in read_prompts(Path(source))]
+
+
+def _numbers(text: str) -> list[int]:
+    """The numbers of `1-3,11`: 1, 2, 3 and 11; InputError for what is none."""
+    numbers: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        try:
+            numbers += range(int(first), int(last if dash else first) + 1)
+        except ValueError:
+            raise InputError(
+                f"--given-at is {text}; allowed are the numbers of frames, from 1, with commas and "
+                "ranges, such as 1,11 or 1-3,11"
+            ) from None
+    return numbers
 
 
 def _labels(words: list[str] | None) -> list[str] | None:
