@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -36,22 +37,41 @@ class Encoded:
     unseen: tuple[str, ...]
 
 
+class TextReader(Protocol):
+    """A model that reads texts and is not trained: at most `longest` tokens of its own of one.
+
+    `given` is what a person calls it.
+    """
+
+    given: str
+    longest: int
+
+    def too_long(self, texts: Sequence[str]) -> list[int]:
+        """The places of the texts of which only the first tokens are read."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Captions:
     """How captions become tokens: the `tokenizer`, and the most tokens of one, `longest`.
 
     `words` are all that the training captions hold, `examples` a few captions of held-out items.
+    `model` reads them for a network, where that has not learned its own words.
     """
 
     tokenizer: Tokenizer
     longest: int
     words: frozenset[str]
     examples: tuple[str, ...] = ()
+    model: TextReader | None = None
 
     @property
     def padding(self) -> int:
         """The token that fills a caption up."""
         return self.tokenizer.special(PAD)
+
+    def read_by(self, model: TextReader) -> Captions:
+        """The same captions, read by a frozen text model."""
+        return replace(self, model=model)
 
     def encode(self, captions: Sequence[str]) -> Encoded:
         """The captions as tokens; InputError for one that the tokenizer cannot spell."""

@@ -1,4 +1,6 @@
-"""A data set of the Hugging Face hub by name: its Parquet files, fetched once into the hub's cache.
+"""What is named on the Hugging Face hub, fetched once into the hub's own cache.
+
+A data set: its Parquet files. A text model: settings, tokenizer and safetensors.
 
 `hf://OWNER/NAME`, with `@REVISION` or `/FOLDER` behind it where wanted. A data set that keeps its
 images in another form is taken from the Parquet files the hub makes of it, on the branch
@@ -9,7 +11,9 @@ images in another form is taken from the Parquet files the hub makes of it, on t
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from noiseloom.errors import InputError
 
@@ -18,6 +22,7 @@ NAME = re.compile(
     r"hf://(datasets/)?(?P<name>[\w.-]+/[\w.-]+)(@(?P<revision>[\w.-]+))?(/(?P<folder>.+?))?/?"
 )
 CONVERTED = "refs/convert/parquet"
+OF_A_MODEL = ("config.json", "tokenizer.json", "*.safetensors", "*.safetensors.index.json")
 PATIENCE_SECONDS = 10.0  # for the hub's first answer
 
 
@@ -53,16 +58,50 @@ def fetch(given: str) -> Path:
     )
 
 
-def _snapshot(name: str, revision: str | None, pattern: str) -> str:
+def fetch_model(given: str) -> Path:
+    """The folder with a model of the hub as it is in its cache, where it is put if it is not yet.
+
+    Once there, the hub is not asked again. Raises InputError where the name is no name, or cannot
+    be reached and is not in the cache.
+    """
+    match = NAME.fullmatch(given)
+    if match is None:
+        raise InputError(
+            f"{given} names no model. Write hf://OWNER/NAME, as in the address of its page, "
+            "huggingface.co/OWNER/NAME"
+        )
+    folder = match["folder"] or ""
+    patterns = [f"{folder}/{name}" if folder else name for name in OF_A_MODEL]
+    known = {"revision": match["revision"], "allow_patterns": patterns}
+    snapshot_download = _downloader()
+    with suppress(Exception):  # whatever keeps it from being there
+        root = Path(snapshot_download(match["name"], local_files_only=True, **known)) / folder
+        if all(any(root.glob(pattern)) for pattern in OF_A_MODEL[:3]):
+            return root
+    try:
+        root = Path(snapshot_download(match["name"], etag_timeout=PATIENCE_SECONDS, **known))
+        return root / folder
+    except Exception as error:  # the hub's, the network's and the disk's, of many libraries
+        raise InputError(
+            f"{given} cannot be fetched: {_in_short(error)}. Check the name and the network (a "
+            "private model needs HF_TOKEN), or download it and name its folder"
+        ) from None
+
+
+def _downloader() -> Any:
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise InputError(
-            "Fetching data from the hub needs the package huggingface_hub, which is not installed. "
+            "Fetching from the hub needs the package huggingface_hub, which is not installed. "
             "Install it with: pip install 'noiseloom[hf]'"
         ) from None
+    return snapshot_download
+
+
+def _snapshot(name: str, revision: str | None, pattern: str) -> str:
     return str(
-        snapshot_download(
+        _downloader()(
             name,
             repo_type="dataset",
             revision=revision,

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from noiseloom.errors import MachineError
 DETAILS, MANIFEST, LEARNED, VERIFIED = "details.json", "manifest.json", "learned", "verified.json"
 ABANDONED_SECONDS = 24 * 3600  # a half-built folder this old has nobody building it
 
+Opened = TypeVar("Opened")
 Build = Callable[[Path], dict[str, Any]]  # writes the arrays into a folder, answers the details
 
 
@@ -67,13 +68,18 @@ def open_prepared(root: Path, key: str, build: Build) -> Prepared:
 
     Raises MachineError where the cache cannot be written, and whatever `build` raises.
     """
+    return open_folder(root, key, build, _open)
+
+
+def open_folder(root: Path, key: str, build: Build, opened: Callable[[Path], Opened]) -> Opened:
+    """What `opened` reads in a folder kept as prepared data is, with what `build` writes there."""
     folder = root / key
     for _ in range(3):  # another process may replace a damaged folder while we look at it
         if not folder.exists():
             _build_aside(root, key, build)
         if _whole(folder):
             with suppress(OSError, ValueError):
-                return _open(folder)
+                return opened(folder)
         _remove(folder)
     raise MachineError(
         f"The prepared data in {folder} cannot be read back right after it was written. "
@@ -135,8 +141,14 @@ def _whole(folder: Path) -> bool:
     return True
 
 
+def details_of(folder: Path) -> dict[str, Any]:
+    """What the builder of a folder left."""
+    details: dict[str, Any] = json.loads((folder / DETAILS).read_text(encoding="utf-8"))
+    return details
+
+
 def _open(folder: Path) -> Prepared:
-    details = json.loads((folder / DETAILS).read_text(encoding="utf-8"))
+    details = details_of(folder)
     files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
     arrays = sorted(name for name in files if name.endswith(".npy"))
     names = [*arrays, "classes"]

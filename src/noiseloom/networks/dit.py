@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from noiseloom.config import option
 from noiseloom.networks import Answer
-from noiseloom.networks.caption_reader import CaptionReader, Reading, Words
+from noiseloom.networks.caption_reader import CaptionReader, Reading, Wording
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
 from noiseloom.networks.space_time import Factorised, Joint, Looking
 from noiseloom.seeds import Random
@@ -117,7 +117,7 @@ class Config:
         num_classes: int,
         told: int = 0,
         outputs: int = 1,
-        words: Words | None = None,
+        words: Wording | None = None,
     ) -> "DiT":
         """The network for images (C, height, width), or clips (C, T, height, width).
 
@@ -155,7 +155,7 @@ class DiT(nn.Module):
         num_classes: int,
         told: int = 0,
         outputs: int = 1,
-        words: Words | None = None,
+        words: Wording | None = None,
     ) -> None:
         super().__init__()
         self.config = config

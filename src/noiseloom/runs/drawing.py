@@ -151,9 +151,13 @@ def about(read: Encoded, captions: Captions) -> list[str]:
     said = []
     if read.unseen:
         one = len(read.unseen) == 1
+        says = f"{'it says' if one else 'they say'} nothing to it"
+        if captions.model is not None:
+            it = "it" if one else "them"
+            says = f"it knows of {it} what {captions.model.given} says, and has never drawn {it}"
         said.append(
             f"{', '.join(read.unseen)} {'stands' if one else 'stand'} in no caption that this run "
-            f"was trained on: {'it says' if one else 'they say'} nothing to it."
+            f"was trained on: {says}."
         )
     if read.cut:
         kept = captions.decode(captions.encode(read.cut[:1]).tokens)[0]
@@ -161,6 +165,14 @@ def about(read: Encoded, captions: Captions) -> list[str]:
             f"{len(read.cut)} {'prompt is' if len(read.cut) == 1 else 'prompts are'} longer than "
             f"the {captions.longest} tokens that this run reads. The first was read as: {kept}"
         )
+    if captions.model is not None:
+        texts = captions.decode(read.tokens)
+        if long := captions.model.too_long(texts):
+            said.append(
+                f"{len(long)} {'prompt is' if len(long) == 1 else 'prompts are'} longer than the "
+                f"{captions.model.longest} tokens that {captions.model.given} reads, and cut "
+                f"there. The first of them: {texts[long[0]]}"
+            )
     return said
 
 

@@ -24,6 +24,7 @@ from noiseloom.runs.latents import seen_data
 from noiseloom.runs.likelihood import measure_exact, measure_likelihood
 from noiseloom.runs.pictures import save_continuations, save_mistakes
 from noiseloom.runs.predicting import logits_of
+from noiseloom.runs.reading_ahead import read_ahead
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import (
     Denoises,
@@ -244,9 +245,11 @@ def _measure_samples(
         progress=shown(on_event),
     )
     if isinstance(task, Denoises):
+        seen = seen_data(run, dataset, run.others(), on_event)
+        read_ahead(task, seen, on_event)
         result["loss_by_time"] = loss_by_time(
             task.judged,
-            seen_data(run, dataset, run.others(), on_event),
+            seen,
             seed=protocol["seed"],
             progress=shown(on_event),
         )

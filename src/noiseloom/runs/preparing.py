@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from noiseloom.data.dataset import Dataset
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.runs.building import build_task
+from noiseloom.runs.reading_ahead import read_ahead, standardise
 from noiseloom.runs.run import OnEvent, Run
 from noiseloom.tasks import Prepares, Task
 from noiseloom.training.distributed import first_then_rest
@@ -33,4 +34,6 @@ def task_to_train(
                 run.folder, lambda what, done, total: on_event(Working(what, done, total))
             )
         )
+    read_ahead(task, dataset, on_event)
+    standardise(task)
     return task

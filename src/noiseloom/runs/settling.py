@@ -20,6 +20,7 @@ from noiseloom.runs.keeping import Keeper
 from noiseloom.runs.preparing import task_to_train
 from noiseloom.runs.run import OnEvent, Run
 from noiseloom.tasks import Task
+from noiseloom.tasks.readers import caption_states
 from noiseloom.training.checkpoints import disk_errors
 from noiseloom.training.distributed import from_first, is_first, size
 from noiseloom.training.loop import Note, Training, TrainingConfig
@@ -92,6 +93,8 @@ def settle_once(
         on_event(Note("Measuring how many steps fit into the time."))
         settled = _measure(run, trial, task, dataset, began, on_event)
     settled = replace(settled, accumulate=trial.config.accumulate)
+    if (states := caption_states(task.model)) is not None:
+        environment = {**environment, "reader": states.text_model.describe()}
     together = {**environment, "settled": asdict(settled)}
     from_first(lambda: run.write_json("environment.json", together))
     return settled

@@ -11,9 +11,12 @@ from torch import Tensor, nn
 from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import Denoiser
-from noiseloom.networks.caption_reader import Kept, Words
+from noiseloom.networks.caption_reader import Kept
 from noiseloom.networks.embeddings import Condition
 from noiseloom.seeds import Random
+from noiseloom.tasks.readers import Reader, Trained
+
+TRAINED = Trained()
 
 
 class Asking(Protocol):
@@ -90,11 +93,14 @@ class ByClass:
 
 
 class InWords:
-    """By a caption, a row of its tokens; of several captions of an item one is taken each time."""
+    """By a caption, a row of its tokens; of several captions of an item one is taken each time.
 
-    def __init__(self, captions: Captions, dropout: float) -> None:
-        self.words, self.dropout = captions, dropout
-        self.captions: Captions | None = captions
+    Raises InputError where what `reader` reads them by is not there.
+    """
+
+    def __init__(self, captions: Captions, dropout: float, reader: Reader = TRAINED) -> None:
+        self.words, self.dropout, self.reader = reader.read_by(captions), dropout, reader
+        self.captions: Captions | None = self.words
         self.is_asked = True
 
     def network(self, config: Any, form: Form, outputs: int) -> nn.Module:
@@ -103,7 +109,7 @@ class InWords:
             raise ValueError(
                 "the network reads no captions, and the task draws by them; use network dit"
             )
-        words = Words(self.words.tokenizer.vocabulary, self.words.longest, self.words.padding)
+        words = self.reader.wording(self.words)
         network: nn.Module = config.build(form.item_shape, 0, form.told, outputs, words=words)
         return network
 

@@ -7,6 +7,7 @@ from noiseloom.config import option
 from noiseloom.data.forms import Form
 from noiseloom.tasks.asking import Asking, InWords
 from noiseloom.tasks.generating import Generating
+from noiseloom.tasks.readers import READERS, Reader, Trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +20,11 @@ class Config(Generating):
     caption_dropout: float = option(
         0.1, "share of items trained without their caption, for guidance"
     )
+    reader: Reader = option(
+        help="what reads captions: words learned with the rest, or a frozen text model",
+        choices=READERS,
+        default_factory=Trained,
+    )
 
     def asking(self, form: Form) -> Asking:
         """See `Generating.asking`."""
@@ -27,4 +33,4 @@ class Config(Generating):
                 "the data has no captions, and the task draws by them. Use data that has, such as "
                 "captions or scenes, or task unconditional-image-generation"
             )
-        return InWords(form.captions, self.caption_dropout)
+        return InWords(form.captions, self.caption_dropout, self.reader)
