@@ -44,7 +44,7 @@ def train(out: Path, overrides: list[str], *, restarts: int = 0) -> subprocess.P
     )
 
 
-def finish(child: subprocess.Popen[str], seconds: float = 120) -> tuple[int, str]:
+def finish(child: subprocess.Popen[str], seconds: float = 300) -> tuple[int, str]:
     """Exit code and what was said."""
     try:
         _, said = child.communicate(timeout=seconds)

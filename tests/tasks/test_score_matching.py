@@ -50,7 +50,7 @@ def test_a_walk_of_no_steps_is_refused(run: Run) -> None:
 
 
 def test_it_has_no_likelihood(run: Run) -> None:
-    with pytest.raises(InputError, match="task 'score-matching' trains no denoiser"):
+    with pytest.raises(InputError, match="task 'score-matching' trains neither a denoiser"):
         run.evaluate(likelihood=True)
 
 

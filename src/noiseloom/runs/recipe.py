@@ -86,14 +86,25 @@ class Recipe:
 
 def _unfit(recipe: Recipe, part: str) -> str:
     """Why the recipe's network or evaluation does not fit its task, and which do."""
-    menu = {"network": "noiseloom.networks", "evaluation": "noiseloom.evaluate"}[part]
-    asked = recipe.task.answers
-    fitting = [word for word in words(menu) if asked in answers_of(member(menu, word).Config)]
     made_for = " or ".join(answers_of(getattr(recipe, part)))
     return (
         f"{part} '{word_of(recipe, part)}' is made for a task that answers {made_for}, and task "
-        f"'{word_of(recipe, 'task')}' answers {asked}. Use {part} {' or '.join(fitting)}"
+        f"'{word_of(recipe, 'task')}' answers {recipe.task.answers}. Use {part} "
+        f"{' or '.join(_fitting(recipe, part))}"
     )
+
+
+def _fitting(recipe: Recipe, part: str) -> list[str]:
+    """The networks or evaluations that fit the recipe's task."""
+    menu = {"network": "noiseloom.networks", "evaluation": "noiseloom.evaluate"}[part]
+    configs = {word: member(menu, word).Config for word in words(menu)}
+    wanted = _in_order(type(recipe.task))
+    return [
+        word
+        for word, config in configs.items()
+        if recipe.task.answers in answers_of(config)
+        and (part == "evaluation" or _in_order(config) == wanted)
+    ]
 
 
 def _disordered(recipe: Recipe) -> str | None:
@@ -101,20 +112,13 @@ def _disordered(recipe: Recipe) -> str | None:
     wanted = _in_order(type(recipe.task))
     if wanted == _in_order(type(recipe.network)):
         return None
-    menu = "noiseloom.networks"
-    configs = {word: member(menu, word).Config for word in words(menu)}
-    fitting = [
-        word
-        for word, config in configs.items()
-        if recipe.task.answers in answers_of(config) and _in_order(config) == wanted
-    ]
     reads, needs = "the numbers of an item one after the other", "whole items"
     if wanted:
         reads, needs = needs, reads
     return (
         f"network '{word_of(recipe, 'network')}' reads {reads}, and task "
         f"'{word_of(recipe, 'task')}' needs one that reads {needs}. Use network "
-        f"{' or '.join(fitting)}"
+        f"{' or '.join(_fitting(recipe, 'network'))}"
     )
 
 
