@@ -198,7 +198,7 @@ def test_it_draws_what_is_asked_and_on_the_side_that_is_asked(kind: str, tmp_pat
 def test_what_cannot_be_is_refused() -> None:
     digits = Digits().open()
     statistics = measure_statistics(digits)
-    with pytest.raises(ValueError, match="the data has no captions, and the task draws by them"):
+    with pytest.raises(ValueError, match="the data has no captions, and the task goes by them"):
         Config().build(NETWORK, digits.form, statistics, {})
     with pytest.raises(ValueError, match="reads no captions.*use network dit"):
         build(network=Unet(channels=8))
