@@ -11,9 +11,11 @@ from noiseloom.data.dataset import VideoDataset
 from noiseloom.data.digits import Config as Digits
 from noiseloom.data.forms import Batch
 from noiseloom.data.moving_digits import Config as MovingDigits
+from noiseloom.diffusion.denoiser import noise_level
 from noiseloom.diffusion.guidance import ClassifierFree
 from noiseloom.diffusion.objectives import MinSNR, Simple, Variational, VelocityLoss
 from noiseloom.diffusion.sampling import Sampling
+from noiseloom.diffusion.uncertainty import weigh
 from noiseloom.errors import InputError
 from noiseloom.networks.dit import Config as DiT
 from noiseloom.runs.trainer import measure_statistics
@@ -88,6 +90,18 @@ def test_given_frames_are_clean_to_the_network_and_free_of_loss(data: VideoDatas
     std = float(task.model.data_std)
     clean = (x0 - task.model.data_mean)[:, :, :2] / std
     torch.testing.assert_close(seen["x"][:, :, :2], clean, rtol=1e-4, atol=1e-4)
+
+
+def test_the_loss_to_be_expected_is_that_of_the_frames_to_be_made(data: VideoDataset) -> None:
+    shares = {"none_given": 0.3, "anywhere_given": 0.3, "objective": Simple()}
+    plain, weighed = (build(data, Config(uncertainty=asked, **shares)) for asked in (False, True))
+    batch, random = Batch(data.train.items[:9], None), Random(0, range(9), total=9)
+    losses = plain.losses(batch, random, training=False)
+    schedule = plain.config.schedule
+    levels = noise_level(schedule, plain.config.times.sample(schedule, random))
+    assert weighed.model.uncertainty is not None
+    expected = weigh(losses, weighed.model.uncertainty(levels))
+    torch.testing.assert_close(weighed.losses(batch, random, training=False), expected)
 
 
 @pytest.mark.parametrize("objective", [Simple(), VelocityLoss(), MinSNR()])

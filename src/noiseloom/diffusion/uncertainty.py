@@ -29,12 +29,15 @@ class Uncertainty(nn.Module):
         self.weight = nn.Parameter(torch.zeros(2 * NUM_WAVES + 1))
 
     def forward(self, level: Tensor) -> Tensor:
-        """(B,) for `level` (B,), or with more axes: the mean over them."""
+        """(B,) for `level` (B,), or with more axes: at the noisiest of an item's levels.
+
+        Where parts of items are given, that is the level of what is to be made.
+        """
+        level = level if level.ndim < 2 else level.flatten(1).amax(dim=1)
         angle = level.float()[..., None] * self.frequencies
         ones = torch.ones_like(angle[..., :1])
         waves = torch.cat([angle.cos(), angle.sin(), ones], dim=-1)
-        each = (waves * self.weight).sum(dim=-1)
-        return each if each.ndim < 2 else each.flatten(1).mean(dim=1)
+        return (waves * self.weight).sum(dim=-1)
 
 
 def weigh(losses: Tensor, uncertainty: Tensor | None) -> Tensor:

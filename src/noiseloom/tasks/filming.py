@@ -36,11 +36,10 @@ class Filming(Generating):
             )
         if self.first_given is not None and self.first_given < 1:
             raise ValueError(f"first_given is {self.first_given}; allowed is 1 or more, or null")
-        if self.learned_variance or self.uncertainty or self.objective.learns_variance:
+        if self.learned_variance or self.objective.learns_variance:
             raise ValueError(
-                "learned_variance, uncertainty and the objectives variational and hybrid know one "
-                "noise level for an item, and frames of a clip have levels of their own. Leave "
-                "them out"
+                "learned_variance and the objectives variational and hybrid know one noise level "
+                "for an item, and frames of a clip have levels of their own. Leave them out"
             )
         if self.autoencoder is not None:
             raise ValueError(
