@@ -8,15 +8,20 @@ the seed, so a long run would meet the same noise again.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
 WORDS_PER_COUNT = 4  # Philox yields four 64-bit words for each value of its counter
+WORDS_AT_ONCE = 1 << 17  # drawn by one thread, if there are more
+ALL_ONES = 2**64 - 1
 
 
 def key(seed: int, purpose: str, step: int = 0) -> int:
@@ -69,12 +74,14 @@ class Random:
         """The same items at another step (of training, or of a sampler)."""
         return replace(self, step=step)
 
-    def uniform(self, purpose: str, shape: Sequence[int] = ()) -> Tensor:
-        """Uniform numbers in [0, 1) with 24 bits, shape (items, *shape), on the CPU."""
+    def uniform(
+        self, purpose: str, shape: Sequence[int] = (), device: torch.device | str = "cpu"
+    ) -> Tensor:
+        """Uniform numbers in [0, 1) with 24 bits, shape (items, *shape), float32 on `device`."""
         size = int(np.prod(shape, dtype=np.int64))
         words = self._words(purpose, -(-size // 2))
-        halves = words.view(np.uint32)[:, :size] >> 8
-        numbers = torch.from_numpy(halves.astype(np.float32)) * 2.0**-24
+        halves = torch.from_numpy(words.view(np.int32)[:, :size]).to(device)
+        numbers = ((halves >> 8) & 0xFFFFFF).float() * 2.0**-24  # >> keeps the sign, & takes it off
         return numbers.reshape(len(self.items), *shape)
 
     def stratified(self, purpose: str) -> Tensor:
@@ -91,7 +98,7 @@ class Random:
         """
         size = int(np.prod(shape, dtype=np.int64))
         pairs = -(-size // 2)
-        uniform = self.uniform(purpose, (2, pairs)).to(device)
+        uniform = self.uniform(purpose, (2, pairs), device)
         radius = torch.sqrt(-2.0 * torch.log1p(-uniform[:, 0]))
         angle = 2.0 * torch.pi * uniform[:, 1]
         numbers = torch.cat([radius * torch.cos(angle), radius * torch.sin(angle)], dim=1)
@@ -109,22 +116,41 @@ class Random:
         """64-bit words, (items, words): item i reads the counter from i * counts on."""
         counts = -(-words // WORDS_PER_COUNT)
         stream_key = key(self.seed, self.scope + purpose, self.step)
-        rows = []
-        for start, length in _runs(self.items):
-            philox = np.random.Philox(key=stream_key, counter=start * counts)
-            rows.append(philox.random_raw(length * counts * WORDS_PER_COUNT).reshape(length, -1))
-        return np.ascontiguousarray(np.concatenate(rows)[:, :words])
+        width = counts * WORDS_PER_COUNT
+        drawn = np.empty((len(self.items), width), dtype=np.uint64)
+        parts = list(_runs(self.items, longest=max(1, WORDS_AT_ONCE // width)))
+
+        def draw(part: tuple[int, int, int]) -> None:
+            row, start, length = part
+            philox = np.random.Generator(np.random.Philox(key=stream_key, counter=start * counts))
+            raw = philox.integers(0, ALL_ONES, length * width, np.uint64, endpoint=True)
+            drawn[row : row + length] = raw.reshape(length, width)
+
+        if len(parts) > 1 and drawn.size > WORDS_AT_ONCE:
+            list(_threads().map(draw, parts))
+        else:
+            for part in parts:
+                draw(part)
+        return np.ascontiguousarray(drawn[:, :words])
 
 
-def _runs(items: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Consecutive numbers as (first, how many), so that a batch costs one generator."""
-    if isinstance(items, range) and items.step == 1:
-        yield items.start, len(items)
-        return
-    start, length = items[0], 0
-    for item in items:
-        if item != start + length:
-            yield start, length
-            start, length = item, 0
-        length += 1
-    yield start, length
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Threads for large draws, as many as torch computes with; numpy lets go of the lock there."""
+    return ThreadPoolExecutor(torch.get_num_threads(), "noise")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process has no such threads
+
+
+def _runs(items: Sequence[int], longest: int) -> Iterator[tuple[int, int, int]]:
+    """Consecutive numbers as (row, first, how many), `longest` at most, each with one generator."""
+    is_range = isinstance(items, range) and items.step == 1
+    row = 0
+    while row < len(items):
+        end = min(len(items), row + longest)
+        length = end - row if is_range else 1
+        while row + length < end and items[row + length] == items[row] + length:
+            length += 1
+        yield row, items[row], length
+        row += length

@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from PIL.Image import Image
 from torch import Tensor
+from torch.types import Device
 
 from noiseloom.data.bouncing import Motion
 from noiseloom.data.caption_tokens import Captions
@@ -98,9 +99,9 @@ class Dataset(ABC):
         """The shape of one item as the model sees it."""
         return self.form.item_shape
 
-    def to_model(self, items: np.ndarray) -> Tensor:
-        """Stored items as the model sees them: float32 on the CPU, a copy."""
-        return self.form.to_model(items)
+    def to_model(self, items: np.ndarray, device: Device = "cpu") -> Tensor:
+        """Stored items as the model sees them on `device`: float32, a copy."""
+        return self.form.to_model(items, device)
 
     def to_items(self, x0: Tensor) -> np.ndarray:
         """What a model made, as items are stored."""

@@ -87,7 +87,7 @@ def _evenly(dataset: Dataset, split: Split, device: torch.device) -> tuple[Tenso
     """Items of a split, evenly taken (files come by class), as the model sees them."""
     chosen = np.linspace(0, len(split) - 1, min(NUM_ITEMS, len(split))).round().astype(int)
     labels = split.asked(chosen)
-    x0 = dataset.to_model(split.items[chosen]).to(device)
+    x0 = dataset.to_model(split.items[chosen], device)
     return x0, None if labels is None else torch.from_numpy(labels).to(device)
 
 

@@ -390,7 +390,7 @@ class Editor:
 
     def _to_model(self, items: np.ndarray) -> Tensor:
         items = items if items.ndim == 4 else items[None]
-        return self.form.to_model(items).to(self.device)
+        return self.form.to_model(items, self.device)
 
     def _encoded(self, walk: Walk, plan: Tensor, x0: Tensor) -> Step:
         random = Random(0, range(len(x0)))

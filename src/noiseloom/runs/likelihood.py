@@ -166,7 +166,7 @@ def _parts(task: HasLikelihood, dataset: Dataset, num: int, seed: int) -> Iterat
     for places in _places(dataset, num):
         asked = split.asked(places)
         labels = None if asked is None else torch.from_numpy(asked).to(device)
-        x0 = dataset.to_model(split.items[places]).to(device)
+        x0 = dataset.to_model(split.items[places], device)
         random = Random(seed, range(start, start + len(x0))).under("likelihood")
         yield task.judged(labels), x0, random
         start += len(x0)

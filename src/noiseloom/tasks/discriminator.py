@@ -150,7 +150,7 @@ class DiscriminatorRefinement(Refining):
     def _told(self, batch: Batch, t: Tensor, random: Random, *, training: bool) -> Tensor:
         """What the discriminator says of items noised up to `t`."""
         device = next(self.model.parameters()).device
-        x0, time = self.form.to_model(batch.items).to(device), t.to(device)
+        x0, time = self.form.to_model(batch.items, device), t.to(device)
         if training:
             x0, _ = only_mirrored(self.form).augment(x0, random)
         schedule = self.made_for.config.schedule

@@ -177,7 +177,7 @@ class FewStepGeneration:
         labels = None
         if self.form.class_names and batch.labels is not None:
             labels = torch.from_numpy(np.array(batch.labels)).to(device)
-        x0 = self.form.to_model(batch.items).to(device)
+        x0 = self.form.to_model(batch.items, device)
         if not training:
             step = next(self.sample(Request(labels=labels, steps=1), random))
             return energy_distances(step.x0, x0)

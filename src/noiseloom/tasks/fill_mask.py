@@ -140,7 +140,7 @@ class FillMask:
 
     def _asked(self, items: np.ndarray, random: Random, training: bool) -> tuple[Tensor, int]:
         """The nats of the tokens asked for, 0 for all others (B, L), and how many each window."""
-        tokens = self.form.to_model(items).to(next(self.model.parameters()).device)
+        tokens = self.form.to_model(items, next(self.model.parameters()).device)
         asked = max(1, round(self.config.share * tokens.shape[1]))
         everywhere = torch.ones_like(tokens, dtype=torch.bool)
         is_asked = hide_some(everywhere, torch.full((len(tokens),), asked), random)

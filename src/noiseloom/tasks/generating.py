@@ -195,7 +195,7 @@ class ImageGeneration:
         """
         device = next(self.model.parameters()).device
         schedule = self.config.schedule
-        x0 = self.form.to_model(batch.items).to(device)
+        x0 = self.form.to_model(batch.items, device)
         told = None
         if training:
             x0, told = self.form.augment(x0, random)

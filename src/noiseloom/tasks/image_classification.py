@@ -128,7 +128,7 @@ class ImageClassification:
     def losses(self, batch: Batch, random: Random, *, training: bool = True) -> Tensor:
         """Cross entropy of each item, nats, (B,); labels are smoothed only in `training`."""
         device = next(self.model.parameters()).device
-        x = self.form.to_model(batch.items).to(device)
+        x = self.form.to_model(batch.items, device)
         if training:
             x, _ = self.form.augment(x, random)
         t = None
@@ -150,7 +150,7 @@ class ImageClassification:
     def predict(self, items: np.ndarray) -> Tensor:
         """Logits (N, classes) of stored items, float32, on the CPU."""
         device = next(self.model.parameters()).device
-        return self.model(self.form.to_model(items).to(device)).float().cpu()
+        return self.model(self.form.to_model(items, device)).float().cpu()
 
     def feature_maps(self, x: Tensor) -> Sequence[Tensor]:
         """Hidden maps of clean images, for a perceptual distance; gradients pass through."""

@@ -97,7 +97,7 @@ class ImageReconstruction:
     def losses(self, batch: Batch, random: Random, *, training: bool = True) -> Tensor:
         """Of each item (B,): squared error of a number, the bottleneck's part, the features'."""
         device = next(self.model.parameters()).device
-        x = self.form.to_model(batch.items).to(device)
+        x = self.form.to_model(batch.items, device)
         if training:
             x, _ = self.form.augment(x, random)
         back, code = self.model(x, random if training else None)
@@ -148,7 +148,7 @@ class ImageReconstruction:
         """Stored items as the model sees them, on its device, a bounded number at a time."""
         device = next(self.model.parameters()).device
         for start in range(0, len(items), self._chunk):
-            yield self.form.to_model(items[start : start + self._chunk]).to(device)
+            yield self.form.to_model(items[start : start + self._chunk], device)
 
 
 def _together(parts: list[Tensor | None]) -> Tensor | None:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor, nn
+from torch.types import Device
 
 from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.forms import Form
@@ -81,12 +82,12 @@ class LatentForm(Form):
         """See `Form.state`."""
         return self.whitening
 
-    def to_model(self, items: np.ndarray) -> Tensor:
+    def to_model(self, items: np.ndarray, device: Device = "cpu") -> Tensor:
         """Whitened latents of stored items, which are encoded, or of cached latents."""
         self._check()
         if items.dtype == np.float32 and items.shape[1:] == self.item_shape:
-            return self.whitening(torch.from_numpy(np.array(items)))
-        return self.whitening(self.coder.encode(items))
+            return self.whitening(torch.from_numpy(np.array(items))).to(device)
+        return self.whitening(self.coder.encode(items)).to(device)
 
     def to_items(self, x0: Tensor) -> np.ndarray:
         """Whitened latents decoded to items; MachineError where they are not finite."""

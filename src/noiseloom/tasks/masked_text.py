@@ -97,4 +97,4 @@ class MaskedText:
         return write_masks(self.model, self.form, prompts, writing, random, self.config.masking)
 
     def _tokens(self, items: np.ndarray) -> Tensor:
-        return self.form.to_model(items).to(next(self.model.parameters()).device)
+        return self.form.to_model(items, next(self.model.parameters()).device)

@@ -123,7 +123,7 @@ class QuestionAnswering:
         )
 
     def _tokens(self, items: np.ndarray) -> Tensor:
-        return self.form.to_model(items).to(next(self.model.parameters()).device)
+        return self.form.to_model(items, next(self.model.parameters()).device)
 
 
 class Words:

@@ -119,7 +119,7 @@ class RemaskingRefinement(Refining):
     def losses(self, batch: Batch, random: Random, *, training: bool = True) -> Tensor:
         """Nats of each item's real pixels, behind masks and in place of the draft's; (B,), mean."""
         device = next(self.model.parameters()).device
-        x0 = self.form.to_model(batch.items).to(device)
+        x0 = self.form.to_model(batch.items, device)
         if training:
             x0, _ = only_mirrored(self.form).augment(x0, random)
         asking = self.base.asking

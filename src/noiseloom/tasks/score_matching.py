@@ -95,7 +95,7 @@ class ScoreMatching:
         It may fall without end, as densities do on data that fills no space.
         """
         device = next(self.model.parameters()).device
-        x0 = self.form.to_model(batch.items).to(device)
+        x0 = self.form.to_model(batch.items, device)
         if training:
             x0, _ = self.form.augment(x0, random)
         w = (x0 - self.model.data_mean) / self.model.data_std

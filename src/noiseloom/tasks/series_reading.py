@@ -19,7 +19,7 @@ def reader(model: nn.Module, form: SeriesForm) -> Read:
     """What a network says of stored series, (B, outputs) float32."""
 
     def read(items: np.ndarray, random: Random | None) -> Tensor:
-        x_BSC = form.to_model(items).to(next(model.parameters()).device)
+        x_BSC = form.to_model(items, next(model.parameters()).device)
         numbers: Tensor = model(x_BSC, random)
         return numbers.float()
 

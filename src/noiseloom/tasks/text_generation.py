@@ -99,7 +99,7 @@ class CausalText:
 
     def _token_losses(self, items: np.ndarray, random: Random | None) -> Tensor:
         device = next(self.model.parameters()).device
-        tokens = self.form.to_model(items).to(device)
+        tokens = self.form.to_model(items, device)
         read, asked = tokens[:, :-1], tokens[:, 1:]
         documents = self.form.document_numbers(read)
         logits = self.model(read, documents=documents, random=random)

@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from PIL.Image import Image
 from torch import Tensor, nn
+from torch.types import Device
 
 from noiseloom.data.caption_tokens import Captions
 from noiseloom.seeds import Random
@@ -35,8 +36,8 @@ class Form(ABC):
     class_names: tuple[str, ...] = ()
 
     @abstractmethod
-    def to_model(self, items: np.ndarray) -> Tensor:
-        """Stored items as the model sees them: float32 on the CPU, a copy."""
+    def to_model(self, items: np.ndarray, device: Device = "cpu") -> Tensor:
+        """Stored items as the model sees them on `device`: float32, a copy."""
 
     @property
     def levels(self) -> tuple[float, float, int] | None:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
+from torch.types import Device
 
 from noiseloom.data import augmentation
 from noiseloom.data.forms.form import Form
@@ -28,9 +29,9 @@ class ImageForm(Form):
     flip: bool = False
     augment_probability: float = 0.0
 
-    def to_model(self, items: np.ndarray) -> Tensor:
+    def to_model(self, items: np.ndarray, device: Device = "cpu") -> Tensor:
         """(B, H, W, C) uint8 to (B, C, H, W) in [-1, 1]."""
-        pixels = torch.from_numpy(np.array(items, dtype=np.uint8)).permute(0, 3, 1, 2)
+        pixels = torch.from_numpy(np.array(items, dtype=np.uint8)).to(device).permute(0, 3, 1, 2)
         return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
 
     @property
@@ -79,9 +80,9 @@ class PointForm(Form):
 
     limit: float
 
-    def to_model(self, items: np.ndarray) -> Tensor:
+    def to_model(self, items: np.ndarray, device: Device = "cpu") -> Tensor:
         """The points as they are."""
-        return torch.from_numpy(np.array(items, dtype=np.float32))
+        return torch.from_numpy(np.array(items, dtype=np.float32)).to(device)
 
     def to_items(self, x0: Tensor) -> np.ndarray:
         """The points as they are."""

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
+from torch.types import Device
 
 from noiseloom.data.forms.form import Form
 from noiseloom.media import MARK
@@ -39,10 +40,10 @@ class SeriesForm(Form):
     number_std: float = 1.0
     continued: int | None = None
 
-    def to_model(self, items: np.ndarray) -> Tensor:
+    def to_model(self, items: np.ndarray, device: Device = "cpu") -> Tensor:
         """The numbers, each channel standardised: (N, steps, channels)."""
         standard = (np.asarray(items, np.float64) - self.channel_means) / self.channel_stds
-        return torch.from_numpy(standard.astype(np.float32))
+        return torch.from_numpy(standard.astype(np.float32)).to(device)
 
     def to_items(self, x0: Tensor) -> np.ndarray:
         """The inverse of `to_model`."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
+from torch.types import Device
 
 from noiseloom.data import tokenizer as tokenizers
 from noiseloom.data.forms.form import Form
@@ -46,13 +47,13 @@ class TextForm(Form):
         """How many tokens a model reads at once, at most: of a window, or of one text of a row."""
         return self.item_shape[-1] - (not self.columns)
 
-    def to_model(self, items: np.ndarray) -> Tensor:
+    def to_model(self, items: np.ndarray, device: Device = "cpu") -> Tensor:
         """The tokens as they are, int64; of rows without the columns that are padding in all."""
         items = np.asarray(items)
         if self.columns and len(items):
             used = (items != self.tokenizer.special(PAD)).any(axis=tuple(range(items.ndim - 1)))
             items = items[..., : max(1, int(used.nonzero()[0].max(initial=0)) + 1)]
-        return torch.from_numpy(items.astype(np.int64))
+        return torch.from_numpy(items.astype(np.int64)).to(device)
 
     def to_items(self, x0: Tensor) -> np.ndarray:
         """The tokens as they are stored, int32."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
+from torch.types import Device
 
 from noiseloom.data.forms.form import Form
 from noiseloom.data.forms.pictures import finite
@@ -28,9 +29,10 @@ class VideoForm(Form):
         """How many frames a clip has."""
         return self.item_shape[1]
 
-    def to_model(self, items: np.ndarray) -> Tensor:
+    def to_model(self, items: np.ndarray, device: Device = "cpu") -> Tensor:
         """(B, T, H, W, C) uint8 to (B, C, T, H, W) in [-1, 1]."""
-        pixels = torch.from_numpy(np.array(items, dtype=np.uint8)).permute(0, 4, 1, 2, 3)
+        pixels = torch.from_numpy(np.array(items, dtype=np.uint8)).to(device)
+        pixels = pixels.permute(0, 4, 1, 2, 3)
         return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(127.5).sub_(1)
 
     @property
