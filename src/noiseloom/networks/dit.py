@@ -296,16 +296,24 @@ class Patches:
 
     def apart(self, x: Tensor) -> Tensor:
         """(B, L, C x side x side), frame by frame, patches in row-major order."""
-        cut = F.unfold(_frames(x), self.side, padding=self.border, stride=self.patch)
-        return cut.transpose(1, 2).reshape(len(x), -1, cut.shape[1])
+        frames, around = _frames(x), self.border
+        padded = F.pad(frames, (around, around, around, around)) if around else frames
+        # views and one copy: F.unfold goes image by image on a GPU
+        cut = padded.unfold(2, self.side, self.patch).unfold(3, self.side, self.patch)
+        return cut.permute(0, 2, 3, 1, 4, 5).reshape(len(x), -1, frames.shape[1] * self.side**2)
 
     def together(self, patches: Tensor, frames: Sequence[int] = ()) -> Tensor:
         """The sum of the patches where they lie, (B, C, height, width).
 
         `frames` is (T,) for (B, C, T, height, width).
         """
-        lying = patches.unflatten(1, (-1, self.tokens)).flatten(0, 1).transpose(1, 2)
-        image = F.fold(lying, self.image, self.side, padding=self.border, stride=self.patch)
+        lying = patches.unflatten(1, (-1, self.tokens)).flatten(0, 1)
+        if self.border:
+            lying = lying.transpose(1, 2)
+            image = F.fold(lying, self.image, self.side, padding=self.border, stride=self.patch)
+        else:
+            apart = lying.unflatten(2, (-1, self.side, self.side)).unflatten(1, self.grid)
+            image = apart.permute(0, 3, 1, 4, 2, 5).reshape(len(lying), -1, *self.image)
         return image.unflatten(0, (len(patches), *frames)).transpose(1, 2) if frames else image
 
     def middles(self, x: Tensor) -> Tensor:
