@@ -1,0 +1,67 @@
+"""What a view found: sections for people, arrays and figures for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from noiseloom.media import aside
+from noiseloom.runs.folders import make_next_folder
+from noiseloom.training.checkpoints import disk_errors, write_text
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: a heading, and HTML in which every text has been escaped (see `parts`)."""
+
+    heading: str
+    html: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """What was found.
+
+    `lead` is a sentence or two of plain text; `arrays` are saved as `.npz`, `figures` and
+    `protocol` as JSON; each array's axes are told in `axes`.
+    """
+
+    title: str
+    lead: str
+    sections: Sequence[Section]
+    protocol: Mapping[str, Any]
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    axes: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Figures and protocol as JSON."""
+        return {
+            "title": self.title,
+            "lead": self.lead,
+            "figures": dict(self.figures),
+            "protocol": dict(self.protocol),
+            "arrays": {
+                name: {"shape": list(array.shape), "axes": self.axes.get(name, "")}
+                for name, array in self.arrays.items()
+            },
+        }
+
+    def save(self, run_folder: Path, what: str) -> Path:
+        """Write page, figures and arrays into a new folder `explain/<what>-<n>` of the run."""
+        from noiseloom.explain.page import page  # it needs Explanation
+
+        parent = run_folder / "explain"
+        with disk_errors(f"The explanation '{what}'", parent):
+            folder = make_next_folder(parent, what)
+            write_text(folder / "page.html", page(self, run_folder.resolve().name))
+            write_text(folder / "explanation.json", json.dumps(self.document(), indent=1))
+            if self.arrays:
+                with aside(folder / "arrays.npz") as temporary, temporary.open("wb") as file:
+                    np.savez_compressed(file, allow_pickle=False, **self.arrays)
+        return folder

@@ -1,0 +1,150 @@
+"""What a section is made of: pictures (one, or several to turn through), texts, tables.
+
+All text is escaped.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from matplotlib import colormaps
+from PIL import Image
+
+from noiseloom.media import enlarge, picture_of
+
+HEAT = "inferno"
+SIDE = 256  # pixels that a small picture is enlarged to, about
+
+
+def shown(picture: Image.Image, alt: str, caption: str = "") -> str:
+    """A picture as it is, with words for those who do not see it."""
+    return f"<figure>{_framed(_image(picture, alt))}{_caption(caption)}</figure>"
+
+
+def turned(
+    pictures: Sequence[Image.Image], labels: Sequence[str], alt: str, caption: str = ""
+) -> str:
+    """Pictures of one size in one place, turned through by a slider, by keys, or played.
+
+    `labels` say what each is. Without scripts the first is seen.
+    """
+    if len(pictures) != len(labels):
+        raise ValueError(f"{len(pictures)} pictures are given with {len(labels)} labels")
+    last = len(pictures) - 1
+    images = "".join(
+        _image(picture, f"{alt}: {label}", hidden=number > 0)
+        for number, (picture, label) in enumerate(zip(pictures, labels, strict=True))
+    )
+    marks = "".join(f"<li>{escape(label)}</li>" for label in labels)
+    return (
+        f'<figure class="turned">{_framed(images)}'
+        f'<div class="turning"><button type="button" aria-label="play or stop">▶</button>'
+        f'<input type="range" min="0" max="{last}" value="0" aria-label="{_quoted(alt)}">'
+        f"<output>{escape(labels[0])}</output></div><ol hidden>{marks}</ol>"
+        f"{_caption(caption)}</figure>"
+    )
+
+
+def row(parts: Sequence[str], *, wide: bool = False) -> str:
+    """Parts side by side as far as there is room."""
+    return f'<div class="row{" wide" if wide else ""}">{"".join(parts)}</div>'
+
+
+def text(words: str, kind: str = "") -> str:
+    """A paragraph."""
+    return f"<p{_class(kind)}>{escape(words)}</p>"
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str | float]], caption: str = "") -> str:
+    """A table whose first column names its rows; numbers as they are given or to four digits."""
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    lines = []
+    for first, *rest in rows:
+        cells = "".join(f"<td>{escape(_told(cell))}</td>" for cell in rest)
+        lines.append(f'<tr><th scope="row">{escape(_told(first))}</th>{cells}</tr>')
+    words, name = f"<caption>{escape(caption)}</caption>" if caption else "", caption or heads[0]
+    return (
+        f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(name)}">'
+        f'<table class="plain">{words}<thead><tr>{top}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def marked(pieces: Sequence[str], weights: Sequence[float], limit: float | None = None) -> str:
+    """A text whose pieces are coloured by weight: blue above 0, orange below, pale at 0.
+
+    Each piece tells its weight as a title; `limit` is the weight of the full colour.
+    """
+    largest = max((abs(weight) for weight in weights), default=0.0) if limit is None else limit
+    spans = []
+    for piece, weight in zip(pieces, weights, strict=True):
+        share = min(1.0, abs(weight) / largest) if largest else 0.0
+        sign = "more" if weight >= 0 else "less"
+        spans.append(
+            f'<mark class="{sign}" style="--share:{share:.2f}" title="{weight:+.3g}">'
+            f"{escape(piece)}</mark>"
+        )
+    return f'<p class="marked">{"".join(spans)}</p>'
+
+
+def heat(values: np.ndarray, low: float | None = None, high: float | None = None) -> np.ndarray:
+    """Values (H, W) as colours (H, W, 3) uint8: dark at `low`, light at `high`."""
+    low = float(values.min()) if low is None else low
+    high = float(values.max()) if high is None else high
+    scaled = np.clip((values - low) / (high - low or 1.0), 0, 1)
+    return (colormaps[HEAT](scaled)[..., :3] * 255).round().astype(np.uint8)
+
+
+def overlay(image: np.ndarray, values: np.ndarray, high: float | None = None) -> np.ndarray:
+    """An image (H, W, C) uint8, dimmed where `values` (H, W), 0 to `high`, are small.
+
+    What has the highest value is seen as it is, under a glow of the heat's colour.
+    """
+    colours = np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
+    high = float(values.max()) if high is None else high
+    share = np.clip(values / (high or 1.0), 0, 1)[..., None]
+    glow = heat(values, 0.0, high).astype(np.float64)
+    mixed = colours * (0.25 + 0.45 * share) + glow * (0.1 + 0.4 * share)
+    return np.clip(mixed, 0, 255).round().astype(np.uint8)
+
+
+def enlarged(image: np.ndarray, side: int = SIDE) -> Image.Image:
+    """An image (H, W, C) uint8 as a picture, each pixel a square, about `side` pixels wide."""
+    return enlarge(picture_of(image), max(1, round(side / image.shape[1])))
+
+
+def _image(picture: Image.Image, alt: str, *, hidden: bool = False) -> str:
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    size = f'width="{picture.width}" height="{picture.height}"'
+    return (
+        f'<img src="data:image/png;base64,{data}" {size} '
+        f'alt="{_quoted(alt)}"{" hidden" if hidden else ""}>'
+    )
+
+
+def _framed(inside: str) -> str:
+    return f'<span class="picture">{inside}</span>'
+
+
+def _caption(caption: str) -> str:
+    return f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+
+
+def _class(kind: str) -> str:
+    return f' class="{kind}"' if kind else ""
+
+
+def _quoted(words: str) -> str:
+    return escape(words, quote=True)
+
+
+def _told(cell: str | float) -> str:
+    return (
+        cell if isinstance(cell, str) else f"{cell:,}" if isinstance(cell, int) else f"{cell:.4g}"
+    )
