@@ -22,6 +22,15 @@ STYLE = """<style>
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
 mark { color: inherit; border-radius: 4px; padding: .1rem 0;
   background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
+.matrix { width: auto; } .matrix th, .matrix td { padding: 1px; border: 0; font-size: .78rem;
+  line-height: 1.1; color: var(--soft); font-weight: 400; }
+.matrix thead th span { writing-mode: vertical-rl; transform: rotate(180deg); }
+.matrix thead th { vertical-align: bottom; } .matrix tbody th { text-align: right;
+  white-space: nowrap; padding-right: .4rem; }
+.matrix tbody td { min-width: 1.1rem; height: 1.1rem; background:
+  color-mix(in srgb, var(--blue) calc(var(--share) * 100%), var(--card)); }
+.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); white-space: nowrap; }
 mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 </style>"""

@@ -74,6 +74,27 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str | float]], caption: 
     )
 
 
+def matrix(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, caption: str) -> str:
+    """A table of words by words whose cells are coloured by `values` (rows, columns), 0 to 1.
+
+    Each cell tells its value as a title, and in words to those who do not see it.
+    """
+    top = "".join(f'<th scope="col"><span>{escape(one)}</span></th>' for one in columns)
+    lines = []
+    for name, line in zip(rows, values.tolist(), strict=True):
+        cells = "".join(
+            f'<td style="--share:{min(1.0, value):.2f}" title="{value:.3f}">'
+            f'<span class="unseen">{value:.2f}</span></td>'
+            for value in line
+        )
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
+    return (
+        f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(caption)}">'
+        f'<table class="matrix"><caption>{escape(caption)}</caption><thead><tr><td></td>{top}</tr>'
+        f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
 def marked(pieces: Sequence[str], weights: Sequence[float], limit: float | None = None) -> str:
     """A text whose pieces are coloured by weight: blue above 0, orange below, pale at 0.
 

@@ -98,6 +98,7 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * self.size, bias=bias)
         self.out = _zero_linear(width, bias)
         self.normalise = head_norm(self.size, qk_norm)
+        self.softcap = softcap
         self.attend = attend if softcap is None else partial(attend_capped, cap=softcap)
         self.remember: Remember | None = None
         if memory_width is not None:
@@ -166,6 +167,7 @@ class CrossAttention(nn.Module):
         self.q = nn.Linear(width, width, bias=bias)
         self.out = _zero_linear(width, bias)
         self.normalise = head_norm(self.size, qk_norm)
+        self.softcap = softcap
         self.attend = attend if softcap is None else partial(attend_capped, cap=softcap)
         self.remember = Remember(
             memory_width, heads=kv_heads, size=self.size, qk_norm=qk_norm, bias=bias
@@ -212,18 +214,40 @@ def attend_capped(
 ) -> Tensor:
     """The same with logits bounded by `cap`, written out: the fused kernel cannot bound them."""
     exact = torch.promote_types(q_BHLD.dtype, torch.float32)
-    q, k, v = (x.to(exact) for x in (q_BHLD, k_BHKD, v_BHKD))
+    with torch.autocast(q_BHLD.device.type, enabled=False):
+        weights_BHLK = attention_weights(q_BHLD, k_BHKD, mask, causal=causal, cap=cap)
+        return (weights_BHLK @ v_BHKD.to(exact)).to(v_BHKD.dtype)
+
+
+def attention_weights(
+    q_BHQD: Tensor,
+    k_BHKD: Tensor,
+    mask: Tensor | None = None,
+    *,
+    causal: bool = False,
+    cap: float | None = None,
+    first: int = 0,
+) -> Tensor:
+    """softmax(QKᵀ/√D), (B, H, Q, K), in float32 at least; `cap` bounds the logits.
+
+    `mask` is boolean, for these queries; they may be a part of all, from the `first` on, which
+    `causal` has to know. A query that may see no key has weights of 0.
+    """
+    exact = torch.promote_types(q_BHQD.dtype, torch.float32)
+    q, k = q_BHQD.to(exact), k_BHKD.to(exact)
     with torch.autocast(q.device.type, enabled=False):
-        logits = cap * torch.tanh(q @ k.mT / (math.sqrt(q.shape[-1]) * cap))
+        if cap is None:
+            logits = q @ k.mT / math.sqrt(q.shape[-1])
+        else:
+            logits = cap * torch.tanh(q @ k.mT / (math.sqrt(q.shape[-1]) * cap))
         if causal:
-            ones = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
-            mask = ones if mask is None else mask & ones
+            ones = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device)
+            seen = ones.tril(diagonal=first)
+            mask = seen if mask is None else mask & seen
         if mask is not None:  # finite, so that a query that may see nothing has a gradient
             logits = logits.masked_fill(~mask, torch.finfo(exact).min)
         weights = logits.softmax(dim=-1)
-        if mask is not None:
-            weights = weights * mask
-        return (weights @ v).to(v_BHKD.dtype)
+        return weights if mask is None else weights * mask
 
 
 def head_norm(size: int, wanted: bool) -> Callable[[Tensor], Tensor]:

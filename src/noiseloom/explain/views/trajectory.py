@@ -19,6 +19,7 @@ from noiseloom.config import option
 from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.samples import lying, names_of
 from noiseloom.explain.subject import Subject
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Request, Task
@@ -60,7 +61,7 @@ class Config:
         times = [round(t, 4) for t in path.t]
         if path.x0[0].dtype != np.uint8:
             return self._of_points(subject, path)
-        x0, xt = (np.stack([_lying(items) for items in stages]) for stages in (path.x0, path.xt))
+        x0, xt = (np.stack([lying(items) for items in stages]) for stages in (path.x0, path.xt))
         change = np.abs(np.diff(x0.astype(np.float32), axis=0)).mean(axis=(2, 3, 4)) / 255
         decided = self.decided(x0, path.t)
         was_open = max(1, int((~np.isnan(decided)).sum()))
@@ -156,24 +157,6 @@ class Config:
         how = task.describe(Request(steps=self.steps, guidance=self.guidance))
         asked = {"asked": list(names)} if any(names) else {}
         return {**subject.protocol, **how, "settled": self.settled, **asked}
-
-
-def names_of(task: Task, labels: np.ndarray | None, num: int) -> list[str]:
-    """What each sample is asked to be, in words; "" where it is asked for nothing."""
-    if labels is None:
-        return [""] * num
-    if labels.ndim == 2:
-        assert task.form.captions is not None
-        return list(task.form.captions.decode(labels))
-    return [task.form.class_names[int(label)] for label in labels]
-
-
-def _lying(items: np.ndarray) -> np.ndarray:
-    """Images as they are; the frames of clips (N, T, H, W, C) in a row."""
-    if items.ndim == 4:
-        return items
-    num, _, height, _, channels = items.shape
-    return items.transpose(0, 2, 1, 3, 4).reshape(num, height, -1, channels)
 
 
 def _films(xt: np.ndarray, x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:

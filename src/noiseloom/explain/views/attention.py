@@ -1,0 +1,253 @@
+"""Attention: where each head of each layer looks, and what looks add up to through all layers.
+
+Of models that draw by diffusion with a transformer at every step of drawing; of models that read or
+write text, in a text. What is computed is in `item_attention` and `text_attention`.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import torch
+from annotated_types import Ge
+
+from noiseloom.config import option
+from noiseloom.data.forms import TextForm
+from noiseloom.errors import InputError
+from noiseloom.explain import attention_pictures, text_pages
+from noiseloom.explain.explanation import Explanation
+from noiseloom.explain.head_figures import NAMES
+from noiseloom.explain.item_attention import Tokens, attention_at, item_layers, tokens_of
+from noiseloom.explain.memory import peak_above
+from noiseloom.explain.samples import lying, names_of
+from noiseloom.explain.states import way_of
+from noiseloom.explain.subject import Subject
+from noiseloom.explain.text_attention import text_attention, why_not
+from noiseloom.networks.dit import DiT
+from noiseloom.seeds import Random
+from noiseloom.tasks import Request, Task, Translates
+from noiseloom.tasks.generating import ImageGeneration
+from noiseloom.training.loop import resident_bytes
+
+MOST = 2**26  # weights that are kept in all: 256 MiB
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Where each head of each layer looks."""
+
+    about: ClassVar[str] = "where each head of each layer looks, at patches or at words"
+
+    num: Annotated[int, Ge(1)] = option(2, "samples that are drawn, where the run draws")
+    layer: Annotated[int, Ge(0)] | None = option(None, "one layer, from 0; null: all")
+    head: Annotated[int, Ge(0)] | None = option(None, "one head, from 0; null: all")
+    step: Annotated[int, Ge(0)] | None = option(
+        None, "one step of drawing, from 0; null: all, and the last where one is shown"
+    )
+    token: Annotated[int, Ge(0)] | None = option(
+        None, "the patch or the word that looks, counted from 0 as read; null: the middle, the last"
+    )
+    steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
+    guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
+
+    def misfit(self, task: Task) -> str | None:
+        """See `View.misfit`."""
+        if isinstance(task, ImageGeneration):
+            if isinstance(task.model.network, DiT):
+                return None
+            return "its network is no transformer, whose patches look at one another"
+        return why_not(task)
+
+    def explain(self, subject: Subject) -> Explanation:
+        """See `View.explain`: inputs are prompts or classes, or a text (the texts of an item)."""
+        if isinstance(subject.task, ImageGeneration):
+            return self._of_items(subject, subject.task)
+        return self._of_text(subject)
+
+    def _of_items(self, subject: Subject, task: ImageGeneration) -> Explanation:
+        layers, tokens = item_layers(task), tokens_of(task)
+        heads = layers[0].layer.heads
+        self._check(len(layers), heads, tokens.number)
+        before, began = resident_bytes(), time.perf_counter()
+        labels = subject.asked(max(self.num, len(subject.inputs)))
+        num = self.num if labels is None else len(labels)
+        asked = None if labels is None else torch.from_numpy(labels)
+        request = Request(labels=asked, steps=self.steps, guidance=self.guidance)
+        way = way_of(task, request, Random(subject.seed, range(num)))
+        steps = self._steps(len(way.states))
+        self._check_size(len(steps) * num * tokens.number * tokens.number)
+        token = self._middle(tokens) if self.token is None else self.token
+        states = [way.states[step] for step in steps]
+        attention = attention_at(task, states, asked, token=token)
+        expected = np.stack([lying(way.expected[step]) for step in steps])  # (S, N, H, W, C)
+        names = names_of(task, labels, num)
+        times = [state.t for state in states]
+        told = [f"step {step}, t = {t:.3f}" for step, t in zip(steps, times, strict=True)]
+        one_layer = slice(None) if self.layer is None else slice(self.layer, self.layer + 1)
+        one_head = slice(None) if self.head is None else slice(self.head, self.head + 1)
+        show = attention_pictures
+        sections = [
+            show.gaze(
+                attention,
+                expected,
+                names,
+                told,
+                token=token,
+                tokens=tokens,
+                chosen=(one_layer, one_head),
+            ),
+            show.all_heads(
+                attention, expected, told, layers, token=token, tokens=tokens, name=names[0]
+            ),
+            show.all_patches(
+                attention, expected[-1, 0], tokens=tokens, step=-1, label=told[-1], name=names[0]
+            ),
+            show.heads_told(attention, layers, times, tokens),
+        ]
+        entropy = attention.figure("entropy").mean(axis=(0, 2))
+        spread = f"{entropy.min():.2f} to {entropy.max():.2f}"
+        return Explanation(
+            title="Where patches look",
+            lead=(
+                f"{len(layers)} layers of {heads} heads over {tokens.number} patches, at "
+                f"{len(steps)} steps. The mean entropy of a layer is {spread} nats."
+            ),
+            sections=sections,
+            protocol={
+                **subject.protocol,
+                **task.describe(request),
+                "asked": [name for name in names if name],
+                "prediction_watched": "for what is asked, unguided, at each state of drawing",
+                **took(began, before),
+            },
+            figures={
+                "layers": [f"{one.layer.name}: {one.reach}" for one in layers],
+                "times": [round(t, 4) for t in times],
+                "token": token,
+                **{name: attention.figure(name).mean(axis=0).round(5).tolist() for name in NAMES},
+            },
+            arrays={
+                "maps": attention.maps,
+                "rollout": attention.rollout,
+                **{name: attention.figure(name) for name in NAMES},
+                "t": np.array(times),
+            },
+            axes=_item_axes(attention.remembered),
+        )
+
+    def _of_text(self, subject: Subject) -> Explanation:
+        task = subject.task
+        before, began = resident_bytes(), time.perf_counter()
+        texts = list(subject.inputs) or held_out(subject)
+        attention = text_attention(task, texts, Random(subject.seed, range(1)))
+        layers = attention.layers
+        self._check(len(layers), len(layers[0].weights), len(attention.queries))
+        if self.step is not None:
+            raise InputError("step is given, and a text is not drawn in steps; leave it out")
+        token = len(attention.queries) - 1 if self.token is None else self.token
+        chosen = range(len(layers)) if self.layer is None else [self.layer]
+        sections = [
+            text_pages.rollout_told(attention, token),
+            text_pages.layers_told(attention, chosen, self.head, token),
+            text_pages.matrices(attention, chosen, self.head),
+            text_pages.heads_told(attention),
+        ]
+        figures: dict[str, list[list[float]]] = {name: [] for name in NAMES}
+        for layer in layers:
+            for name, row in zip(NAMES, layer.figures.round(5).tolist(), strict=True):
+                figures[name].append(row)
+        return Explanation(
+            title="Where words look",
+            lead=(
+                f"{len(layers)} layers of {len(layers[0].weights)} heads over "
+                f"{len(attention.sources)} tokens."
+            ),
+            sections=sections,
+            protocol={**subject.protocol, "texts": texts, **took(began, before)},
+            figures={
+                "layers": [layer.name for layer in layers],
+                "tokens": list(attention.queries),
+                "sources": list(attention.sources),
+                "token": token,
+                **figures,
+            },
+            arrays={
+                **{f"layer_{number}": layer.weights for number, layer in enumerate(layers)},
+                "rollout": attention.rollout,
+            },
+            axes={
+                **{
+                    f"layer_{number}": f"{layer.name}: head, token that looks, token looked at"
+                    for number, layer in enumerate(layers)
+                },
+                "rollout": "token after all layers, token before them",
+            },
+        )
+
+    def _check(self, layers: int, heads: int, tokens: int) -> None:
+        """InputError for what there is not."""
+        given = (
+            ("layer", self.layer, layers),
+            ("head", self.head, heads),
+            ("token", self.token, tokens),
+        )
+        for name, number, there_are in given:
+            if number is not None and number >= there_are:
+                raise InputError(
+                    f"{name}={number} is given; this run has {there_are} {name}s, 0 to "
+                    f"{there_are - 1}"
+                )
+
+    def _steps(self, number: int) -> list[int]:
+        """The steps that are looked at."""
+        if self.step is None:
+            return list(range(number))
+        if self.step >= number:
+            raise InputError(
+                f"step={self.step} is given; samples are drawn in {number} steps, 0 to {number - 1}"
+            )
+        return [self.step]
+
+    def _check_size(self, weights: int) -> None:
+        if weights > MOST:
+            raise InputError(
+                f"{weights:,} weights would be kept, of all patches at all steps; allowed are "
+                f"{MOST:,}. Give num=1, or one step, such as step=0"
+            )
+
+    @staticmethod
+    def _middle(tokens: Tokens) -> int:
+        """The patch in the middle of the first frame."""
+        return (tokens.rows // 2) * tokens.columns + tokens.columns // 2
+
+
+def held_out(subject: Subject) -> list[str]:
+    """The first held-out text of a run's data, or the texts of its first item."""
+    form = subject.task.form
+    assert isinstance(form, TextForm)
+    item = subject.dataset.reference.items[0]
+    if not form.columns:
+        return [form.tokenizer.decode(item[:-1])]
+    texts = [form.tokenizer.decode(row).strip() for row in item]
+    return texts[:1] if isinstance(subject.task, Translates) else texts
+
+
+def took(began: float, before: int) -> dict[str, Any]:
+    """Seconds since `began`, and the memory beyond the `before` of then, for protocols."""
+    return {
+        "seconds": round(time.perf_counter() - began, 2),
+        "peak_memory_above_the_model_mib": peak_above(before),
+    }
+
+
+def _item_axes(remembered: int) -> dict[str, str]:
+    keys = f"key (the first {remembered} are of the caption, the others patches in reading order)"
+    return {
+        "maps": f"step, layer, sample, head, {keys}: weights of the one patch",
+        "rollout": f"step, sample, patch, {keys}: what each patch is made of after all layers",
+        **dict.fromkeys(NAMES, "step, layer, head: mean over samples and patches"),
+        "t": "step: where the prediction was watched",
+    }

@@ -1,0 +1,162 @@
+"""Words: which pixels each word of a prompt drew, all in all and step by step.
+
+Two readings of it, compared with the truth by `benchmarks/explain.py heat-maps`: `word_maps`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+import torch
+from annotated_types import Ge
+
+from noiseloom.config import option
+from noiseloom.data.caption_tokens import Captions
+from noiseloom.errors import InputError
+from noiseloom.explain import parts
+from noiseloom.explain.caption_words import chosen_words, words_in
+from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.samples import lying
+from noiseloom.explain.states import Way, way_of
+from noiseloom.explain.subject import Subject
+from noiseloom.explain.word_maps import READINGS, By, WordOf, over_steps
+from noiseloom.networks.dit import DiT
+from noiseloom.seeds import Random
+from noiseloom.tasks import Request, Task
+from noiseloom.tasks.generating import ImageGeneration
+
+WIDE = 240  # screen pixels of a picture, about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Which pixels each word of a prompt drew."""
+
+    about: ClassVar[str] = "which pixels each word of the prompt drew, and when"
+
+    num: Annotated[int, Ge(1)] = option(1, "samples; prompts take turns")
+    word: str | None = option(None, "words to look at, split by commas; null: all of the prompt")
+    by: By = option(
+        "leaving-out",
+        "leaving-out: what changes without the word; attention: which patches look at it",
+    )
+    steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
+    guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
+
+    def misfit(self, task: Task) -> str | None:
+        """See `View.misfit`."""
+        if not isinstance(task, ImageGeneration) or task.prompts is None:
+            return "it draws nothing by prompts"
+        if not isinstance(task.model.network, DiT):
+            return "its network is no transformer that looks at words"
+        return None
+
+    def explain(self, subject: Subject) -> Explanation:
+        """See `View.explain`: inputs are prompts."""
+        task, began = subject.task, time.perf_counter()
+        assert isinstance(task, ImageGeneration) and task.prompts is not None
+        labels = subject.asked(max(self.num, len(subject.inputs)))
+        if labels is None:
+            raise InputError("No prompt is given, and the run knows no examples; give one")
+        self._check_reader(task.prompts)
+        tokens, words = torch.from_numpy(labels), self._words(task.prompts, labels)
+        request = Request(labels=tokens, steps=self.steps, guidance=self.guidance)
+        way = way_of(task, request, Random(subject.seed, range(len(labels))))
+        maps = READINGS[self.by](task, way, tokens, words)
+        total = over_steps(maps)
+        times = [state.t for state in way.states]
+        prompts = task.prompts.decode(labels)
+        return Explanation(
+            title="What each word drew",
+            lead=_lead(words, total),
+            sections=_sections(way, prompts, words, maps, total, times),
+            protocol={
+                **subject.protocol,
+                **task.describe(request),
+                "by": self.by,
+                "prompts": prompts,
+                "prediction_watched": "for what is asked, unguided, at each state of drawing",
+                "seconds": round(time.perf_counter() - began, 2),
+            },
+            figures={
+                "words": [{"sample": one.sample, "word": one.word.text} for one in words],
+                "times": [round(t, 4) for t in times],
+                "strength_by_step": maps.reshape(*maps.shape[:2], -1).mean(axis=2).T.tolist(),
+            },
+            arrays={"maps": maps, "total": total, "items": way.items, "t": np.array(times)},
+            axes={
+                "maps": "step, word, [frame,] height, width: how strongly",
+                "total": "word, [frame,] height, width: over all steps, 1 at most",
+                "items": "sample, [frame,] height, width, channel",
+                "t": "step: where the prediction was watched",
+            },
+        )
+
+    def _check_reader(self, captions: Captions) -> None:
+        if self.by == "attention" and captions.model is not None:
+            raise InputError(
+                f"by=attention is given, and the prompts are read by {captions.model.given} in "
+                "pieces of its own, which are not those of words; give by=leaving-out"
+            )
+
+    def _words(self, captions: Captions, labels: np.ndarray) -> list[WordOf]:
+        """The words of all prompts; InputError where none, or not those asked for, are there."""
+        found = []
+        for sample, row in enumerate(labels):
+            words = words_in(captions, row)
+            found += [WordOf(sample, word) for word in chosen_words(words, self.word)]
+        if not found:
+            raise InputError("The prompt has no words; give one that has")
+        return found
+
+
+def _lead(words: Sequence[WordOf], total: np.ndarray) -> str:
+    sizes = [float((one > 0.5).mean()) for one in total]
+    narrow = int(np.argmin(sizes))
+    return (
+        f"Of {len(words)} words, '{words[narrow].word.text}' drew the smallest part: "
+        f"{sizes[narrow]:.0%} of the picture is above half of its strongest mark."
+    )
+
+
+def _sections(
+    way: Way,
+    prompts: Sequence[str],
+    words: Sequence[WordOf],
+    maps: np.ndarray,
+    total: np.ndarray,
+    times: Sequence[float],
+) -> list[Section]:
+    """A section for each sample: its picture, and a film of each of its words."""
+    said = (
+        "What a word drew is light. The first picture of each is over all steps; the others, by "
+        "the slider, are each step's, over what was expected then."
+    )
+    labels = ["all steps", *(f"t = {t:.3f}" for t in times)]
+    sections = []
+    for sample, prompt in enumerate(prompts):
+        picture = lying(way.items[sample : sample + 1])[0]
+        figures = [
+            parts.shown(parts.enlarged(picture, WIDE), f"the picture drawn for: {prompt}", "drawn")
+        ]
+        for number, one in enumerate(words):
+            if one.sample != sample:
+                continue
+            frames = [_over(picture, total[number])]
+            for step, expected in enumerate(way.expected):
+                then = lying(expected[sample : sample + 1])[0]
+                frames.append(_over(then, maps[step, number]))
+            alt = f"what the word {one.word.text} drew"
+            films = [parts.enlarged(frame, WIDE) for frame in frames]
+            figures.append(parts.turned(films, labels, alt, one.word.text))
+        sections.append(Section(f"'{prompt}'", parts.text(said) + parts.row(figures)))
+    return sections
+
+
+def _over(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
+    flat = lying(values[None, ..., None])[0, ..., 0]
+    return parts.overlay(picture, flat)
