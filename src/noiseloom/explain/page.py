@@ -22,6 +22,9 @@ STYLE = """<style>
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
 mark { color: inherit; border-radius: 4px; padding: .1rem 0;
   background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
+.shaded td { white-space: nowrap; text-align: center; padding: .25rem .5rem; }
+.shade { background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
+.shade.more { --tone: var(--blue); } .shade.less { --tone: var(--orange); }
 mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 </style>"""

@@ -9,8 +9,9 @@ Shapes: N pictures, L tokens of a prompt, M = L + 1 of its memory, the start fir
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,15 +101,8 @@ def draw_swapped(
     """
     walk = task.sample(replace(request, labels=tokens), Random(seed, range(len(tokens))))
     model: Any = task.model
-    last = None
-    if swap is None:
-        for last in walk:
-            pass
-    else:
-        with swapped_words(model, swap):
-            for last in walk:
-                pass
-    assert last is not None  # every plan has a step
+    with nullcontext() if swap is None else swapped_words(model, swap):
+        (last,) = deque(walk, maxlen=1)
     return task.form.to_items(last.x0)
 
 
