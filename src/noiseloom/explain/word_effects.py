@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -185,4 +186,4 @@ def _spans(times: Sequence[float], ranges: int) -> list[tuple[float, float]]:
     edges = np.unique(np.linspace(0, len(times) - 1, ranges + 1).round().astype(int))
     marks = [float(times[edge]) for edge in edges]
     marks[-1] = -1.0  # what a sampler asks at its end belongs to its last step
-    return list(zip(marks[:-1], marks[1:], strict=True))
+    return list(pairwise(marks))
