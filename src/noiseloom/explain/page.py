@@ -31,6 +31,9 @@ mark { color: inherit; border-radius: 4px; padding: .1rem 0;
   color-mix(in srgb, var(--blue) calc(var(--share) * 100%), var(--card)); }
 .unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); white-space: nowrap; }
+.shaded td { white-space: nowrap; text-align: center; padding: .25rem .5rem; }
+.shade { background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
+.shade.more { --tone: var(--blue); } .shade.less { --tone: var(--orange); }
 mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 </style>"""

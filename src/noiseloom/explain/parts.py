@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -18,6 +19,18 @@ from noiseloom.media import enlarge, picture_of
 
 HEAT = "inferno"
 SIDE = 256  # pixels that a small picture is enlarged to, about
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a shaded table: words, how it is coloured, and more for who points at it.
+
+    `share` is from -1 (orange) over 0 (none) to 1 (blue).
+    """
+
+    words: str
+    share: float = 0.0
+    more: str = ""
 
 
 def shown(picture: Image.Image, alt: str, caption: str = "") -> str:
@@ -92,6 +105,28 @@ def matrix(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, capt
         f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(caption)}">'
         f'<table class="matrix"><caption>{escape(caption)}</caption><thead><tr><td></td>{top}</tr>'
         f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
+def shaded(
+    heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]], caption: str = ""
+) -> str:
+    """A table whose cells are coloured by what they hold; the first column names the rows."""
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    lines = []
+    for name, cells in rows:
+        line = "".join(
+            f'<td class="shade {"more" if cell.share >= 0 else "less"}" '
+            f'style="--share:{min(1.0, abs(cell.share)):.2f}" title="{_quoted(cell.more)}">'
+            f"{escape(cell.words)}</td>"
+            for cell in cells
+        )
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>{line}</tr>')
+    words, name = f"<caption>{escape(caption)}</caption>" if caption else "", caption or heads[0]
+    return (
+        f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(name)}">'
+        f'<table class="plain shaded">{words}<thead><tr>{top}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
     )
 
 

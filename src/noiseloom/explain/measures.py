@@ -1,0 +1,110 @@
+"""What a run can be measured by while it is changed: figures of each of a few items.
+
+Scenes are drawn and read by rule, classes are read, denoisers are asked at several t, and of all
+else there is the loss of held-out items. The same items and noise come every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noiseloom.data.scene.world import World
+from noiseloom.diffusion.process import add_noise
+from noiseloom.evaluate.scene_prompts import draw_prompts
+from noiseloom.evaluate.scene_reading import read_pictures
+from noiseloom.explain.head_effects import Measured
+from noiseloom.explain.scene_effects import held
+from noiseloom.explain.subject import Subject
+from noiseloom.explain.word_swap import draw_swapped
+from noiseloom.seeds import Random
+from noiseloom.tasks import Denoises, Predicts, Prompted, Request
+
+
+@dataclass(frozen=True)
+class Measure:
+    """`of()` measures; `more_is_better` says so of its figures, `told` what they are."""
+
+    of: Callable[[], Measured]
+    more_is_better: bool
+    told: str
+
+
+def of_scenes(subject: Subject, world: World, num: int, request: Request) -> Measure:
+    """Whether pictures of scenes hold what the evaluation's first prompts ask for."""
+    task = subject.task
+    assert isinstance(task, Prompted) and task.prompts is not None
+    prompts = draw_prompts(world, task.form.item_shape[-1], num, one_more=False)
+    tokens = torch.from_numpy(task.prompts.encode(prompts.captions).tokens)
+
+    def measure() -> Measured:
+        pictures = draw_swapped(task, None, tokens, seed=subject.seed, request=request)
+        return held(prompts.asked, read_pictures(pictures))
+
+    told = f"the share of {num} pictures that hold what their prompts claim, read by rule"
+    return Measure(measure, more_is_better=True, told=told)
+
+
+def of_classes(subject: Subject, num: int) -> Measure:
+    """Whether the likeliest class of held-out items is right, and nats of the right one."""
+    task, (items, labels) = subject.task, _held_out(subject, num)
+    assert isinstance(task, Predicts) and labels is not None
+    truth = torch.from_numpy(labels.astype(np.int64))
+
+    def measure() -> Measured:
+        likely = task.predict(items).double().log_softmax(dim=-1)
+        right = (likely.argmax(dim=-1) == truth).double()
+        return {"accuracy": right.numpy()}
+
+    return Measure(measure, True, f"the share of {len(items)} held-out items read rightly")
+
+
+def of_denoising(subject: Subject, num: int, times: Sequence[float]) -> Measure:
+    """The square error of x0 at several t, as a share of the data's variance."""
+    task, held_out = subject.task, subject.dataset.reference
+    assert isinstance(task, Denoises)
+    chosen = _evenly(len(held_out), num)
+    labels = held_out.asked(chosen)
+    judged = task.judged(None if labels is None else torch.from_numpy(labels).to(subject.device))
+    x0 = task.form.to_model(held_out.items[chosen], subject.device)
+    noise = Random(subject.seed, range(len(chosen))).normal_like("noise", x0)
+    schedule, share = judged.schedule, judged.statistics.std**2
+
+    def at(time: float) -> Tensor:
+        t = torch.full((len(x0),), min(max(time, schedule.t_min), schedule.t_max)).to(x0)
+        expected = judged.denoise(add_noise(schedule, x0, noise, t), t).x0
+        return (expected - x0).square().flatten(1).mean(dim=1).double().cpu() / share
+
+    def measure() -> Measured:
+        return {f"t = {time:g}": at(time).numpy() for time in times}
+
+    told = (
+        f"the square error of x0 over {len(x0)} held-out items, as a share of the data's variance"
+    )
+    return Measure(measure, more_is_better=False, told=told)
+
+
+def of_loss(subject: Subject, num: int) -> Measure:
+    """The loss of held-out items, as in training but without drop-out."""
+    task, held_out = subject.task, subject.dataset.reference
+    chosen = _evenly(len(held_out), num)
+    batch, random = held_out.batch(chosen), Random(subject.seed, range(len(chosen)))
+
+    def measure() -> Measured:
+        return {"loss": task.losses(batch, random, training=False).double().cpu().numpy()}
+
+    return Measure(measure, False, f"the loss over {len(chosen)} held-out items")
+
+
+def _held_out(subject: Subject, num: int) -> tuple[np.ndarray, np.ndarray | None]:
+    held_out = subject.dataset.reference
+    chosen = _evenly(len(held_out), num)
+    return held_out.items[chosen], None if held_out.labels is None else held_out.labels[chosen]
+
+
+def _evenly(total: int, num: int) -> np.ndarray:
+    return np.unique(np.linspace(0, total - 1, min(num, total)).round().astype(int))

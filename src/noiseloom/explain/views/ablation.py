@@ -1,0 +1,176 @@
+"""What each attention head is needed for: heads are switched off one at a time.
+
+A head's share of what attention says is set to nothing, or to its mean, and the run is measured
+again on the same items with the same noise: scenes by what they hold, classes by how many are
+right, denoisers by their error at several t, text by its loss. What is switched off, and how, is in
+`interventions`; the table of changes in `head_effects`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+from annotated_types import Ge
+
+from noiseloom.config import option
+from noiseloom.data.forms import ImageForm, PointForm, VideoForm
+from noiseloom.explain import parts
+from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.head_effects import Effect, head_effects
+from noiseloom.explain.interventions import Heads, Instead, heads_of, network_of
+from noiseloom.explain.measures import Measure, of_classes, of_denoising, of_loss, of_scenes
+from noiseloom.explain.scene_effects import world_of_run
+from noiseloom.explain.subject import Subject
+from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
+from noiseloom.training.loop import Working
+
+FEWEST = 2  # items, so that a change has an error
+SPOKEN = 5  # changes that are named above the tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What each attention head is needed for."""
+
+    about: ClassVar[str] = "what each attention head is needed for: heads switched off one by one"
+
+    num: Annotated[int, Ge(FEWEST)] | None = option(
+        None, "items that each change is measured on; null: 48 pictures of scenes, 256 of others"
+    )
+    instead: Instead = option(
+        "nothing", "what stands in the place of what a head says: nothing, or its mean"
+    )
+    steps: Annotated[int, Ge(1)] | None = option(
+        None, "moves from noise to data, where scenes are drawn; null: the run's"
+    )
+    times: tuple[Annotated[float, Ge(0)], ...] = option(
+        (0.9, 0.7, 0.5, 0.3, 0.1), "t at which a denoiser is measured"
+    )
+
+    def __post_init__(self) -> None:
+        if not self.times or max(self.times) > 1:
+            raise ValueError(f"times is {list(self.times)}; allowed are one or more, each 0 to 1")
+
+    def misfit(self, task: Task) -> str | None:
+        """See `View.misfit`."""
+        return None if heads_of(network_of(task)) else "its network has no attention heads"
+
+    def explain(self, subject: Subject) -> Explanation:
+        """See `View.explain`."""
+        subject.refuse_inputs("this view measures held-out items")
+        layers, measure = heads_of(network_of(subject.task)), self._measure(subject)
+
+        def told(done: int, total: int) -> None:
+            subject.on_event(Working("Switching heads off", done, total))
+
+        found = head_effects(layers, measure.of, self.instead)
+        changes, errors = _arrays(found, "change"), _arrays(found, "error")
+        before = {name: rows[0][0].before for name, rows in found.items()}
+        sections = [Section("What is needed most", parts.text(_spoken(found, layers, measure)))] + [
+            Section(
+                f"{name[0].upper()}{name[1:]}: {before[name]:.4g} with all heads",
+                _table(rows, layers, measure, name),
+            )
+            for name, rows in found.items()
+        ]
+        count = sum(layer.count for layer in layers)
+        return Explanation(
+            title="What each attention head is needed for",
+            lead=(
+                f"Each of {count} heads is switched off by itself, then all of a block together, "
+                f"and measured is {measure.told}."
+            ),
+            sections=sections,
+            protocol={
+                **subject.protocol,
+                "instead": self.instead,
+                "measured": measure.told,
+                "steps": self.steps,
+            },
+            figures={"before": before, "layers": [layer.name for layer in layers]}
+            | {"change": changes, "standard_error": errors},
+            arrays={f"change_{name}": _padded(rows) for name, rows in changes.items()}
+            | {f"error_{name}": _padded(rows) for name, rows in errors.items()},
+            axes={
+                f"{kind}_{name}": "layer; head, the last one: all of the layer (NaN: no such head)"
+                for kind in ("change", "error")
+                for name in found
+            },
+        )
+
+    def _measure(self, subject: Subject) -> Measure:
+        task, world = subject.task, world_of_run(subject.run)
+        if world is not None and isinstance(task, Prompted):
+            return of_scenes(subject, world, self.num or 48, Request(steps=self.steps))
+        if isinstance(task, Predicts):
+            return of_classes(subject, self.num or 256)
+        if isinstance(task, Denoises) and isinstance(task.form, ImageForm | PointForm | VideoForm):
+            return of_denoising(subject, self.num or 256, self.times)
+        return of_loss(subject, self.num or 256)
+
+
+def _table(
+    rows: Sequence[Sequence[Effect]], layers: Sequence[Heads], measure: Measure, name: str
+) -> str:
+    largest = max((abs(one.change) for row in rows for one in row), default=0.0) or 1.0
+    most = max(layer.count for layer in layers)
+    lines = []
+    for layer, row in zip(layers, rows, strict=True):
+        cells = [_cell(one, largest, measure) for one in row]
+        gap = [parts.Cell("")] * (most - layer.count)
+        lines.append((layer.name, [*cells[:-1], *gap, cells[-1]]))
+    heads = ["", *(f"head {number}" for number in range(1, most + 1)), "all of them"]
+    words = (
+        "A cell is the change when that head says nothing of its own. Orange: it is worse for it, "
+        "blue: better. A change of less than two standard errors is in brackets: it may be chance."
+    )
+    return parts.text(words) + parts.shaded(heads, lines, f"change of {name}")
+
+
+def _cell(one: Effect, largest: float, measure: Measure) -> parts.Cell:
+    good = one.change if measure.more_is_better else -one.change
+    words = f"{one.change:+.3f}" if one.is_clear else f"({one.change:+.3f})"
+    more = f"{one.change:+.4f} ± {one.error:.4f} (one standard error), {one.num} items"
+    return parts.Cell(words, good / largest, more)
+
+
+def _spoken(
+    found: Mapping[str, Sequence[Sequence[Effect]]], layers: Sequence[Heads], measure: Measure
+) -> str:
+    """The heads whose silence does most harm, in a sentence."""
+    sign = -1 if measure.more_is_better else 1
+    harms = sorted(
+        (
+            (sign * one.change / (abs(one.before) or 1.0), name, layer.name, head + 1, one)
+            for name, rows in found.items()
+            for layer, row in zip(layers, rows, strict=True)
+            for head, one in enumerate(row[:-1])
+            if one.is_clear and sign * one.change > 0
+        ),
+        key=lambda harm: -harm[0],
+    )
+    if not harms:
+        return "No single head is needed so much that its silence shows beyond chance."
+    return "Worst without: " + "; ".join(
+        f"head {head} of {layer} ({name} {one.before:.3g} to {one.before + one.change:.3g})"
+        for _, name, layer, head, one in harms[:SPOKEN]
+    )
+
+
+def _arrays(
+    found: Mapping[str, Sequence[Sequence[Effect]]], field: str
+) -> dict[str, list[list[float]]]:
+    return {
+        name: [[round(getattr(one, field), 6) for one in row] for row in rows]
+        for name, rows in found.items()
+    }
+
+
+def _padded(rows: Sequence[Sequence[float]]) -> np.ndarray:
+    """Rows of different lengths in one array, the last number of each in the last column."""
+    width = max(map(len, rows))
+    filled = [[*row[:-1], *[np.nan] * (width - len(row)), row[-1]] for row in rows]
+    return np.array(filled, dtype=np.float64)
