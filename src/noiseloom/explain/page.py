@@ -31,18 +31,26 @@ for (const figure of document.querySelectorAll(".turned")) {
   const slider = figure.querySelector("input"), button = figure.querySelector("button");
   const told = figure.querySelector("output");
   let timer = null;
+  const beside = [...(figure.closest(".together")?.querySelectorAll(".turned") ?? [])];
   const show = (number) => {
     images.forEach((image, at) => { image.hidden = at !== number; });
     told.textContent = labels[number].textContent;
     slider.value = number;
     slider.setAttribute("aria-valuetext", told.textContent);
   };
+  figure.addEventListener("turn", (event) => { show(event.detail); });
+  const turn = (number) => {
+    show(number);
+    for (const other of beside) {
+      if (other !== figure) other.dispatchEvent(new CustomEvent("turn", { detail: number }));
+    }
+  };
   const stop = () => { clearInterval(timer); timer = null; button.textContent = "▶"; };
-  slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
+  slider.addEventListener("input", () => { stop(); turn(Number(slider.value)); });
   button.addEventListener("click", () => {
     if (timer) { stop(); return; }
     button.textContent = "■";
-    timer = setInterval(() => show((Number(slider.value) + 1) % images.length), 350);
+    timer = setInterval(() => turn((Number(slider.value) + 1) % images.length), 350);
   });
 }
 </script>"""

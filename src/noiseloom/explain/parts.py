@@ -49,9 +49,10 @@ def turned(
     )
 
 
-def row(parts: Sequence[str], *, wide: bool = False) -> str:
-    """Parts side by side as far as there is room."""
-    return f'<div class="row{" wide" if wide else ""}">{"".join(parts)}</div>'
+def row(parts: Sequence[str], *, wide: bool = False, together: bool = False) -> str:
+    """Parts side by side as far as there is room; `together`, those that turn do so as one."""
+    kind = f"row{' wide' if wide else ''}{' together' if together else ''}"
+    return f'<div class="{kind}">{"".join(parts)}</div>'
 
 
 def text(words: str, kind: str = "") -> str:
