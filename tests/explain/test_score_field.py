@@ -14,8 +14,9 @@ from noiseloom.diffusion.denoiser import Denoise, Prediction
 from noiseloom.diffusion.exact import Mixture
 from noiseloom.diffusion.schedules import EDM, RectifiedFlow
 from noiseloom.errors import InputError
+from noiseloom.evaluate.loss_by_time import even_times
 from noiseloom.explain import explain, fitting
-from noiseloom.explain.exact_score import Exact, even_times, exact_of, score_error
+from noiseloom.explain.exact_score import Exact, exact_of, score_error
 from noiseloom.runs import Recipe, Run
 
 TINY = ("network.width=16", "network.depth=1", "data.num=300", "training.steps=20")
@@ -81,13 +82,13 @@ def scaled(exact: Exact, factor: float) -> Denoise:
 @pytest.mark.parametrize("shape", ["two-moons", "gaussian-mixture"])
 def test_the_exact_denoiser_has_no_error(shape: str, schedule: object) -> None:
     exact = mixture(shape, schedule)
-    for t in even_times(schedule, 6):
+    for t in even_times(schedule, 6).tolist():
         assert score_error(exact.data.denoise, exact, t, num=500, seed=0).relative < 1e-6
 
 
 def test_a_planted_error_is_found_as_large_as_it_is() -> None:
     exact = mixture("gaussian-mixture")
-    for t in even_times(EDM(), 4):
+    for t in even_times(EDM(), 4).tolist():
         for factor, error in ((0.0, 1.0), (0.9, 0.01), (3.0, 4.0)):
             found = score_error(scaled(exact, factor), exact, t, num=400, seed=1)
             assert found.relative == pytest.approx(error, rel=1e-6)
@@ -96,7 +97,7 @@ def test_a_planted_error_is_found_as_large_as_it_is() -> None:
 
 
 def test_a_gaussian_taken_for_another_has_the_error_of_the_closed_form() -> None:
-    """N(0, s²) for N(0, 1): scores -x / v and -x / w, off by (1 - w / v)² of the second's square."""
+    """N(0, s²) for N(0, 1): scores -x / v and -x / w, off by (1 - w / v)²."""
     one, t = torch.ones(1, dtype=torch.float64), 0.4
     truth, other = (Mixture(torch.zeros(1, 2), std * one, one, EDM()) for std in (1.0, 0.5))
     sigma = float(EDM().sigma(torch.tensor(t, dtype=torch.float64)))

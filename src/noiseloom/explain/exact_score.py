@@ -95,9 +95,3 @@ def both_scores(denoise: Denoise, exact: Exact, xt: Tensor, t: float) -> tuple[T
     learned = denoise(xt, torch.full((len(xt),), t, dtype=xt.dtype)).score
     times = torch.full((len(xt),), t, dtype=torch.float64)
     return learned.double().cpu(), exact.score(xt.double(), times)
-
-
-def even_times(schedule: Schedule, num: int) -> list[float]:
-    """Times in the middle of `num` equal parts of a schedule's range."""
-    span = schedule.t_max - schedule.t_min
-    return [schedule.t_min + (place + 0.5) / num * span for place in range(num)]

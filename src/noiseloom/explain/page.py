@@ -16,7 +16,7 @@ STYLE = """<style>
   border: 1px solid var(--line); border-radius: 8px; padding: .2rem .6rem; cursor: pointer; }
 .turning output { color: var(--soft); font-size: .9rem; min-width: 7rem;
   font-variant-numeric: tabular-nums; }
-.turned img[hidden] { display: none; }
+.turned img[hidden], .turned div.text[hidden] { display: none; }
 .picture img { image-rendering: pixelated; }
 .scrolled { overflow-x: auto; } caption { text-align: left; color: var(--soft); font-size: .9rem; }
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
@@ -27,7 +27,7 @@ mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
 </style>"""
 SCRIPT = """<script>
 for (const figure of document.querySelectorAll(".turned")) {
-  const images = figure.querySelectorAll("img"), labels = figure.querySelectorAll("ol li");
+  const images = figure.querySelectorAll("img, div.text"), labels = figure.querySelectorAll("ol li");
   const slider = figure.querySelector("input"), button = figure.querySelector("button");
   const told = figure.querySelector("output");
   let timer = null;

@@ -21,12 +21,12 @@ from noiseloom.diffusion.denoiser import Denoise, Prediction
 from noiseloom.diffusion.schedules import Schedule
 from noiseloom.errors import InputError
 from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.loss_by_time import even_times
 from noiseloom.explain import parts
 from noiseloom.explain.exact_score import (
     Exact,
     ScoreError,
     both_scores,
-    even_times,
     exact_of,
     score_error,
 )
@@ -77,10 +77,8 @@ class Config:
         schedule = task.judged(None).schedule
         exact = exact_of(subject.run.recipe.data, subject.dataset, schedule, label)
         denoise = denoiser_of(task, label, subject.device)
-        times = even_times(schedule, self.times)
-        errors = [
-            score_error(denoise, exact, t, num=self.num, seed=subject.seed) for t in times
-        ]
+        times = even_times(schedule, self.times).tolist()
+        errors = [score_error(denoise, exact, t, num=self.num, seed=subject.seed) for t in times]
         fields = [fields_at(denoise, exact, t, task.form.limit) for t in times]
         relative = np.array([error.relative for error in errors])
         best, worst = int(relative.argmin()), int(relative.argmax())

@@ -8,7 +8,7 @@ of it stays within `settled` of what it ends as; one that was so from the first 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -16,12 +16,18 @@ import torch
 from annotated_types import Ge, Gt, Lt
 
 from noiseloom.config import option
+from noiseloom.data.forms import TextForm
+from noiseloom.errors import InputError
 from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.trajectory_of_texts import found_of_texts
+from noiseloom.explain.unfolding import unfolded
+from noiseloom.explain.words import names_of
+from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Request, Task
+from noiseloom.tasks import Draws, Request, Task, WritesAnywhere
 
 COLUMNS = 12  # steps in the strip that is seen at once
 
@@ -37,9 +43,9 @@ class Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How samples came out of noise."""
+    """How samples came out of noise, or texts out of masks."""
 
-    about: ClassVar[str] = "how samples came out of noise, and when each part was decided"
+    about: ClassVar[str] = "how samples came out of noise, or texts out of masks, and in what order"
 
     num: Annotated[int, Ge(1)] = option(4, "samples that are followed")
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
@@ -48,14 +54,18 @@ class Config:
         0.1, "how near to its end what is expected of a pixel must stay, of the range of values"
     )
 
+    tokens: Annotated[int, Ge(1)] = option(60, "length of texts, in tokens")
+
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
-        if isinstance(task, Draws):
+        if isinstance(task, Draws | WritesAnywhere):
             return None
-        return "its answers do not come step by step out of noise"
+        return "its answers do not come step by step out of noise or masks"
 
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are prompts, or classes."""
+        if isinstance(subject.task, WritesAnywhere):
+            return self._of_texts(subject, subject.task)
         path, names = self.followed(subject)
         times = [round(t, 4) for t in path.t]
         if path.x0[0].dtype != np.uint8:
@@ -150,22 +160,42 @@ class Config:
             axes={"x0": "step, sample, axis", "xt": "step, sample, axis", "t": "step"},
         )
 
+    def _of_texts(self, subject: Subject, task: WritesAnywhere) -> Explanation:
+        form = task.form
+        assert isinstance(form, TextForm)
+        if self.guidance is not None:
+            raise InputError(
+                f"guidance={self.guidance:g} is given, and texts that come out of masks are not "
+                "guided; leave it out"
+            )
+        prompts = list(subject.inputs) or [""] * self.num
+        writing = replace(usual(task), max_tokens=self.tokens, steps=self.steps)
+        random = Random(subject.seed, range(len(prompts)))
+        texts = unfolded(task, prompts, writing, random, form.tokenizer.vocabulary)
+        found = found_of_texts(texts, form.tokenizer)
+        return Explanation(
+            title="From masks to text",
+            lead=found.lead,
+            sections=found.sections,
+            protocol={
+                **subject.protocol,
+                "prompts": prompts,
+                "tokens": self.tokens,
+                "looks": found.figures["looks"],
+                "unmasking": writing.unmasking,
+                "temperature": writing.temperature,
+            },
+            figures=found.figures,
+            arrays=found.arrays,
+            axes=found.axes,
+        )
+
     def _protocol(self, subject: Subject, names: Sequence[str]) -> dict[str, object]:
         task = subject.task
         assert isinstance(task, Draws)
         how = task.describe(Request(steps=self.steps, guidance=self.guidance))
         asked = {"asked": list(names)} if any(names) else {}
         return {**subject.protocol, **how, "settled": self.settled, **asked}
-
-
-def names_of(task: Task, labels: np.ndarray | None, num: int) -> list[str]:
-    """What each sample is asked to be, in words; "" where it is asked for nothing."""
-    if labels is None:
-        return [""] * num
-    if labels.ndim == 2:
-        assert task.form.captions is not None
-        return list(task.form.captions.decode(labels))
-    return [task.form.class_names[int(label)] for label in labels]
 
 
 def _lying(items: np.ndarray) -> np.ndarray:
