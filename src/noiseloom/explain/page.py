@@ -27,7 +27,8 @@ mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
 </style>"""
 SCRIPT = """<script>
 for (const figure of document.querySelectorAll(".turned")) {
-  const images = figure.querySelectorAll("img, div.text"), labels = figure.querySelectorAll("ol li");
+  const images = figure.querySelectorAll("img, div.text");
+  const labels = figure.querySelectorAll("ol li");
   const slider = figure.querySelector("input"), button = figure.querySelector("button");
   const told = figure.querySelector("output");
   let timer = null;

@@ -21,6 +21,7 @@ from noiseloom.explain.losses_behind_masks import find_behind_masks
 from noiseloom.explain.losses_by_time import find_by_time
 from noiseloom.explain.losses_of_items import find_of_items
 from noiseloom.explain.losses_of_text import find_of_text
+from noiseloom.explain.options import refuse
 from noiseloom.explain.subject import Subject
 from noiseloom.runs.judging import shown
 from noiseloom.runs.latents import seen_data
@@ -38,6 +39,7 @@ from noiseloom.tasks import (
     Uncovers,
 )
 
+TIMES, TOKENS = 10, 1_000
 BY_ITEM = (Predicts, Estimates, Finds, Translates, Reconstructs, HasExactLikelihood)
 
 
@@ -48,9 +50,11 @@ class Config:
     about: ClassVar[str] = "loss by noise, by token or by item, trained on and held out"
 
     num: Annotated[int, Ge(8)] = option(256, "items, or windows of text, of each split")
-    times: Annotated[int, Ge(2)] = option(10, "times that a denoiser is asked at")
-    tokens: Annotated[int, Ge(2)] = option(
-        1_000, "tokens of held-out text that are shown word by word, where no text is given"
+    times: Annotated[int, Ge(2)] | None = option(
+        None, f"times that a denoiser is asked at; null: {TIMES}"
+    )
+    tokens: Annotated[int, Ge(2)] | None = option(
+        None, f"held-out text that is shown where no text is given, in tokens; null: {TOKENS:,}"
     )
 
     def misfit(self, task: Task) -> str | None:
@@ -78,13 +82,16 @@ class Config:
         reads_texts = isinstance(task, Scores) and not isinstance(task, Uncovers)
         if not reads_texts:
             subject.refuse_inputs("this run is looked at on items of its data")
+            refuse({"tokens": self.tokens}, "no text of this run is shown word by word")
+        if not isinstance(task, Denoises):
+            refuse({"times": self.times}, "this run is no denoiser, which knows times")
         dataset = subject.dataset
         if isinstance(task, Denoises):
             run, on_event = subject.run, subject.on_event
             seen = seen_data(run, dataset, run.others(on_event=on_event), on_event)
             read_ahead(task, seen, on_event)
             return find_by_time(
-                task.judged, seen, num=num, times=self.times, seed=seed, progress=progress
+                task.judged, seen, num=num, times=self.times or TIMES, seed=seed, progress=progress
             )
         if isinstance(task, Uncovers):
             assert isinstance(dataset, TextDataset)
@@ -96,7 +103,7 @@ class Config:
                 dataset,
                 subject.inputs,
                 num=num,
-                shown=self.tokens,
+                shown=self.tokens or TOKENS,
                 seed=seed,
                 progress=progress,
             )

@@ -24,6 +24,7 @@ from noiseloom.explain.found import Found
 from noiseloom.explain.neighbours import compare, nearest_by_features
 from noiseloom.explain.neighbours_of_items import found_of_items
 from noiseloom.explain.neighbours_of_texts import found_of_texts
+from noiseloom.explain.options import refuse
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.words import names_of
 from noiseloom.runs.drawing import draw
@@ -33,7 +34,7 @@ from noiseloom.tasks import Draws, Fills, Request, Task, Writes
 from noiseloom.training.loop import Working
 
 BY_FEATURES = 3  # training images nearest in features, beside each sample
-HELD_OUT_TEXTS = 200
+HELD_OUT_TEXTS, TOKENS = 200, 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,9 @@ class Config:
     )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
-    tokens: Annotated[int, Ge(20)] = option(200, "length of texts, in tokens")
+    tokens: Annotated[int, Ge(20)] | None = option(
+        None, f"length of texts, in tokens; null: {TOKENS}"
+    )
 
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
@@ -81,6 +84,7 @@ class Config:
         )
 
     def _of_items(self, subject: Subject, task: Draws, progress: Progress) -> Found:
+        refuse({"tokens": self.tokens}, "this run writes no text")
         dataset = subject.dataset
         labels = subject.asked(max(self.num, len(subject.inputs)))
         num = self.num if labels is None else len(labels)
@@ -119,23 +123,25 @@ class Config:
         return nearest_by_features(samples, dataset, features, BY_FEATURES, progress)
 
     def _of_texts(self, subject: Subject, task: Writes) -> Found:
-        dataset = subject.dataset
+        drawn = {"steps": self.steps, "guidance": self.guidance, "features": self.features}
+        refuse(drawn, "this run draws no pictures, it writes text")
+        dataset, tokens = subject.dataset, self.tokens or TOKENS
         assert isinstance(dataset, TextDataset)
         given = list(subject.inputs)
-        prompts = given or beginnings(dataset, self.num, self.tokens)[0]
+        prompts = given or beginnings(dataset, self.num, tokens)[0]
         texts = write_all(
             task,
             prompts,
-            replace(usual(task), max_tokens=self.tokens),
+            replace(usual(task), max_tokens=tokens),
             seed=subject.seed,
             on_texts=lambda first, texts: subject.on_event(
                 Working("Writing", first + len(texts), len(prompts))
             ),
         )
         source = "".join(dataset.train_texts.column(0))
-        real = beginnings(dataset, HELD_OUT_TEXTS, self.tokens)[1]
+        real = beginnings(dataset, HELD_OUT_TEXTS, tokens)[1]
         found = found_of_texts(prompts, texts, source, real)
-        return replace(found, protocol={"tokens": self.tokens, **found.protocol})
+        return replace(found, protocol={"tokens": tokens, **found.protocol})
 
 
 def _writes_freely(task: Task) -> bool:

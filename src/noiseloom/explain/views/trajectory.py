@@ -17,10 +17,10 @@ from annotated_types import Ge, Gt, Lt
 
 from noiseloom.config import option
 from noiseloom.data.forms import TextForm
-from noiseloom.errors import InputError
 from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.options import refuse
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.trajectory_of_texts import found_of_texts
 from noiseloom.explain.unfolding import unfolded
@@ -29,6 +29,7 @@ from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Request, Task, WritesAnywhere
 
+TOKENS = 60
 COLUMNS = 12  # steps in the strip that is seen at once
 
 
@@ -54,7 +55,9 @@ class Config:
         0.1, "how near to its end what is expected of a pixel must stay, of the range of values"
     )
 
-    tokens: Annotated[int, Ge(1)] = option(60, "length of texts, in tokens")
+    tokens: Annotated[int, Ge(1)] | None = option(
+        None, f"length of texts, in tokens; null: {TOKENS}"
+    )
 
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
@@ -66,6 +69,7 @@ class Config:
         """See `View.explain`: inputs are prompts, or classes."""
         if isinstance(subject.task, WritesAnywhere):
             return self._of_texts(subject, subject.task)
+        refuse({"tokens": self.tokens}, "this run writes no text")
         path, names = self.followed(subject)
         times = [round(t, 4) for t in path.t]
         if path.x0[0].dtype != np.uint8:
@@ -163,13 +167,10 @@ class Config:
     def _of_texts(self, subject: Subject, task: WritesAnywhere) -> Explanation:
         form = task.form
         assert isinstance(form, TextForm)
-        if self.guidance is not None:
-            raise InputError(
-                f"guidance={self.guidance:g} is given, and texts that come out of masks are not "
-                "guided; leave it out"
-            )
+        refuse({"guidance": self.guidance}, "texts that come out of masks are not guided")
+        tokens = self.tokens or TOKENS
         prompts = list(subject.inputs) or [""] * self.num
-        writing = replace(usual(task), max_tokens=self.tokens, steps=self.steps)
+        writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
         random = Random(subject.seed, range(len(prompts)))
         texts = unfolded(task, prompts, writing, random, form.tokenizer.vocabulary)
         found = found_of_texts(texts, form.tokenizer)
@@ -180,7 +181,7 @@ class Config:
             protocol={
                 **subject.protocol,
                 "prompts": prompts,
-                "tokens": self.tokens,
+                "tokens": tokens,
                 "looks": found.figures["looks"],
                 "unmasking": writing.unmasking,
                 "temperature": writing.temperature,
