@@ -238,3 +238,32 @@ class OpensBeside(Protocol):
 
         It is read with the words of `dataset`. Raises DataError where it cannot be used.
         """
+
+
+@dataclass(frozen=True, eq=False)
+class Gaussians:
+    """Round Gaussians that data is drawn from: `means` (K, D), `stds` (K,), `weights` (K,).
+
+    The weights add up to 1; `labels` (K,) is the class of each, None where there are none.
+    """
+
+    means: np.ndarray
+    stds: np.ndarray
+    weights: np.ndarray
+    labels: np.ndarray | None
+
+    def of(self, label: int) -> Gaussians:
+        """Those of a class alone."""
+        if self.labels is None:
+            raise ValueError(f"class {label} is asked for, and these Gaussians are of no classes")
+        own = self.labels == label
+        weights = self.weights[own] / self.weights[own].sum()
+        return Gaussians(self.means[own], self.stds[own], weights, self.labels[own])
+
+
+@runtime_checkable
+class KnowsDensity(Protocol):
+    """The config of data that is drawn from a known density."""
+
+    def gaussians(self) -> Gaussians | None:
+        """The density as a mixture, to rounding; None where it is not one."""

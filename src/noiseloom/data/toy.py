@@ -14,10 +14,13 @@ import numpy as np
 
 from noiseloom.config import option
 from noiseloom.data.content import Progress
-from noiseloom.data.dataset import PointDataset, Split
+from noiseloom.data.dataset import Gaussians, PointDataset, Split
 from noiseloom.data.prepared import LEARNED, cache_root, fingerprint_of
 
 MIXTURE_COMPONENTS, MIXTURE_RADIUS, MIXTURE_STD = 8, 1.4, 0.12
+NODES_PER_STD = 3.0  # on a curve with noise round it, so many for each deviation of its length
+FULL_TURN = 3 * np.pi  # of a spiral's arm
+MOST_NODES = 4_000  # of a curve; one with less noise is no mixture of that few
 
 Drawn = tuple[np.ndarray, np.ndarray | None]  # points (n, 2) in float64, labels
 
@@ -73,6 +76,10 @@ class Config:
             cache=cache_root(self.cache) / fingerprint[:32] / LEARNED,
         )
 
+    def gaussians(self) -> Gaussians | None:
+        """What the points are drawn from, as `data.dataset.KnowsDensity` says."""
+        return DENSITIES[self.shape](self.noise) if self.shape in DENSITIES else None
+
     def _split(self, part: int) -> Split:
         points, labels = SHAPES[self.shape](
             self.num, self.noise, np.random.default_rng([self.seed, part])
@@ -83,20 +90,27 @@ class Config:
 def two_moons(num: int, noise: float, random: np.random.Generator) -> Drawn:
     """Two half circles of radius 1 that reach into each other."""
     labels = random.integers(0, 2, num)
-    angle = np.pi * random.random(num)
+    points = _moons(np.pi * random.random(num), labels)
+    return points + noise * random.standard_normal((num, 2)), labels
+
+
+def _moons(angle: np.ndarray, labels: np.ndarray) -> np.ndarray:
     upper = np.stack([np.cos(angle), np.sin(angle)], axis=1)
     points = np.where(labels[:, None] == 0, upper, [1.0, 0.5] - upper)
-    return points - [0.5, 0.25] + noise * random.standard_normal((num, 2)), labels
+    return points - [0.5, 0.25]
 
 
 def spirals(num: int, noise: float, random: np.random.Generator) -> Drawn:
     """Two arms of one and a half turns, even along their length."""
     labels = random.integers(0, 2, num)
-    turn = 3 * np.pi * np.sqrt(random.random(num))
-    radius = turn / (3 * np.pi) * 2
-    arm = radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
-    points = np.where(labels[:, None] == 0, arm, -arm)
+    points = _arms(FULL_TURN * np.sqrt(random.random(num)), labels)
     return points + noise * random.standard_normal((num, 2)), labels
+
+
+def _arms(turn: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    radius = turn / FULL_TURN * 2
+    arm = radius[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    return np.where(labels[:, None] == 0, arm, -arm)
 
 
 def checkerboard(num: int, noise: float, random: np.random.Generator) -> Drawn:
@@ -109,9 +123,12 @@ def checkerboard(num: int, noise: float, random: np.random.Generator) -> Drawn:
 def gaussian_mixture(num: int, noise: float, random: np.random.Generator) -> Drawn:
     """Eight equal Gaussians on a circle, labelled counter-clockwise."""
     labels = random.integers(0, MIXTURE_COMPONENTS, num)
-    angle = 2 * np.pi * labels / MIXTURE_COMPONENTS
-    centres = MIXTURE_RADIUS * np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    return centres + MIXTURE_STD * random.standard_normal((num, 2)), labels
+    return _centres()[labels] + MIXTURE_STD * random.standard_normal((num, 2)), labels
+
+
+def _centres() -> np.ndarray:
+    angle = 2 * np.pi * np.arange(MIXTURE_COMPONENTS) / MIXTURE_COMPONENTS
+    return MIXTURE_RADIUS * np.stack([np.cos(angle), np.sin(angle)], axis=1)
 
 
 SHAPES: dict[str, Callable[[int, float, np.random.Generator], Drawn]] = {
@@ -119,4 +136,53 @@ SHAPES: dict[str, Callable[[int, float, np.random.Generator], Drawn]] = {
     "spirals": spirals,
     "checkerboard": checkerboard,
     "gaussian-mixture": gaussian_mixture,
+}
+
+
+def two_moons_density(noise: float) -> Gaussians | None:
+    """The noise along both half circles, evenly."""
+    return _along(_moons, np.pi, 1.0, noise, lambda angle: np.ones_like(angle))
+
+
+def spirals_density(noise: float) -> Gaussians | None:
+    """The noise along both arms; an angle is as frequent as it is large."""
+    speed = 2 / FULL_TURN * float(np.hypot(1, FULL_TURN))  # at the outer end
+    return _along(_arms, FULL_TURN, speed, noise, lambda turn: turn)
+
+
+def gaussian_mixture_density(noise: float) -> Gaussians:
+    """The eight as they are."""
+    each = np.ones(MIXTURE_COMPONENTS)
+    labels = np.arange(MIXTURE_COMPONENTS)
+    return Gaussians(_centres(), MIXTURE_STD * each, each / MIXTURE_COMPONENTS, labels)
+
+
+def _along(
+    curve: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    length: float,
+    speed: float,
+    noise: float,
+    often: Callable[[np.ndarray], np.ndarray],
+) -> Gaussians | None:
+    """Noise round two curves over [0, length], a class each: the integral by Gauss and Legendre.
+
+    Gaussians nearer to one another than their deviation add up to it to rounding. `speed` is how
+    far a curve goes for a step of 1, at most; `often` how frequent each place is, unscaled. None
+    where the noise is so little that this takes more than `MOST_NODES`.
+    """
+    if noise * MOST_NODES < NODES_PER_STD * length * speed:
+        return None
+    num = max(64, int(np.ceil(NODES_PER_STD * length * speed / noise)))
+    nodes, weights = np.polynomial.legendre.leggauss(num)
+    places = (nodes + 1) * length / 2
+    weights = weights * often(places)
+    both, labels = np.concatenate([places, places]), np.repeat([0, 1], num)
+    weights = np.concatenate([weights, weights]) / (2 * weights.sum())
+    return Gaussians(curve(both, labels), np.full(2 * num, noise), weights, labels)
+
+
+DENSITIES: dict[str, Callable[[float], Gaussians | None]] = {
+    "two-moons": two_moons_density,
+    "spirals": spirals_density,
+    "gaussian-mixture": gaussian_mixture_density,
 }

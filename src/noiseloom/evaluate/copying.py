@@ -36,11 +36,11 @@ def distinct_share(texts: Sequence[str]) -> float:
 
 def copied(texts: Sequence[str], source: str) -> Shares:
     """Twenty characters in a row that stand in `source`."""
-    grams = [_hashes(text) for text in texts]
+    grams = [gram_hashes(text) for text in texts]
     asked = np.unique(np.concatenate([*grams, np.empty(0, np.uint64)]))
     seen = np.zeros(len(asked), bool)
     for start in range(0, min(len(source), MOST_SEARCHED), CHUNK):
-        there = _hashes(source[start : start + CHUNK + GRAM - 1])
+        there = gram_hashes(source[start : start + CHUNK + GRAM - 1])
         if len(asked) and len(there):
             places = np.minimum(np.searchsorted(asked, there), len(asked) - 1)
             seen[places[asked[places] == there]] = True
@@ -52,7 +52,7 @@ def _in_a_row(words: Sequence[str], number: int) -> list[tuple[str, ...]]:
     return [tuple(words[at : at + number]) for at in range(len(words) - number + 1)]
 
 
-def _hashes(text: str) -> np.ndarray:
+def gram_hashes(text: str) -> np.ndarray:
     """A number for every twenty characters in a row, uint64: a polynomial of scattered codes."""
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.uint64)
     if len(codes) < GRAM:

@@ -25,10 +25,11 @@ from noiseloom.evaluate.agreement import (
     as_tensor,
 )
 from noiseloom.evaluate.coverage import covered, radii, share
+from noiseloom.evaluate.features import Features
 from noiseloom.evaluate.findings import Findings
 from noiseloom.evaluate.frechet import FrechetDistance, moments
 from noiseloom.evaluate.progress import Progress, ignore
-from noiseloom.evaluate.real import Real, Settings, measure_real
+from noiseloom.evaluate.real import Real, Settings, key_of, learned_features, measure_real
 from noiseloom.evaluate.rulers import Half, Ruler, half_of
 from noiseloom.evaluate.sampling_plan import LEAST, SamplingPlan, comparable_count
 from noiseloom.evaluate.self_check import self_check
@@ -97,15 +98,22 @@ class Config(SamplingPlan):
         floor = [frechet.of(real.pool[draw]) for draw in chosen]
         return Ruler("frechet_distance", of, sum(floor) / len(floor))
 
+    def features(self, dataset: Dataset, progress: Progress = ignore) -> Features:
+        """The features that samples of `dataset` are compared in, learned now if not yet."""
+        settings = self._settings(self.num)
+        return learned_features(dataset, settings, key_of(dataset, settings), progress)
+
     def _real(self, dataset: Dataset, n: int, progress: Progress) -> Real:
-        settings = Settings(
+        return measure_real(dataset, self._settings(n), n, progress)
+
+    def _settings(self, n: int) -> Settings:
+        return Settings(
             feature_images=self.feature_images,
             feature_seed=self.feature_seed,
             reference_limit=self.reference_limit,
             pool_limit=max(POOL_LIMIT, n),
             neighbours=self.neighbours,
         )
-        return measure_real(dataset, settings, n, progress)
 
 
 def _describe(config: Config, dataset: Dataset, real: Real, n: int, seed: int) -> dict[str, Any]:

@@ -10,7 +10,8 @@ them is below it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from noiseloom.diffusion.denoiser import Denoise, Prediction
 from noiseloom.diffusion.exact import finite
 from noiseloom.diffusion.likelihood import Judged
 from noiseloom.diffusion.process import add_noise
+from noiseloom.diffusion.schedules import Schedule
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.seeds import Random
 
@@ -29,11 +31,30 @@ TIMES_AT_ONCE = 4
 NUM_ITEMS = 64  # of each split, at every time
 MOST_NUMBERS = 20_000_000  # of the training items that one label's floor looks at
 
+SplitName = Literal["train", "held_out"]
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 JudgedFor = Callable[[Tensor | None], Judged]
 """From labels (B,), or None where there are none, to the denoiser of items with them."""
 
 
-@torch.no_grad()
+@dataclass(frozen=True, eq=False)
+class Errors:
+    """The error of N items of a split at T times, each an item's own: `own` (T, N), on the CPU.
+
+    `floor` is that of the best denoiser; None where there are too many items to look at. `chosen`
+    says which items they are, `x0` is these as the model sees them, `labels` what they are asked
+    for by, `noise` what was added to each at every time.
+    """
+
+    t: Tensor
+    chosen: np.ndarray
+    x0: Tensor
+    labels: Tensor | None
+    noise: Tensor
+    own: Tensor
+    floor: Tensor | None
+
+
 def loss_by_time(
     judged_for: JudgedFor, dataset: Dataset, *, seed: int, progress: Progress = ignore
 ) -> dict[str, Any]:
@@ -41,54 +62,79 @@ def loss_by_time(
 
     A floor is None where the training items of a label are too many to look at.
     """
-    judged = judged_for(None)
-    schedule = judged.schedule
-    device = judged.statistics.mean.device
-    share = (torch.arange(NUM_TIMES, dtype=torch.float64) + 0.5) / NUM_TIMES
-    times = schedule.t_min + share * (schedule.t_max - schedule.t_min)
+    schedule = judged_for(None).schedule
+    times = even_times(schedule, NUM_TIMES)
     found: dict[str, Any] = {
         "unit": "share of the data's variance",
         "num": {},
         "t": times.tolist(),
         "log_snr": schedule.log_snr(times).tolist(),
     }
-    for done, (name, split) in enumerate(
-        (("train", dataset.train), ("held_out", dataset.reference))
-    ):
+    for done, name in enumerate(SPLITS):
         progress("measuring the loss by time", done / 2)
-        x0, labels = _evenly(dataset, split, device)
-        best = _best(dataset, labels, judged)
-        own = judged_for(None if labels is None else torch.cat([labels] * TIMES_AT_ONCE)).denoise
-        random = Random(seed, range(len(x0))).under(f"loss-by-time/{name}")
-        noise = random.normal_like("noise", x0)
-        found["num"][name] = len(x0)
-        found[name] = _errors(own, judged, x0, noise, times)
-        floor = None if best is None else _errors(best, judged, x0, noise, times)
-        found[f"{name}_floor"] = floor
+        errors = errors_by_time(judged_for, dataset, name, times, seed=seed)
+        found["num"][name] = len(errors.chosen)
+        found[name] = errors.own.mean(dim=1).tolist()
+        floor = errors.floor
+        found[f"{name}_floor"] = None if floor is None else floor.mean(dim=1).tolist()
     progress("measuring the loss by time", 1.0)
     return found
 
 
-def _errors(
-    denoise: Denoise, judged: Judged, x0: Tensor, noise: Tensor, times: Tensor
-) -> list[float]:
-    """The mean square error of x0 at each time, over the data's variance."""
+def even_times(schedule: Schedule, num: int) -> Tensor:
+    """The middles of `num` equal parts of a schedule's range, (num,) float64."""
+    share = (torch.arange(num, dtype=torch.float64) + 0.5) / num
+    return schedule.t_min + share * (schedule.t_max - schedule.t_min)
+
+
+@torch.no_grad()
+def errors_by_time(
+    judged_for: JudgedFor,
+    dataset: Dataset,
+    name: SplitName,
+    times: Tensor,
+    *,
+    seed: int,
+    num: int = NUM_ITEMS,
+) -> Errors:
+    """The errors of up to `num` items of a split, evenly taken, at `times` (T,)."""
+    judged = judged_for(None)
+    device = judged.statistics.mean.device
+    split = dataset.train if name == "train" else dataset.reference
+    chosen, x0, labels = _evenly(dataset, split, num, device)
+    best = _best(dataset, labels, judged)
+    random = Random(seed, range(len(x0))).under(f"loss-by-time/{name}")
+    noise = random.normal_like("noise", x0)
+
+    def own(xt: Tensor, t: Tensor) -> Prediction:
+        asked = None if labels is None else torch.cat([labels] * (len(xt) // len(labels)))
+        return judged_for(asked).denoise(xt, t)
+
+    floor = None if best is None else _errors(best, judged, x0, noise, times)
+    errors = _errors(own, judged, x0, noise, times)
+    return Errors(times, chosen, x0, labels, noise, errors, floor)
+
+
+def _errors(denoise: Denoise, judged: Judged, x0: Tensor, noise: Tensor, times: Tensor) -> Tensor:
+    """The mean square error of each x0 at each time, over the data's variance, (T, N)."""
     found = []
     for some in times.to(x0).split(TIMES_AT_ONCE):
         t = some.repeat_interleave(len(x0))
         truth = x0.repeat(len(some), *[1] * (x0.ndim - 1))
         xt = add_noise(judged.schedule, truth, noise.repeat(len(some), *[1] * (x0.ndim - 1)), t)
         errors = (denoise(xt, t).x0 - truth).square()
-        found += errors.unflatten(0, (len(some), -1)).flatten(1).mean(dim=1).tolist()
-    return [error / judged.statistics.std**2 for error in found]
+        found.append(errors.unflatten(0, (len(some), -1)).flatten(2).mean(dim=2).cpu())
+    return torch.cat(found) / judged.statistics.std**2
 
 
-def _evenly(dataset: Dataset, split: Split, device: torch.device) -> tuple[Tensor, Tensor | None]:
-    """Items of a split, evenly taken (files come by class), as the model sees them."""
-    chosen = np.linspace(0, len(split) - 1, min(NUM_ITEMS, len(split))).round().astype(int)
+def _evenly(
+    dataset: Dataset, split: Split, num: int, device: torch.device
+) -> tuple[np.ndarray, Tensor, Tensor | None]:
+    """Which items of a split, evenly taken (files come by class), and these as the model sees."""
+    chosen = np.linspace(0, len(split) - 1, min(num, len(split))).round().astype(int)
     labels = split.asked(chosen)
     x0 = dataset.to_model(split.items[chosen], device)
-    return x0, None if labels is None else torch.from_numpy(labels).to(device)
+    return chosen, x0, None if labels is None else torch.from_numpy(labels).to(device)
 
 
 def _best(dataset: Dataset, labels: Tensor | None, judged: Judged) -> Denoise | None:

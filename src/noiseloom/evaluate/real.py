@@ -56,7 +56,7 @@ class Real:
 
 def measure_real(dataset: Dataset, settings: Settings, num: int, progress: Progress) -> Real:
     """The real side for `num` samples, from the cache where it is there."""
-    key = {"data": dataset.fingerprint, **vars(settings)}
+    key = key_of(dataset, settings)
     features = learned_features(dataset, settings, key, progress)
     chosen = _choice(len(dataset.reference), settings.reference_limit)
     pool_index = _choice(len(dataset.train), settings.pool_limit)
@@ -99,6 +99,11 @@ def measure_real(dataset: Dataset, settings: Settings, num: int, progress: Progr
         pool_closeness=kept["pool_closeness"],
         held_out=Nearest(**store.recall(dataset.cache, "held-out-distances", searched, search)),
     )
+
+
+def key_of(dataset: Dataset, settings: Settings) -> dict[str, object]:
+    """What features learned on `dataset` are kept under."""
+    return {"data": dataset.fingerprint, **vars(settings)}
 
 
 def _choice(available: int, limit: int) -> np.ndarray:

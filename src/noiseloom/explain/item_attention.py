@@ -17,8 +17,8 @@ from torch import Tensor
 
 from noiseloom.explain.head_figures import NAMES, HeadFigures
 from noiseloom.explain.rollout import through, unmixed
-from noiseloom.explain.states import State
 from noiseloom.explain.watching import Layer, Looks, layers_of, watching
+from noiseloom.explain.way import State
 from noiseloom.networks.dit import DiT
 from noiseloom.networks.space_time import Factorised
 from noiseloom.tasks.generating import ImageGeneration

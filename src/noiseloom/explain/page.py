@@ -16,7 +16,7 @@ STYLE = """<style>
   border: 1px solid var(--line); border-radius: 8px; padding: .2rem .6rem; cursor: pointer; }
 .turning output { color: var(--soft); font-size: .9rem; min-width: 7rem;
   font-variant-numeric: tabular-nums; }
-.turned img[hidden] { display: none; }
+.turned img[hidden], .turned div.text[hidden] { display: none; }
 .picture img { image-rendering: pixelated; }
 .scrolled { overflow-x: auto; } caption { text-align: left; color: var(--soft); font-size: .9rem; }
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
@@ -39,22 +39,31 @@ mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
 </style>"""
 SCRIPT = """<script>
 for (const figure of document.querySelectorAll(".turned")) {
-  const images = figure.querySelectorAll("img"), labels = figure.querySelectorAll("ol li");
+  const images = figure.querySelectorAll("img, div.text");
+  const labels = figure.querySelectorAll("ol li");
   const slider = figure.querySelector("input"), button = figure.querySelector("button");
   const told = figure.querySelector("output");
   let timer = null;
+  const beside = [...(figure.closest(".together")?.querySelectorAll(".turned") ?? [])];
   const show = (number) => {
     images.forEach((image, at) => { image.hidden = at !== number; });
     told.textContent = labels[number].textContent;
     slider.value = number;
     slider.setAttribute("aria-valuetext", told.textContent);
   };
+  figure.addEventListener("turn", (event) => { show(event.detail); });
+  const turn = (number) => {
+    show(number);
+    for (const other of beside) {
+      if (other !== figure) other.dispatchEvent(new CustomEvent("turn", { detail: number }));
+    }
+  };
   const stop = () => { clearInterval(timer); timer = null; button.textContent = "▶"; };
-  slider.addEventListener("input", () => { stop(); show(Number(slider.value)); });
+  slider.addEventListener("input", () => { stop(); turn(Number(slider.value)); });
   button.addEventListener("click", () => {
     if (timer) { stop(); return; }
     button.textContent = "■";
-    timer = setInterval(() => show((Number(slider.value) + 1) % images.length), 350);
+    timer = setInterval(() => turn((Number(slider.value) + 1) % images.length), 350);
   });
 }
 </script>"""

@@ -15,6 +15,7 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image
 
+from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.media import enlarge, picture_of
 
 HEAT = "inferno"
@@ -45,26 +46,45 @@ def turned(
 
     `labels` say what each is. Without scripts the first is seen.
     """
-    if len(pictures) != len(labels):
-        raise ValueError(f"{len(pictures)} pictures are given with {len(labels)} labels")
-    last = len(pictures) - 1
+    _check_labels(len(pictures), "pictures", labels)
     images = "".join(
         _image(picture, f"{alt}: {label}", hidden=number > 0)
         for number, (picture, label) in enumerate(zip(pictures, labels, strict=True))
     )
+    return _turned(_framed(images), labels, alt, caption)
+
+
+def turned_texts(texts: Sequence[str], labels: Sequence[str], name: str, caption: str = "") -> str:
+    """Texts in one place, turned through as `turned` pictures are; each is HTML, as of `marked`."""
+    _check_labels(len(texts), "texts", labels)
+    shown = "".join(
+        f'<div class="text"{" hidden" if number else ""}>{one}</div>'
+        for number, one in enumerate(texts)
+    )
+    return _turned(shown, labels, name, caption)
+
+
+def _check_labels(number: int, what: str, labels: Sequence[str]) -> None:
+    if number != len(labels):
+        raise ValueError(f"{number} {what} are given with {len(labels)} labels; allowed is as many")
+
+
+def _turned(shown: str, labels: Sequence[str], name: str, caption: str) -> str:
     marks = "".join(f"<li>{escape(label)}</li>" for label in labels)
     return (
-        f'<figure class="turned">{_framed(images)}'
+        f'<figure class="turned">{shown}'
         f'<div class="turning"><button type="button" aria-label="play or stop">▶</button>'
-        f'<input type="range" min="0" max="{last}" value="0" aria-label="{_quoted(alt)}">'
+        f'<input type="range" min="0" max="{len(labels) - 1}" value="0" '
+        f'aria-label="{_quoted(name)}">'
         f"<output>{escape(labels[0])}</output></div><ol hidden>{marks}</ol>"
         f"{_caption(caption)}</figure>"
     )
 
 
-def row(parts: Sequence[str], *, wide: bool = False) -> str:
-    """Parts side by side as far as there is room."""
-    return f'<div class="row{" wide" if wide else ""}">{"".join(parts)}</div>'
+def row(parts: Sequence[str], *, wide: bool = False, together: bool = False) -> str:
+    """Parts side by side as far as there is room; `together`, those that turn do so as one."""
+    kind = f"row{' wide' if wide else ''}{' together' if together else ''}"
+    return f'<div class="{kind}">{"".join(parts)}</div>'
 
 
 def text(words: str, kind: str = "") -> str:
@@ -130,18 +150,34 @@ def shaded(
     )
 
 
-def marked(pieces: Sequence[str], weights: Sequence[float], limit: float | None = None) -> str:
+def chart(title: str, lines: Sequence[Line], *, across: str, log: bool = True) -> str:
+    """Lines over what `across` names, with their names below."""
+    keys = "".join(
+        f'<span><i class="key {line.kind}"></i>{escape(line.name)}</span>' for line in lines
+    )
+    drawn = line_chart(title, lines, log, across=across)
+    return f'<figure class="square">{drawn}<figcaption class="keys">{keys}</figcaption></figure>'
+
+
+def marked(
+    pieces: Sequence[str],
+    weights: Sequence[float],
+    limit: float | None = None,
+    titles: Sequence[str] | None = None,
+) -> str:
     """A text whose pieces are coloured by weight: blue above 0, orange below, pale at 0.
 
-    Each piece tells its weight as a title; `limit` is the weight of the full colour.
+    Each piece tells its title, or its weight where there are none; `limit` is the weight of the
+    full colour.
     """
     largest = max((abs(weight) for weight in weights), default=0.0) if limit is None else limit
+    told = [f"{weight:+.3g}" for weight in weights] if titles is None else titles
     spans = []
-    for piece, weight in zip(pieces, weights, strict=True):
+    for piece, weight, title in zip(pieces, weights, told, strict=True):
         share = min(1.0, abs(weight) / largest) if largest else 0.0
         sign = "more" if weight >= 0 else "less"
         spans.append(
-            f'<mark class="{sign}" style="--share:{share:.2f}" title="{weight:+.3g}">'
+            f'<mark class="{sign}" style="--share:{share:.2f}" title="{_quoted(title)}">'
             f"{escape(piece)}</mark>"
         )
     return f'<p class="marked">{"".join(spans)}</p>'

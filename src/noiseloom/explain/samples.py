@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from noiseloom.tasks import Task
+from noiseloom.runs.drawing import class_names
+from noiseloom.tasks import Draws
 
 
-def names_of(task: Task, labels: np.ndarray | None, num: int) -> list[str]:
+def names_of(task: Draws, labels: np.ndarray | None, num: int) -> list[str]:
     """What each sample is asked to be, in words; "" where it is asked for nothing."""
     if labels is None:
         return [""] * num
     if labels.ndim == 2:
         assert task.form.captions is not None
         return list(task.form.captions.decode(labels))
-    return [task.form.class_names[int(label)] for label in labels]
+    names = class_names(task)
+    return [names[int(label)] for label in labels]
 
 
 def lying(items: np.ndarray) -> np.ndarray:

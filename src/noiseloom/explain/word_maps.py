@@ -22,8 +22,8 @@ from torch import Tensor
 
 from noiseloom.explain.caption_words import CaptionWord
 from noiseloom.explain.item_attention import tokens_of
-from noiseloom.explain.states import Way
 from noiseloom.explain.watching import Looks, layers_of, watching
+from noiseloom.explain.way import Way
 from noiseloom.tasks.generating import ImageGeneration
 
 ROWS = 64  # asked of the model at once

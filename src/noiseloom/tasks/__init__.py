@@ -7,10 +7,10 @@ What a task can do beside being trained is a protocol of its own, which `runs` a
 run's, `Prompted` where they are asked for in words, `Walks` where its sampler can be started
 anywhere, as editing needs, `Tunable` where it may be chosen after training; `Noises` (items),
 `Denoises` (at every t), `HasLikelihood`, `HasExactLikelihood`; `Predicts` (classes); `Estimates`
-(numbers); `Writes`, `Fills`, `Translates`, `Scores` and `Finds` (text); `Reconstructs` (items, by
-way of latents); `Prepares` where it needs more than the data. Its `Config` says in `answers`, as
-networks and evaluations do, what comes out of it, and in `in_order`, as networks do, whether the
-numbers of an item come one after the other.
+(numbers); `Writes`, `WritesAnywhere`, `Uncovers`, `Fills`, `Translates`, `Scores` and `Finds`
+(text); `Reconstructs` (items, by way of latents); `Prepares` where it needs more than the data. Its
+`Config` says in `answers`, as networks and evaluations do, what comes out of it, and in `in_order`,
+as networks do, whether the numbers of an item come one after the other.
 """
 
 import math
@@ -326,6 +326,19 @@ class Writes(Task, Protocol):
 
 
 @runtime_checkable
+class WritesAnywhere(Writes, Protocol):
+    """A task that writes by uncovering masks, in any order."""
+
+    def uncover(
+        self, prompts: Sequence[str], writing: Writing, random: Random
+    ) -> Iterator[Sequence[Sequence[int]]]:
+        """As `write`, but the tokens of each text, prompt and all: before and after each look.
+
+        One that is still hidden has the number after the vocabulary's last.
+        """
+
+
+@runtime_checkable
 class WritesUsually(Writes, Protocol):
     """A task that is better asked for `usual` than for what `Writing` says by default."""
 
@@ -349,14 +362,19 @@ class Candidate:
 
 
 @runtime_checkable
-class Fills(Task, Protocol):
-    """A task that says what may stand behind the masks of a text."""
+class Uncovers(Task, Protocol):
+    """A task that says what stands behind hidden tokens, whichever they are."""
 
     def behind(self, items: np.ndarray, is_hidden: np.ndarray) -> Tensor:
         """Log-probabilities of the hidden tokens of windows, in their order.
 
         (hidden, vocabulary) float32, on the CPU; `is_hidden` is of the windows' shape.
         """
+
+
+@runtime_checkable
+class Fills(Uncovers, Protocol):
+    """A task that says what may stand behind the masks of a text."""
 
     def candidates(self, prompt: str, most: int) -> Sequence[Sequence[Candidate]]:
         """For each `<mask>` of a prompt the likeliest tokens, the likeliest first.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ from noiseloom.diffusion.discrete import (
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draft, Writing
-from noiseloom.tasks.masked_writing import write_masks
+from noiseloom.tasks.holes import read_prompt
+from noiseloom.tasks.masked_writing import look_by_look, write_masks
 
 LOOKS = 16  # masks of each window behind the bound that is reported
 
@@ -92,9 +94,30 @@ class MaskedText:
         nats = continuous_bound(self.model, tokens, self.mask, random, looks=LOOKS, given_BL=given)
         return nats[:, 1:].cpu()
 
+    @torch.no_grad()
+    def behind(self, items: np.ndarray, is_hidden: np.ndarray) -> Tensor:
+        """Log-probabilities of the hidden tokens of windows, (hidden, V) float32, on the CPU."""
+        hidden = torch.from_numpy(is_hidden)
+        logits = self.model(self._tokens(items).masked_fill(hidden.to(self._device), self.mask))
+        return logits[hidden.to(logits.device)].float().log_softmax(dim=-1).cpu()
+
     def write(self, prompts: Sequence[str], writing: Writing, random: Random) -> Iterator[Draft]:
         """Fill in the masks of each prompt, or go on from it: see `masked_writing`."""
         return write_masks(self.model, self.form, prompts, writing, random, self.config.masking)
 
+    def uncover(
+        self, prompts: Sequence[str], writing: Writing, random: Random
+    ) -> Iterator[Sequence[Sequence[int]]]:
+        """See `tasks.WritesAnywhere`."""
+        masking = self.config.masking
+        looks = look_by_look(self.model, self.form, prompts, writing, random, masking)
+        context = self.model.context
+        given = [read_prompt(self.form.tokenizer, prompt, context) for prompt in prompts]
+        return chain([given], ([list(text.tokens) for text in texts] for texts in looks))
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
     def _tokens(self, items: np.ndarray) -> Tensor:
-        return self.form.to_model(items, next(self.model.parameters()).device)
+        return self.form.to_model(items, self._device)

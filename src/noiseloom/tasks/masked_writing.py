@@ -55,6 +55,19 @@ def write_masks(
     `writing.steps` is how often each window is looked at, by default once for each token. Raises
     InputError for a prompt that cannot be read and for wishes that are not for this kind of model.
     """
+    looks = look_by_look(model, form, prompts, writing, random, masking)
+    return (_draft(texts, form, form.tokenizer.vocabulary) for texts in looks)
+
+
+def look_by_look(
+    model: LanguageModel,
+    form: TextForm,
+    prompts: Sequence[str],
+    writing: Writing,
+    random: Random,
+    masking: Masking,
+) -> Iterator[Sequence[Text]]:
+    """The same texts after each look, as they are written; the next look changes them."""
     check(writing)
     if not prompts:
         raise InputError("There is no prompt; give at least one, which may be empty")
@@ -92,7 +105,7 @@ def _write(
     writing: Writing,
     random: Random,
     masking: Masking,
-) -> Iterator[Draft]:
+) -> Iterator[Sequence[Text]]:
     mask = form.tokenizer.vocabulary
     window = 0
     while live := [place for place, text in enumerate(texts) if not text.is_done]:
@@ -115,7 +128,7 @@ def _write(
             if not reveal.is_hidden.any():
                 for text in chosen:
                     _close(text, form, writing)
-            yield _draft(texts, form, mask)
+            yield texts
         window += 1
 
 

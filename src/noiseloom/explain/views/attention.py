@@ -23,9 +23,9 @@ from noiseloom.explain.head_figures import NAMES
 from noiseloom.explain.item_attention import Tokens, attention_at, item_layers, tokens_of
 from noiseloom.explain.memory import peak_above
 from noiseloom.explain.samples import lying, names_of
-from noiseloom.explain.states import way_of
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.text_attention import text_attention, why_not
+from noiseloom.explain.way import way_of
 from noiseloom.networks.dit import DiT
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request, Task, Translates

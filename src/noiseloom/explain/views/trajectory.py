@@ -8,7 +8,7 @@ of it stays within `settled` of what it ends as; one that was so from the first 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -16,14 +16,20 @@ import torch
 from annotated_types import Ge, Gt, Lt
 
 from noiseloom.config import option
+from noiseloom.data.forms import TextForm
 from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.options import refuse
 from noiseloom.explain.samples import lying, names_of
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.trajectory_of_texts import found_of_texts
+from noiseloom.explain.unfolding import unfolded
+from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Request, Task
+from noiseloom.tasks import Draws, Request, Task, WritesAnywhere
 
+TOKENS = 60
 COLUMNS = 12  # steps in the strip that is seen at once
 
 
@@ -38,9 +44,9 @@ class Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """How samples came out of noise."""
+    """How samples came out of noise, or texts out of masks."""
 
-    about: ClassVar[str] = "how samples came out of noise, and when each part was decided"
+    about: ClassVar[str] = "how samples came out of noise, or texts out of masks, and in what order"
 
     num: Annotated[int, Ge(1)] = option(4, "samples that are followed")
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
@@ -49,14 +55,21 @@ class Config:
         0.1, "how near to its end what is expected of a pixel must stay, of the range of values"
     )
 
+    tokens: Annotated[int, Ge(1)] | None = option(
+        None, f"length of texts, in tokens; null: {TOKENS}"
+    )
+
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
-        if isinstance(task, Draws):
+        if isinstance(task, Draws | WritesAnywhere):
             return None
-        return "its answers do not come step by step out of noise"
+        return "its answers do not come step by step out of noise or masks"
 
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are prompts, or classes."""
+        if isinstance(subject.task, WritesAnywhere):
+            return self._of_texts(subject, subject.task)
+        refuse({"tokens": self.tokens}, "this run writes no text")
         path, names = self.followed(subject)
         times = [round(t, 4) for t in path.t]
         if path.x0[0].dtype != np.uint8:
@@ -149,6 +162,33 @@ class Config:
             figures={"times": [round(t, 4) for t in path.t]},
             arrays={"x0": np.stack(path.x0), "xt": np.stack(path.xt), "t": np.array(path.t)},
             axes={"x0": "step, sample, axis", "xt": "step, sample, axis", "t": "step"},
+        )
+
+    def _of_texts(self, subject: Subject, task: WritesAnywhere) -> Explanation:
+        form = task.form
+        assert isinstance(form, TextForm)
+        refuse({"guidance": self.guidance}, "texts that come out of masks are not guided")
+        tokens = self.tokens or TOKENS
+        prompts = list(subject.inputs) or [""] * self.num
+        writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
+        random = Random(subject.seed, range(len(prompts)))
+        texts = unfolded(task, prompts, writing, random, form.tokenizer.vocabulary)
+        found = found_of_texts(texts, form.tokenizer)
+        return Explanation(
+            title="From masks to text",
+            lead=found.lead,
+            sections=found.sections,
+            protocol={
+                **subject.protocol,
+                "prompts": prompts,
+                "tokens": tokens,
+                "looks": found.figures["looks"],
+                "unmasking": writing.unmasking,
+                "temperature": writing.temperature,
+            },
+            figures=found.figures,
+            arrays=found.arrays,
+            axes=found.axes,
         )
 
     def _protocol(self, subject: Subject, names: Sequence[str]) -> dict[str, object]:

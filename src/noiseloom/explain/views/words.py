@@ -21,8 +21,8 @@ from noiseloom.explain import parts
 from noiseloom.explain.caption_words import chosen_words, words_in
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.samples import lying
-from noiseloom.explain.states import Way, way_of
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.way import Way, way_of
 from noiseloom.explain.word_maps import READINGS, By, WordOf, over_steps
 from noiseloom.networks.dit import DiT
 from noiseloom.seeds import Random

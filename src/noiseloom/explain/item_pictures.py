@@ -1,0 +1,41 @@
+"""Items of any form that can be seen, in rows on one sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from noiseloom import media
+from noiseloom.data.forms import Form
+from noiseloom.explain import parts
+
+WIDTH = 900  # pixels that a sheet of pictures is brought near to
+
+
+def sheet(form: Form, rows: Sequence[np.ndarray], width: int = WIDTH) -> Image.Image:
+    """Rows of stored items, each of the same number, one below the other.
+
+    Of clips every item is a line of frames; those of one place stand below one another. Points are
+    drawn together, a colour for each row.
+    """
+    if rows[0].ndim == 2:
+        numbers = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        together = np.concatenate(rows)
+        limit = max(float(np.abs(together).max()) * 1.05, getattr(form, "limit", 0.0))
+        return media.scatter(together, numbers, 480, limit)
+    if rows[0].ndim == 5:
+        lines = [lying(row[place]) for place in range(len(rows[0])) for row in _with(rows, place)]
+        return parts.enlarged(np.concatenate(lines, axis=0), width)
+    lines = [np.concatenate(list(row), axis=1) for row in rows]
+    return parts.enlarged(np.concatenate(lines, axis=0), width)
+
+
+def lying(clip: np.ndarray) -> np.ndarray:
+    """The frames of a clip (T, H, W, C) in a row, (H, T W, C)."""
+    return np.concatenate(list(clip), axis=1)
+
+
+def _with(rows: Sequence[np.ndarray], place: int) -> Sequence[np.ndarray]:
+    return [row for row in rows if place < len(row)]

@@ -1,0 +1,210 @@
+"""The loss of single items: training beside held-out items, by class, and which are hardest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from noiseloom import media
+from noiseloom.data.dataset import Dataset, Split
+from noiseloom.data.forms import Form, TextForm
+from noiseloom.evaluate.charts import Line
+from noiseloom.evaluate.progress import Progress, ignore
+from noiseloom.explain import parts
+from noiseloom.explain.explanation import Section
+from noiseloom.explain.found import Found
+from noiseloom.explain.losses_of_text import KINDS
+from noiseloom.seeds import Random
+from noiseloom.tasks import Estimates, Predicts, Task
+
+AT_ONCE = 64
+SHOWN, LISTED = 24, 15  # hardest held-out items: as pictures, and as texts
+LONGEST = 300  # characters of a text that is listed
+QUANTILES = (0.5, 0.9, 0.99)
+SHARES = np.linspace(0, 1, 41)
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """Which items of a split were looked at, and the loss of each, float64."""
+
+    chosen: np.ndarray
+    loss: np.ndarray
+
+
+@torch.no_grad()
+def losses_of(task: Task, split: Split, *, num: int, seed: int, purpose: str) -> Losses:
+    """The loss of up to `num` items of a split, evenly taken, as when nothing is trained."""
+    chosen = np.linspace(0, len(split) - 1, min(num, len(split))).round().astype(int)
+    found = []
+    for start in range(0, len(chosen), AT_ONCE):
+        some = chosen[start : start + AT_ONCE]
+        places = range(start, start + len(some))
+        random = Random(seed, places, total=len(chosen)).under(purpose)
+        losses = task.losses(split.batch(some), random, training=False)
+        found.append(losses.double().cpu().numpy())
+    return Losses(chosen, np.concatenate(found))
+
+
+def find_of_items(
+    task: Task, dataset: Dataset, *, num: int, seed: int, progress: Progress = ignore
+) -> Found:
+    """What view `losses` shows of a task that has a loss for each item."""
+    splits = {"train": dataset.train, "held_out": dataset.reference}
+    found = {}
+    for done, (name, split) in enumerate(splits.items()):
+        progress("measuring losses", done / len(splits))
+        purpose = f"explain losses {name}"
+        found[name] = losses_of(task, split, num=num, seed=seed, purpose=purpose)
+    progress("measuring losses", 1.0)
+    means = {name: float(one.loss.mean()) for name, one in found.items()}
+    held_out = found["held_out"]
+    hardest = held_out.loss.argsort()[::-1]
+    sections = [
+        Section("Training items and held-out items", _curves(found)),
+        Section("The hardest held-out items", _hardest(task, dataset, held_out, hardest)),
+    ]
+    figures: dict[str, Any] = {
+        name: {"mean": means[name], **{f"quantile_{q:g}": _at(one, q) for q in QUANTILES}}
+        for name, one in found.items()
+    }
+    figures["hardest_held_out"] = [
+        {"item": int(held_out.chosen[place]), "loss": float(held_out.loss[place])}
+        for place in hardest[:SHOWN]
+    ]
+    if dataset.class_names and dataset.reference.labels is not None:
+        classes = by_class(found, splits, len(dataset.class_names))
+        sections.append(Section("By class", _classes(classes, dataset.class_names)))
+        figures["by_class"] = {
+            name: {split: classes[split][place] for split in classes}
+            for place, name in enumerate(dataset.class_names)
+        }
+    worst = held_out.loss[hardest[: max(1, len(hardest) // 20)]].sum()
+    share = worst / max(held_out.loss.sum(), 1e-30)
+    return Found(
+        lead=(
+            f"A held-out item has a loss of {means['held_out']:.3g} on the average, a training "
+            f"item {means['train']:.3g}. The hardest 5 % of held-out items have {share:.0%} of it."
+        ),
+        sections=sections,
+        figures=figures,
+        protocol={"items": {name: len(one.chosen) for name, one in found.items()}},
+        arrays={
+            **{f"{name}_loss": one.loss for name, one in found.items()},
+            **{f"{name}_items": one.chosen for name, one in found.items()},
+        },
+        axes={
+            **{f"{name}_loss": "item" for name in found},
+            **{f"{name}_items": "item: its number in the split" for name in found},
+        },
+    )
+
+
+def by_class(
+    found: dict[str, Losses], splits: dict[str, Split], num_classes: int
+) -> dict[str, list[float | None]]:
+    """The mean loss of each class in each split; None for a class that is not there."""
+    means: dict[str, list[float | None]] = {}
+    for name, one in found.items():
+        known = splits[name].labels
+        assert known is not None
+        labels = np.asarray(known)[one.chosen]
+        means[name] = [
+            float(one.loss[labels == label].mean()) if (labels == label).any() else None
+            for label in range(num_classes)
+        ]
+    return means
+
+
+def _at(losses: Losses, share: float) -> float:
+    return float(np.quantile(losses.loss, share))
+
+
+def _curves(found: dict[str, Losses]) -> str:
+    lines, rows = [], []
+    for name, words, kind in KINDS:
+        words = words.replace("text", "items")
+        values = np.quantile(found[name].loss, SHARES)
+        lines.append(Line(words, list(zip(SHARES.tolist(), values.tolist(), strict=True)), kind))
+        quantiles = [_at(found[name], share) for share in QUANTILES]
+        rows.append((words, float(found[name].loss.mean()), *quantiles))
+    said = (
+        "The loss below which that share of the items lies. Held-out items above training items "
+        "is what was learned by heart; a curve that stays low and then leaps is of a few items "
+        "that are unlike the rest, or wrongly labelled."
+    )
+    heads = ("", "mean", *(f"{share:.0%} are below" for share in QUANTILES))
+    chart = parts.chart("loss of an item", lines, across="share of items", log=False)
+    return parts.text(said) + chart + parts.table(heads, rows, "Loss of an item")
+
+
+def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) -> str:
+    places = order[:SHOWN] if not isinstance(dataset.form, TextForm) else order[:LISTED]
+    chosen = losses.chosen[places]
+    items = np.asarray(dataset.reference.items[chosen])
+    truth = dataset.reference.labels
+    told = None if truth is None else named(dataset.form, np.asarray(truth)[chosen])
+    answers = answers_of(task, items)
+    form = dataset.form
+    if isinstance(form, TextForm):
+        texts = [text[:LONGEST] for text in form.texts(items)]
+        heads = ["text", "loss"]
+        columns: list[Sequence[str | float]] = [texts, losses.loss[places].tolist()]
+        for head, values in (("in the data", told), ("what the run says", answers)):
+            if values is not None:
+                heads.append(head)
+                columns.append(values)
+        return parts.table(heads, list(zip(*columns, strict=True)), "The hardest first")
+    captions = [
+        " ".join(
+            words
+            for words in (
+                f"{loss:.2g}",
+                f"is {told[place]}" if told else "",
+                f"read {answers[place]}" if answers else "",
+            )
+            if words
+        )
+        for place, loss in enumerate(losses.loss[places])
+    ]
+    said = "The largest loss first; below each its loss, what it is, and what the run reads in it."
+    alt = f"the {len(places)} held-out items with the largest loss"
+    if items.ndim == 4:
+        picture = media.grid(items, 6, max(1, round(140 / items.shape[2])), captions, lines=2)
+    elif items.ndim == 5:
+        picture = media.strip(items[:8], captions[:8], None)
+    else:
+        picture = form.picture(items)
+    return parts.text(said) + parts.shown(picture, f"{alt}: {'; '.join(captions)}")
+
+
+def _classes(classes: dict[str, list[float | None]], names: Sequence[str]) -> str:
+    rows = [
+        (name, *("none" if values[place] is None else values[place] for values in classes.values()))
+        for place, name in enumerate(names)
+    ]
+    rows.sort(key=lambda row: -row[2] if isinstance(row[2], float) else 0.0)
+    heads = ("class", "training items", "held-out items")
+    return parts.table(heads, rows, "Mean loss of each class, the hardest first")
+
+
+def named(form: Form, labels: np.ndarray) -> list[str] | None:
+    """Labels in words: classes by name, numbers as they are; None for spans."""
+    if labels.ndim != 1:
+        return None
+    if form.class_names:
+        return [form.class_names[int(label)] for label in labels]
+    return [f"{label:.4g}" for label in labels.tolist()]
+
+
+def answers_of(task: Task, items: np.ndarray) -> list[str] | None:
+    """What a task reads in items, in words; None where it reads neither classes nor numbers."""
+    if isinstance(task, Predicts):
+        return named(task.form, task.predict(items).argmax(dim=1).numpy())
+    if isinstance(task, Estimates):
+        return named(task.form, task.estimate(items).numpy())
+    return None
