@@ -17,6 +17,7 @@ from PIL import Image
 from noiseloom.media import enlarge, picture_of
 
 HEAT = "inferno"
+MORE, LESS = (31, 95, 168), (194, 80, 15)  # the page's blue and orange
 SIDE = 256  # pixels that a small picture is enlarged to, about
 
 
@@ -77,16 +78,18 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str | float]], caption: 
 def marked(pieces: Sequence[str], weights: Sequence[float], limit: float | None = None) -> str:
     """A text whose pieces are coloured by weight: blue above 0, orange below, pale at 0.
 
-    Each piece tells its weight as a title; `limit` is the weight of the full colour.
+    Each piece tells its weight as a title; `limit` is the weight of the full colour. Blanks before
+    a piece are not coloured.
     """
     largest = max((abs(weight) for weight in weights), default=0.0) if limit is None else limit
     spans = []
     for piece, weight in zip(pieces, weights, strict=True):
         share = min(1.0, abs(weight) / largest) if largest else 0.0
         sign = "more" if weight >= 0 else "less"
+        before = piece[: len(piece) - len(piece.lstrip())]
         spans.append(
-            f'<mark class="{sign}" style="--share:{share:.2f}" title="{weight:+.3g}">'
-            f"{escape(piece)}</mark>"
+            f'{before}<mark class="{sign}" style="--share:{share:.2f}" title="{weight:+.3g}">'
+            f"{escape(piece[len(before) :])}</mark>"
         )
     return f'<p class="marked">{"".join(spans)}</p>'
 
@@ -97,6 +100,17 @@ def heat(values: np.ndarray, low: float | None = None, high: float | None = None
     high = float(values.max()) if high is None else high
     scaled = np.clip((values - low) / (high - low or 1.0), 0, 1)
     return (colormaps[HEAT](scaled)[..., :3] * 255).round().astype(np.uint8)
+
+
+def signed(values: np.ndarray, limit: float | None = None) -> np.ndarray:
+    """Values (H, W) as colours (H, W, 3) uint8: blue above 0, orange below, white at 0.
+
+    `limit` is the value of the full colour.
+    """
+    limit = float(np.abs(values).max()) if limit is None else limit
+    share = np.clip(values / (limit or 1.0), -1, 1)[..., None]
+    tone = np.where(share >= 0, np.array(MORE), np.array(LESS))
+    return (255 + (tone - 255) * np.abs(share)).round().astype(np.uint8)
 
 
 def overlay(image: np.ndarray, values: np.ndarray, high: float | None = None) -> np.ndarray:
