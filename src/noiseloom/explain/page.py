@@ -23,6 +23,8 @@ STYLE = """<style>
 mark { color: inherit; border-radius: 4px; padding: .1rem 0;
   background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
 mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
+td.heated { padding: .35rem .7rem; background:
+  color-mix(in srgb, var(--blue) calc(var(--share) * 45%), transparent); }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 </style>"""
 SCRIPT = """<script>

@@ -75,6 +75,31 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str | float]], caption: 
     )
 
 
+def heated(
+    heads: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]],
+    caption: str,
+) -> str:
+    """A table whose cells are coloured: each says something, a smaller thing, and its share.
+
+    The share, from 0 to 1, is how full the cell's colour is.
+    """
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    lines = []
+    for name, cells in rows:
+        told = "".join(
+            f'<td class="heated" style="--share:{min(1.0, max(0.0, share)):.2f}">{escape(words)}'
+            f"<small>{escape(smaller)}</small></td>"
+            for words, smaller, share in cells
+        )
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>{told}</tr>')
+    return (
+        f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(caption)}">'
+        f'<table class="plain"><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
 def marked(pieces: Sequence[str], weights: Sequence[float], limit: float | None = None) -> str:
     """A text whose pieces are coloured by weight: blue above 0, orange below, pale at 0.
 
