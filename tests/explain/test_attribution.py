@@ -7,17 +7,20 @@ import pytest
 import torch
 from torch import nn
 
-from noiseloom.data.forms import ImageForm
+from noiseloom.data.forms import ImageForm, TextForm
 from noiseloom.data.tokenizer import Bytes
 from noiseloom.errors import InputError
 from noiseloom.explain import explain
 from noiseloom.explain.followed import follow
 from noiseloom.explain.integrated_gradients import integrate
 from noiseloom.explain.occlusion import occlude, sum_parts
-from noiseloom.explain.scored import log_odds
+from noiseloom.explain.scored import log_odds, scored, span_text
 from noiseloom.explain.words import words_of
+from noiseloom.networks.pair_encoder import Config as PairEncoderConfig
 from noiseloom.networks.text_encoder import Config as TextEncoderConfig
 from noiseloom.runs import Recipe, Run
+from noiseloom.tasks.question_answering import Config as QuestionAnsweringConfig
+from noiseloom.tasks.text_reading import RowReader
 from tests.explain.pages import check_page
 
 GOOD, BAD = ("great", "fine", "lovely"), ("dull", "flat", "awful")
@@ -93,7 +96,7 @@ class Planted(nn.Module):
 def test_pixels_of_a_linear_reader_add_their_weight_times_their_light():
     model, form = Planted(), ImageForm(item_shape=(1, 8, 8), class_names=("a", "b"))
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 1)).astype(np.uint8)
-    followed = follow(SimpleNamespace(model=model, form=form), image, image[None], baseline="auto",
+    followed = follow(SimpleNamespace(model=model, form=form), image, lambda: image[None], baseline="auto",
                       side=2)  # fmt: skip
     assert followed.baseline_name == "black" and followed.shape == (4, 4)
     found = integrate(
@@ -128,6 +131,55 @@ def test_what_enters_and_is_answered_is_what_the_network_says(columns):
     is_real = torch.arange(6) < torch.tensor([6, 4, 3, 1]).view(4, 1, 1).expand(-1, columns, 1)
     entered = model.enter(tokens)
     assert torch.equal(model.answer(entered, is_real), model(tokens, is_real))
+
+
+def test_what_speaks_for_an_answer_found_in_a_text_adds_up():
+    tokenizer = Bytes(("<pad>",))
+    form = TextForm(item_shape=(2, 24), tokenizer=tokenizer, columns=("context", "question"))
+    network = TextEncoderConfig(width=8, heads=2, depth=1)
+    task = QuestionAnsweringConfig().build(network, form, None, {})
+    nn.init.normal_(task.model.network.head.weight)
+    item = np.full((2, 24), tokenizer.special("<pad>"), np.int32)
+    for row, text in enumerate(("the cat sat on a mat", "who sat?")):
+        item[row, : len(text)] = tokenizer.encode(text)
+    followed = follow(task, item, lambda: item[None], baseline="auto", side=None)
+    assert followed.baseline_name == "mean"
+    assert [word.spelt.strip() for word in followed.words][:3] == ["the", "cat", "sat"]
+    assert {word.text for word in followed.words} == {0, 1}
+    with torch.no_grad():
+        outputs = followed.answer(followed.given)[0]
+    explained = scored(task, item, outputs, None)
+    first, last = task.find(item[None])[0][0].tolist()
+    assert explained.name == f"log-probability of '{span_text(form, item, first, last)}'"
+    found = integrate(
+        lambda x: explained.score(followed.answer(x)), followed.given, followed.baseline,
+        within=0.01, most_steps=512,
+    )  # fmt: skip
+    assert found.share <= 0.01 and abs(found.difference) > 1e-3
+    assert sum_parts(found.values, followed.part_of, followed.parts).sum() == pytest.approx(
+        found.difference, rel=0.011
+    )
+
+
+def test_words_of_a_network_that_no_gradient_leads_into_are_left_out_in_turn():
+    tokenizer = Bytes(("<pad>",))
+    form = TextForm(item_shape=(2, 12), tokenizer=tokenizer, columns=("a", "b"))
+    model = PairEncoderConfig(rows=64, hidden=4, encoder=None).build(257, 12, 2, 1)
+    nn.init.normal_(model.line.weight)
+    item = np.full((2, 12), tokenizer.special("<pad>"), np.int32)
+    for row, text in enumerate(("one two", "two three")):
+        item[row, : len(text)] = tokenizer.encode(text)
+    task = SimpleNamespace(model=model, form=form, read=RowReader(model, form))
+    followed = follow(task, item, lambda: item[None], baseline="auto", side=None)
+    assert not followed.is_smooth and followed.baseline_name == "left out"
+    falls = occlude(
+        lambda x: followed.answer(x)[:, 0], followed.given, followed.baseline, followed.part_of, 4
+    )
+    for word, fall in zip(followed.words, falls, strict=True):
+        without = item.copy()
+        without[word.text, word.first : word.end] = tokenizer.special("<pad>")
+        whole, rest = (float(task.read(one[None], None).detach()) for one in (item, without))
+        assert fall == pytest.approx(whole - rest, abs=1e-5)
 
 
 def reviews(number, seed):

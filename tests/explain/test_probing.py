@@ -21,6 +21,7 @@ from noiseloom.explain.states import layers_of, watched
 from noiseloom.networks.language_model import Config as LanguageModelConfig
 from noiseloom.networks.text_encoder import Config as TextEncoderConfig
 from noiseloom.runs import Recipe, Run
+from noiseloom.tasks.text_reading import RowReader
 from tests.explain.pages import check_page
 
 NUM = 600
@@ -102,8 +103,6 @@ def test_layers_are_watched_only_while_one_looks():
 
 @pytest.mark.parametrize("columns", [1, 2])
 def test_the_mean_of_a_text_leaves_out_its_padding(columns):
-    from noiseloom.tasks.text_reading import RowReader
-
     tokenizer = Bytes(("<pad>",))
     form = TextForm(item_shape=(columns, 9), tokenizer=tokenizer, columns=("a", "b")[:columns])
     config = TextEncoderConfig(width=8, heads=2, depth=1, apart=columns == 2)
@@ -117,7 +116,9 @@ def test_the_mean_of_a_text_leaves_out_its_padding(columns):
         for items in (short, beside)
     )
     np.testing.assert_allclose(alone.states[0][0], together.states[0][0], rtol=1e-4, atol=1e-5)
-    assert alone.raw.sum() == 3 * columns and alone.t is None
+    assert alone.raw.sum() == 3 * columns and alone.t is None and alone.kept == "mean"
+    with pytest.raises(InputError, match="differ in number; allowed are auto and mean"):
+        next(iter(looks_of(task, short, times=(), pooling="all", seed=0)))
 
 
 def test_tokens_know_where_they_stand_and_what_comes():
@@ -182,6 +183,7 @@ def test_a_denoiser_is_read_at_every_level_block_by_block(drawing, tmp_path):
     raw_near, raw_far = found.arrays["scores"][:, 0, 0]
     assert raw_near > 0.7 and raw_near > raw_far + 0.3  # noise drowns a digit
     assert found.figures["facts"][0]["chance"] < 0.3
+    assert found.protocol["kept_of_an_item"] == "all"
     assert "block 2" in page and "t = 0.9" in page and "selectivity" in page
     again = explain(drawing, "probes", options=options)
     assert np.array_equal(again.arrays["scores"], found.arrays["scores"])

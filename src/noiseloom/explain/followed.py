@@ -16,16 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noiseloom.data.forms import ImageForm, SeriesForm
-from noiseloom.data.tokenizer import Tokenizer
+from noiseloom.data.forms import ImageForm, SeriesForm, TextForm
+from noiseloom.data.tokenizer import PAD, Tokenizer
 from noiseloom.errors import InputError
 from noiseloom.explain.words import Word, words_of
 from noiseloom.networks.text_encoder import TextEncoder
 from noiseloom.tasks import Task
+from noiseloom.tasks.question_answering import Reader
 from noiseloom.tasks.text_reading import RowReader
 
 Baseline = Literal["auto", "hidden", "mean", "black"]
 Answer = Callable[[Tensor], Tensor]
+Others = Callable[[], np.ndarray]
+"""Some items like the one that is followed, asked for only where their mean is the baseline."""
 PATCHES, STRETCHES = 7, 24  # about, along a side of an image and of a series
 
 
@@ -54,59 +57,98 @@ class Followed:
 
 
 def follow(
-    task: Task, item: np.ndarray, others: np.ndarray, *, baseline: Baseline, side: int | None
+    task: Task, item: np.ndarray, others: Others, *, baseline: Baseline, side: int | None
 ) -> Followed:
     """An item, as stored, of a task that reads texts, images or series.
 
-    `others` are some like it, of which "mean" is the mean; `side` is that of a patch of pixels, or
-    the length of a stretch of time. Raises InputError for a baseline that the model knows nothing
-    of, and for a `side` that an item has no use for.
+    "mean" is the mean of `others`; `side` is that of a patch of pixels, or the length of a stretch
+    of time. Raises InputError for a baseline that the model knows nothing of, and for a `side` that
+    an item has no use for.
     """
     read = getattr(task, "read", None)
-    if isinstance(read, RowReader):
-        if side is not None:
-            raise InputError(f"side is {side}, and the parts of a text are its words; leave it out")
-        if isinstance(read.model, TextEncoder):
-            return _entered(read, read.model, item, others, baseline)
+    if not isinstance(task.form, TextForm):
+        return _numbers(task, item, others, baseline, side)
+    if side is not None:
+        raise InputError(f"side is {side}, and the parts of a text are its words; leave it out")
+    if isinstance(read, RowReader) and not isinstance(read.model, TextEncoder):
         return _tokens(read, item, baseline)
-    return _numbers(task, item, others, baseline, side)
+    return _entered(_entrance(task), item, others, baseline)
 
 
 def can_follow(task: Task) -> bool:
     """Whether `follow` knows what the task reads."""
-    read = getattr(task, "read", None)
-    return isinstance(read, RowReader) or isinstance(task.form, ImageForm | SeriesForm)
+    if isinstance(task.form, TextForm):
+        return isinstance(getattr(task, "read", None), RowReader) or isinstance(task.model, Reader)
+    return isinstance(task.form, ImageForm | SeriesForm)
 
 
-def _entered(
-    read: RowReader, model: TextEncoder, item: np.ndarray, others: np.ndarray, baseline: Baseline
-) -> Followed:
+@dataclass(frozen=True)
+class Entrance:
+    """How stored texts become `tokens` (B, C, L), these `enter` a network (B, C, L, W), and what it
+    answers from there, given which tokens are real.
+
+    `hidden` is the token that stands for a hidden one; None: the network knows of none.
+    """
+
+    tokens: Callable[[np.ndarray], Tensor]
+    enter: Callable[[Tensor], Tensor]
+    answer: Callable[[Tensor, Tensor], Tensor]
+    tokenizer: Tokenizer
+    hidden: int | None
+
+
+def _entrance(task: Task) -> Entrance:
+    form, model = task.form, task.model
+    assert isinstance(form, TextForm)  # `follow` saw to it
+    if isinstance(model, Reader):
+        device = next(model.parameters()).device
+        return Entrance(
+            lambda items: form.to_model(items, device),
+            model.enter,
+            lambda rows, is_real: model.answer(rows, is_real).flatten(1),
+            form.tokenizer,
+            None,
+        )
+    read: RowReader = task.read  # type: ignore[attr-defined]
+    network = read.model
+    assert isinstance(network, TextEncoder)  # `follow` saw to it
+    return Entrance(
+        read.seen,
+        network.enter,
+        lambda rows, is_real: network.answer(rows, is_real).float(),
+        form.tokenizer,
+        network.hidden if network.config.token_dropout else None,
+    )
+
+
+def _entered(way: Entrance, item: np.ndarray, others: Others, baseline: Baseline) -> Followed:
     """A text by what its tokens enter as."""
     _allow(baseline, ("hidden", "mean"), "text")
-    has_hidden = model.config.token_dropout > 0
-    if baseline == "hidden" and not has_hidden:
+    if baseline == "hidden" and way.hidden is None:
         raise InputError(
             "baseline is hidden, and this run has learned of no hidden tokens "
             "(network.token_dropout is 0); allowed is mean"
         )
-    name = ("hidden" if has_hidden else "mean") if baseline == "auto" else baseline
-    tokens_1CL = read.seen(item[None])
-    is_real = tokens_1CL != read.pad
+    name = ("mean" if way.hidden is None else "hidden") if baseline == "auto" else baseline
+    pad = way.tokenizer.special(PAD)
+    tokens_1CL = way.tokens(item[None])
+    is_real = tokens_1CL != pad
     with torch.no_grad():
-        given = model.enter(tokens_1CL)
+        given = way.enter(tokens_1CL)
         if name == "hidden":
-            nothing = model.enter(torch.where(is_real, model.hidden, tokens_1CL))
+            assert way.hidden is not None  # see above
+            nothing = way.enter(torch.where(is_real, way.hidden, tokens_1CL))
         else:
-            seen = read.seen(others)
-            entered, real = model.enter(seen), (seen != read.pad)[..., None]
+            seen = way.tokens(others())
+            entered, real = way.enter(seen), (seen != pad)[..., None]
             nothing = (entered * real).sum(dim=(0, 2)) / real.sum(dim=(0, 2)).clamp(min=1)
             nothing = nothing[None, :, None].expand_as(given)
-    part_of, words = _words(read.form.tokenizer, tokens_1CL[0], is_real[0])
+    part_of, words = _words(way.tokenizer, tokens_1CL[0], is_real[0])
+    baseline_1CLW = torch.where(is_real[..., None], nothing, given)
 
     def answer(rows_BCLW: Tensor) -> Tensor:
-        return model.answer(rows_BCLW, is_real.expand(len(rows_BCLW), -1, -1)).float()
+        return way.answer(rows_BCLW, is_real.expand(len(rows_BCLW), -1, -1))
 
-    baseline_1CLW = torch.where(is_real[..., None], nothing, given)
     return Followed(
         given, baseline_1CLW, answer, part_of[..., None], (len(words),), name, words=words
     )
@@ -144,7 +186,7 @@ def _words(
 
 
 def _numbers(
-    task: Task, item: np.ndarray, others: np.ndarray, baseline: Baseline, side: int | None
+    task: Task, item: np.ndarray, others: Others, baseline: Baseline, side: int | None
 ) -> Followed:
     """Pixels, or measured values."""
     is_image = isinstance(task.form, ImageForm)
@@ -158,7 +200,7 @@ def _numbers(
     if name == "black":
         nothing = task.form.to_model(np.zeros_like(item)[None], device)
     else:
-        nothing = task.form.to_model(others, device).mean(dim=0, keepdim=True)
+        nothing = task.form.to_model(others(), device).mean(dim=0, keepdim=True)
     length = max(given.shape[2:]) if is_image else given.shape[1]
     side = side or max(1, round(length / (PATCHES if is_image else STRETCHES)))
     if not 1 <= side <= length:

@@ -16,26 +16,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from noiseloom.errors import InputError
 from noiseloom.explain.states import layers_of, watched
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
 from noiseloom.tasks import Denoises, Noises, Task
 from noiseloom.tasks.text_reading import RowReader
 
-Pooling = Literal["mean", "all"]
+Pooling = Literal["auto", "mean", "all"]
+MOST = 16_384  # numbers of an item's tokens that auto keeps side by side
 BATCH = 100
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of N items: the input (N, F), and what each layer left (N, W).
+    """What was seen of N items: the input (N, F), and what each layer left (N, W or L x W).
 
-    `t` is the noise level; None where there is none.
+    `t` is the noise level; None where there is none. `kept` is what was kept of an item's tokens.
     """
 
     t: float | None
     raw: np.ndarray
     states: list[np.ndarray]
+    kept: str
 
 
 def misfit(task: Task) -> str | None:
@@ -61,12 +64,18 @@ def looks_of(
     """Items as they are stored, seen at each of the `times` by a denoiser, else once.
 
     Of windows of text each token but the last is an item of its own. `pooling` says what is kept of
-    an item's tokens: their mean, or all of them side by side.
+    other items' tokens: their mean, all of them side by side, or the latter where these are no more
+    than `MOST` numbers. Raises InputError for "all" where the tokens of items differ in number.
     """
+    if pooling == "all" and not task.form.is_numeric:
+        raise InputError(
+            "pooling is all, and the tokens of texts differ in number; allowed are auto and mean"
+        )
     layers = layers_of(task.model)
     assert layers is not None  # whoever looks saw to it
     is_noisy = isinstance(task, Denoises) and isinstance(task, Noises)
     levels: Sequence[float | None] = times if is_noisy else [None]
+    kept = ""
     for number, t in enumerate(levels):
         raws, states = [], []
         for first in range(0, len(items), BATCH):
@@ -75,13 +84,14 @@ def looks_of(
                 raw, is_real = _answer(task, part, t, Random(seed, range(first, first + len(part))))
             raws.append(_numpy(raw))
             if is_by_token(task):
+                kept = "each token"
                 states.append([_numpy(state.flatten(0, 1)) for state in left])
             else:
-                states.append([_pooled(state, is_real, len(part), pooling) for state in left])
+                kept = _kept(pooling, left, is_real, len(part))
+                states.append([_pooled(state, is_real, len(part), kept) for state in left])
             on_step(number * len(items) + first + len(part), len(levels) * len(items))
-        yield Look(
-            t, np.concatenate(raws), [np.concatenate(each) for each in zip(*states, strict=True)]
-        )
+        whole = [np.concatenate(each) for each in zip(*states, strict=True)]
+        yield Look(t, np.concatenate(raws), whole, kept)
 
 
 def _answer(
@@ -112,7 +122,15 @@ def _answer(
     return x.flatten(1), None
 
 
-def _pooled(state: Tensor, is_real: Tensor | None, num: int, pooling: Pooling) -> np.ndarray:
+def _kept(pooling: Pooling, states: list[Tensor], is_real: Tensor | None, num: int) -> str:
+    """What `pooling` comes to."""
+    if pooling != "auto":
+        return pooling
+    largest = max(state.numel() // num for state in states)
+    return "mean" if is_real is not None or largest > MOST else "all"
+
+
+def _pooled(state: Tensor, is_real: Tensor | None, num: int, kept: str) -> np.ndarray:
     """A layer's state of `num` items as (num, W) or, of all tokens, (num, L x W)."""
     if is_real is not None:
         real_RL = is_real.reshape(len(state), -1)
@@ -122,7 +140,7 @@ def _pooled(state: Tensor, is_real: Tensor | None, num: int, pooling: Pooling) -
     if state.ndim == 4:  # of convolutions: channels, height, width
         state = state.flatten(2).transpose(1, 2)
     state = state.reshape(num, -1, state.shape[-1])
-    return _numpy(state.mean(dim=1) if pooling == "mean" else state.flatten(1))
+    return _numpy(state.mean(dim=1) if kept == "mean" else state.flatten(1))
 
 
 def is_by_token(task: Task) -> bool:

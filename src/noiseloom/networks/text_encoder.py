@@ -155,14 +155,6 @@ class TextEncoder(nn.Module):
         least one token. With `random`, drop-out is on. Raises ValueError where a text is longer
         than the context.
         """
-        columns, length = tokens_BCL.shape[1:]
-        if length > self.context:
-            raise ValueError(
-                f"{length:,} tokens are given; this network reads texts of up to {self.context:,}"
-            )
-        if random is not None and (share := self.config.token_dropout):
-            hidden = random.chance("tokens", share, (columns, length)).to(tokens_BCL.device)
-            tokens_BCL = tokens_BCL.masked_fill(hidden, self.hidden)
         x_BCLW = self.enter(tokens_BCL, told_BCLF=told_BCLF, random=random)
         return self.answer(x_BCLW, is_real_BCL, random=random)
 
@@ -196,12 +188,19 @@ class TextEncoder(nn.Module):
         told_BCLF: Tensor | None = None,
         random: Random | None = None,
     ) -> Tensor:
-        """Hidden numbers (B, C, L, W) of tokens, before they see one another."""
+        """Hidden numbers (B, C, L, W) of tokens, before they see one another; as in `forward`."""
+        columns, length = tokens_BCL.shape[1:]
+        if length > self.context:
+            raise ValueError(
+                f"{length:,} tokens are given; this network reads texts of up to {self.context:,}"
+            )
+        if random is not None and (share := self.config.token_dropout):
+            hidden = random.chance("tokens", share, (columns, length)).to(tokens_BCL.device)
+            tokens_BCL = tokens_BCL.masked_fill(hidden, self.hidden)
         x_BCLW: Tensor = self.embed(tokens_BCL)
         if self.segments is not None:
             x_BCLW = x_BCLW + self.segments
         if self.grams:
-            length = tokens_BCL.shape[-1]
             rows = tokens_BCL.flatten(0, 1)
             nothing = torch.full_like(rows[:, :1], self.hidden + 1)
             rows = torch.cat([nothing.expand(-1, len(self.grams)), rows], dim=1)

@@ -18,21 +18,17 @@ from torch import Tensor
 
 from noiseloom.config import option
 from noiseloom.data.forms import ImageForm, SeriesForm, TextForm
-from noiseloom.errors import InputError
 from noiseloom.evaluate.correlation import spearman
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.followed import Baseline, Followed, can_follow, follow
+from noiseloom.explain.followed import Baseline, Followed, Others, can_follow, follow
 from noiseloom.explain.occlusion import occlude, sum_parts
+from noiseloom.explain.read_items import given_items, held_out_items
 from noiseloom.explain.scored import Scored, scored
 from noiseloom.explain.subject import Subject
-from noiseloom.runs.asked import read_asked
-from noiseloom.runs.asked_texts import Asked
-from noiseloom.runs.predicting import Estimated, Predictions, answers_of
-from noiseloom.tasks import Estimates, Predicts, Task
+from noiseloom.tasks import Estimates, Finds, Predicts, Task
 
-LOOKED_AT = 1000  # held-out items that right and wrong ones are chosen from
-LIKE_IT = 200  # held-out items whose mean may be the baseline
+LIKE_IT = 100  # held-out items whose mean may be the baseline
 NOTHING = {
     "hidden": "a text with every word hidden",
     "mean": "what held-out items are on average",
@@ -81,19 +77,27 @@ class Config:
 
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
-        if not isinstance(task, Predicts | Estimates):
-            return "it reads no class and no number in items"
+        if not isinstance(task, Predicts | Estimates | Finds):
+            return "it reads no class, no number and no answer in items"
         return None if can_follow(task) else "its items are no texts, images or series"
 
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are image files, texts or tables, as `predict` takes them."""
-        items, titles, notes = self._chosen(subject)
-        others = subject.dataset.reference.items[:LIKE_IT] if self._needs_others(subject) else items
+        task = subject.task
+        if subject.inputs:
+            chosen = given_items(task, subject.inputs)
+        else:
+            chosen = held_out_items(task, subject.dataset.reference, self.num, subject.seed)
+        items = chosen.items
+
+        def others() -> np.ndarray:
+            return np.asarray(subject.dataset.reference.items[:LIKE_IT])
+
         found = [
-            self.found(subject.task, item, title, np.asarray(others))
-            for item, title in zip(items, titles, strict=True)
+            self.found(task, item, title, others)
+            for item, title in zip(items, chosen.titles, strict=True)
         ]
-        form = subject.task.form
+        form = task.form
         draw = _text if isinstance(form, TextForm) else _image
         sections = [
             Section("What adds up", _summary(found, self.within)),
@@ -104,7 +108,7 @@ class Config:
         ]
         return Explanation(
             title="What speaks for an answer",
-            lead=_lead(found, self.within) + (f" {notes}" if notes else ""),
+            lead=_lead(found, self.within) + (f" {chosen.note}" if chosen.note else ""),
             sections=sections,
             protocol={
                 **subject.protocol,
@@ -117,12 +121,12 @@ class Config:
             **_arrays(found, form),
         )
 
-    def found(self, task: Task, item: np.ndarray, title: str, others: np.ndarray) -> Found:
+    def found(self, task: Task, item: np.ndarray, title: str, others: Others) -> Found:
         """What speaks for the answer on an item, as stored."""
         followed = follow(task, item, others, baseline=self.baseline, side=self.side)
         with torch.no_grad():
             outputs = followed.answer(followed.given)[0]
-        explained = scored(task, outputs if isinstance(task, Predicts) else None, self.of)
+        explained = scored(task, item, outputs, self.of)
 
         def score(rows: Tensor) -> Tensor:
             return explained.score(followed.answer(rows))
@@ -142,7 +146,7 @@ class Config:
             record |= {
                 "difference": whole.difference,
                 "error": whole.error,
-                "share": whole.share,
+                "share": whole.share if np.isfinite(whole.share) else None,
                 "steps": whole.steps,
                 "reached": whole.share <= self.within,
                 "rank_correlation": spearman(gradients, falls),
@@ -152,50 +156,6 @@ class Config:
             record["gradients"] = None if gradients is None else gradients.tolist()
             record["occlusion"] = falls.tolist()
         return Found(title, followed, explained, falls, values, gradients, record)
-
-    def _needs_others(self, subject: Subject) -> bool:
-        return not subject.inputs or self.baseline in ("auto", "mean")
-
-    def _chosen(self, subject: Subject) -> tuple[np.ndarray, list[str], str]:
-        """The items, each in words, and what is to be said of them."""
-        task = subject.task
-        if subject.inputs:
-            items, notes = read_asked(task.form, _asked(task, subject.inputs))
-            answers = answers_of(task, items)
-            return items, [f"Read as {words}" for words in answers.words], notes
-        held_out = subject.dataset.reference
-        items = np.asarray(held_out.items[:LOOKED_AT])
-        assert held_out.labels is not None  # whatever reads is measured on labels
-        labels = np.asarray(held_out.labels[:LOOKED_AT])
-        answers = answers_of(task, items)
-        if isinstance(answers, Predictions):
-            names = answers.class_names
-            off, is_wrong = answers.confidence, answers.labels != labels
-            truths = [names[label] for label in labels]
-        else:
-            assert isinstance(answers, Estimated)
-            off = np.abs(answers.numbers - labels)
-            is_wrong = off > np.quantile(off, 0.9)
-            truths = [f"{label:.4g}" for label in labels]
-        wrong = np.flatnonzero(is_wrong)
-        wrong = wrong[np.argsort(-off[wrong])][: self.num // 2]
-        right = np.random.default_rng(subject.seed).permutation(np.flatnonzero(~is_wrong))
-        chosen = [*right[: self.num - len(wrong)], *wrong]
-        titles = [f"Read as {answers.words[n]}, in truth {truths[n]}" for n in chosen]
-        return items[chosen], titles, ""
-
-
-def _asked(task: Task, inputs: Sequence[str]) -> list[Asked]:
-    """What is asked about, several texts an item where the run reads several."""
-    columns = task.form.columns if isinstance(task.form, TextForm) else ()
-    if len(columns) < 2:
-        return list(inputs)
-    if len(inputs) % len(columns):
-        raise InputError(
-            f"{len(inputs)} texts are given, and an item of this run is {len(columns)}: "
-            f"{' and '.join(columns)}. Give each item all of its texts, one after the other"
-        )
-    return [tuple(inputs[n : n + len(columns)]) for n in range(0, len(inputs), len(columns))]
 
 
 def _lead(found: Sequence[Found], within: float) -> str:
@@ -225,7 +185,7 @@ def _summary(found: Sequence[Found], within: float) -> str:
     rows: list[Sequence[str | float]] = []
     for number, one in enumerate(found, start=1):
         record = one.record
-        share = f"{record['share']:.2%}" + ("" if record["reached"] else f" (not {within:.1%})")
+        share = _share(record) + ("" if record["reached"] else f" (not {within:.1%})")
         rows.append(
             (
                 f"{number}. {one.title}",
@@ -245,12 +205,16 @@ def _sums(one: Found) -> str:
     if one.gradients is None:
         return parts.text(f"What hiding takes off the {one.scored.name}, {one.scored.unit}.")
     return parts.text(
-        f"Explained is the {one.scored.name.removeprefix('the ')}, {one.scored.unit}: "
+        f"Explained is the {one.scored.name}, {one.scored.unit}: "
         f"{record['difference']:+.3f} from nothing to the item. Gradients add up to that but for "
-        f"{record['error']:.2g} ({record['share']:.2%}), in {record['steps']} steps. Rank "
+        f"{record['error']:.2g} ({_share(record)}), in {record['steps']} steps. Rank "
         f"correlation with hiding: {record['rank_correlation']:.2f}.",
         "note",
     )
+
+
+def _share(record: dict[str, Any]) -> str:
+    return "of nothing" if record["share"] is None else f"{record['share']:.2%}"
 
 
 def _text(one: Found, form: TextForm, item: np.ndarray) -> str:
@@ -265,6 +229,8 @@ def _text(one: Found, form: TextForm, item: np.ndarray) -> str:
         for text in range(len(form.columns)):
             rows = [n for n, word in enumerate(one.followed.words) if word.text == text]
             words = [one.followed.words[n].spelt for n in rows]
+            if len(form.columns) > 1:
+                lines.append(parts.text(form.columns[text], "note"))
             lines.append(parts.marked(words, [float(weights[n]) for n in rows], limit))
     return "".join(lines) + _sums(one)
 

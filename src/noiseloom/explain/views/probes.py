@@ -24,6 +24,12 @@ from noiseloom.explain.subject import Subject
 from noiseloom.tasks import Task
 from noiseloom.training.loop import Working
 
+KEPT = {
+    "all": "Of an item's state all tokens are kept, side by side.",
+    "mean": "Of an item's state the mean of its tokens is kept.",
+    "each token": "Each token is an item.",
+}
+
 Time = Annotated[float, Gt(0), Lt(1)]
 
 
@@ -38,7 +44,8 @@ class Config:
         (0.1, 0.3, 0.5, 0.7, 0.9), "noise levels t at which a denoiser is looked at"
     )
     pooling: Pooling = option(
-        "mean", "what is kept of the tokens of an item: their mean, or all side by side"
+        "auto",
+        "what is kept of an item's tokens: their mean, or all side by side where these are few",
     )
 
     def __post_init__(self) -> None:
@@ -53,7 +60,7 @@ class Config:
         """See `View.explain`: it takes no inputs, as it reads held-out items."""
         subject.refuse_inputs("probes are learned on held-out items")
         items, facts, is_test = self._known(subject)
-        seen, readings = [], []
+        seen, readings, kept = [], [], ""
         for look in looks_of(
             subject.task,
             items,
@@ -63,6 +70,7 @@ class Config:
             on_step=lambda done, total: subject.on_event(Working("Looking", done, total)),
         ):
             seen.append(look.t)
+            kept = look.kept
             readings.append(
                 [
                     probe(states, facts, is_test, seed=subject.seed)
@@ -80,7 +88,7 @@ class Config:
             title="What each layer knows",
             lead=_lead(figures),
             sections=[
-                Section("How to read it", _how(int((~is_test).sum()), int(is_test.sum()), seen)),
+                Section("How to read it", _how(is_test, seen, kept)),
                 *(
                     Section(fact.name, _fact(fact, figure, readings, number, places, seen))
                     for number, (fact, figure) in enumerate(zip(facts, figures, strict=True))
@@ -90,7 +98,7 @@ class Config:
                 **subject.protocol,
                 "items": len(is_test),
                 "scored_on": int(is_test.sum()),
-                "pooling": self.pooling,
+                "kept_of_an_item": kept,
                 "probe": "ridge regression on standardised states, strength by leave-one-out",
                 "control": "labels dealt out at random to the types of items (arXiv:1909.03368)",
             },
@@ -164,13 +172,14 @@ def _score(score: float, measure: str) -> str:
     return f"{score:.1%}" if measure == "accuracy" else f"R² {score:.2f}"
 
 
-def _how(learned: int, scored: int, seen: list[float | None]) -> str:
+def _how(is_test: np.ndarray, seen: list[float | None], kept: str) -> str:
     at = "" if seen == [None] else " A column is a noise level: t = 0 is clean, t = 1 is noise."
     return parts.text(
-        f"Linear probes are learned on {learned:,} held-out items and scored on {scored:,} others. "
-        "Each cell says how often the class is read rightly or, of numbers, R²: the share of their "
-        "variation that is told. The smaller number is selectivity: how much better that is than "
-        "the same labels dealt out at random to alike items, which can only be remembered." + at
+        f"Linear probes are learned on {int((~is_test).sum()):,} held-out items and scored on "
+        f"{int(is_test.sum()):,} others. {KEPT[kept]} Each cell says how often the class is read "
+        "rightly or, of numbers, R²: the share of their variation that is told. The smaller number "
+        "is selectivity: how much better that is than the same labels dealt out at random to alike "
+        f"items, which can only be remembered.{at}"
     )
 
 
