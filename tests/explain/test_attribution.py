@@ -96,8 +96,8 @@ class Planted(nn.Module):
 def test_pixels_of_a_linear_reader_add_their_weight_times_their_light():
     model, form = Planted(), ImageForm(item_shape=(1, 8, 8), class_names=("a", "b"))
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 1)).astype(np.uint8)
-    followed = follow(SimpleNamespace(model=model, form=form), image, lambda: image[None], baseline="auto",
-                      side=2)  # fmt: skip
+    task = SimpleNamespace(model=model, form=form)
+    followed = follow(task, image, lambda: image[None], baseline="auto", side=2)
     assert followed.baseline_name == "black" and followed.shape == (4, 4)
     found = integrate(
         lambda x: log_odds(followed.answer(x), 0), followed.given, followed.baseline, within=1e-3,
