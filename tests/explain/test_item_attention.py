@@ -10,8 +10,8 @@ from noiseloom.data.forms import ImageForm, VideoForm
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.diffusion.sampling import Sampling
 from noiseloom.explain.item_attention import attention_at, item_layers, tokens_of
-from noiseloom.explain.way import way_of
 from noiseloom.explain.watching import Looks, watching
+from noiseloom.explain.way import way_of
 from noiseloom.networks.dit import Config as DiT
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request

@@ -12,8 +12,8 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.diffusion.sampling import Sampling
 from noiseloom.errors import InputError
 from noiseloom.explain.caption_words import chosen_words, words_in
-from noiseloom.explain.way import Way, way_of
 from noiseloom.explain.watching import Looks, watching
+from noiseloom.explain.way import Way, way_of
 from noiseloom.explain.word_maps import (
     WordOf,
     attended,

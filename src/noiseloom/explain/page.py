@@ -35,6 +35,8 @@ mark { color: inherit; border-radius: 4px; padding: .1rem 0;
 .shade { background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
 .shade.more { --tone: var(--blue); } .shade.less { --tone: var(--orange); }
 mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
+td.heated { padding: .35rem .7rem; background:
+  color-mix(in srgb, var(--blue) calc(var(--share) * 45%), transparent); }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 </style>"""
 SCRIPT = """<script>

@@ -19,6 +19,7 @@ from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.media import enlarge, picture_of
 
 HEAT = "inferno"
+MORE, LESS = (31, 95, 168), (194, 80, 15)  # the page's blue and orange
 SIDE = 256  # pixels that a small picture is enlarged to, about
 
 
@@ -150,6 +151,31 @@ def shaded(
     )
 
 
+def heated(
+    heads: Sequence[str],
+    rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]],
+    caption: str,
+) -> str:
+    """A table whose cells are coloured: each says something, a smaller thing, and its share.
+
+    The share, from 0 to 1, is how full the cell's colour is.
+    """
+    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    lines = []
+    for name, cells in rows:
+        told = "".join(
+            f'<td class="heated" style="--share:{min(1.0, max(0.0, share)):.2f}">{escape(words)}'
+            f"<small>{escape(smaller)}</small></td>"
+            for words, smaller, share in cells
+        )
+        lines.append(f'<tr><th scope="row">{escape(name)}</th>{told}</tr>')
+    return (
+        f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(caption)}">'
+        f'<table class="plain"><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )
+
+
 def chart(title: str, lines: Sequence[Line], *, across: str, log: bool = True) -> str:
     """Lines over what `across` names, with their names below."""
     keys = "".join(
@@ -168,7 +194,7 @@ def marked(
     """A text whose pieces are coloured by weight: blue above 0, orange below, pale at 0.
 
     Each piece tells its title, or its weight where there are none; `limit` is the weight of the
-    full colour.
+    full colour. Blanks before a piece are not coloured.
     """
     largest = max((abs(weight) for weight in weights), default=0.0) if limit is None else limit
     told = [f"{weight:+.3g}" for weight in weights] if titles is None else titles
@@ -176,9 +202,10 @@ def marked(
     for piece, weight, title in zip(pieces, weights, told, strict=True):
         share = min(1.0, abs(weight) / largest) if largest else 0.0
         sign = "more" if weight >= 0 else "less"
+        before = piece[: len(piece) - len(piece.lstrip())]
         spans.append(
-            f'<mark class="{sign}" style="--share:{share:.2f}" title="{_quoted(title)}">'
-            f"{escape(piece)}</mark>"
+            f'{before}<mark class="{sign}" style="--share:{share:.2f}" title="{_quoted(title)}">'
+            f"{escape(piece[len(before) :])}</mark>"
         )
     return f'<p class="marked">{"".join(spans)}</p>'
 
@@ -189,6 +216,17 @@ def heat(values: np.ndarray, low: float | None = None, high: float | None = None
     high = float(values.max()) if high is None else high
     scaled = np.clip((values - low) / (high - low or 1.0), 0, 1)
     return (colormaps[HEAT](scaled)[..., :3] * 255).round().astype(np.uint8)
+
+
+def signed(values: np.ndarray, limit: float | None = None) -> np.ndarray:
+    """Values (H, W) as colours (H, W, 3) uint8: blue above 0, orange below, white at 0.
+
+    `limit` is the value of the full colour.
+    """
+    limit = float(np.abs(values).max()) if limit is None else limit
+    share = np.clip(values / (limit or 1.0), -1, 1)[..., None]
+    tone = np.where(share >= 0, np.array(MORE), np.array(LESS))
+    return (255 + (tone - 255) * np.abs(share)).round().astype(np.uint8)
 
 
 def overlay(image: np.ndarray, values: np.ndarray, high: float | None = None) -> np.ndarray:

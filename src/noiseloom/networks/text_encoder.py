@@ -155,18 +155,14 @@ class TextEncoder(nn.Module):
         least one token. With `random`, drop-out is on. Raises ValueError where a text is longer
         than the context.
         """
-        batch, columns, length = tokens_BCL.shape
-        if length > self.context:
-            raise ValueError(
-                f"{length:,} tokens are given; this network reads texts of up to {self.context:,}"
-            )
-        if random is not None and (share := self.config.token_dropout):
-            hidden = random.chance("tokens", share, (columns, length)).to(tokens_BCL.device)
-            tokens_BCL = tokens_BCL.masked_fill(hidden, self.hidden)
-        x_BCLW = self._enter(tokens_BCL, random)
-        if self.hear is not None:
-            x_BCLW = x_BCLW + self.hear(told_BCLF)
-        x_BCLW = drop(x_BCLW, self.config.embedding_dropout, random, "entering")
+        x_BCLW = self.enter(tokens_BCL, told_BCLF=told_BCLF, random=random)
+        return self.answer(x_BCLW, is_real_BCL, random=random)
+
+    def answer(
+        self, x_BCLW: Tensor, is_real_BCL: Tensor, *, random: Random | None = None
+    ) -> Tensor:
+        """The numbers of `forward`, from tokens that have entered."""
+        batch, columns, length, _ = x_BCLW.shape
         beside = 1 if self.config.apart else columns  # texts that see one another
         x = x_BCLW.reshape(-1, beside * length, self.config.width)
         is_real = is_real_BCL.reshape(-1, beside * length)
@@ -185,19 +181,34 @@ class TextEncoder(nn.Module):
         numbers = self.head(drop(pooled, self.config.dropout, random, "pooled"))
         return numbers
 
-    def _enter(self, tokens_BCL: Tensor, random: Random | None) -> Tensor:
-        """Hidden numbers of tokens, before they see one another."""
+    def enter(
+        self,
+        tokens_BCL: Tensor,
+        *,
+        told_BCLF: Tensor | None = None,
+        random: Random | None = None,
+    ) -> Tensor:
+        """Hidden numbers (B, C, L, W) of tokens, before they see one another; as in `forward`."""
+        columns, length = tokens_BCL.shape[1:]
+        if length > self.context:
+            raise ValueError(
+                f"{length:,} tokens are given; this network reads texts of up to {self.context:,}"
+            )
+        if random is not None and (share := self.config.token_dropout):
+            hidden = random.chance("tokens", share, (columns, length)).to(tokens_BCL.device)
+            tokens_BCL = tokens_BCL.masked_fill(hidden, self.hidden)
         x_BCLW: Tensor = self.embed(tokens_BCL)
         if self.segments is not None:
             x_BCLW = x_BCLW + self.segments
         if self.grams:
-            length = tokens_BCL.shape[-1]
             rows = tokens_BCL.flatten(0, 1)
             nothing = torch.full_like(rows[:, :1], self.hidden + 1)
             rows = torch.cat([nothing.expand(-1, len(self.grams)), rows], dim=1)
             for grams in self.grams:
                 x_BCLW = x_BCLW + grams(rows, length, random=random).view_as(x_BCLW)
-        return x_BCLW
+        if self.hear is not None:
+            x_BCLW = x_BCLW + self.hear(told_BCLF)
+        return drop(x_BCLW, self.config.embedding_dropout, random, "entering")
 
     def _pool(self, x_BCLW: Tensor, is_real_BCL1: Tensor) -> Tensor:
         """One vector for each text, (B, C, W)."""

@@ -75,12 +75,20 @@ class Reader(nn.Module):
 
     def forward(self, tokens_B2L: Tensor, random: Random | None = None) -> Tensor:
         """Logits of first and last tokens, (B, 2, L + 1); with `random`, drop-out is on."""
-        is_real = tokens_B2L != self.pad
+        return self.answer(self.enter(tokens_B2L, random), tokens_B2L != self.pad, random)
+
+    def enter(self, tokens_B2L: Tensor, random: Random | None = None) -> Tensor:
+        """What tokens enter the network as, (B, 2, L, W), and which words stand in both texts."""
         told = None
         if self.shared is not None:
             told = torch.stack(self.shared(tokens_B2L[:, 0], tokens_B2L[:, 1]), dim=1)
-        numbers_B2L2 = self.network(tokens_B2L, is_real, told_BCLF=told, random=random).float()
-        context = numbers_B2L2[:, 0].masked_fill(~is_real[:, 0, :, None], NOTHING)
+        entered: Tensor = self.network.enter(tokens_B2L, told_BCLF=told, random=random)
+        return entered
+
+    def answer(self, x_B2LW: Tensor, is_real_B2L: Tensor, random: Random | None = None) -> Tensor:
+        """The logits of `forward`, from tokens that have entered."""
+        numbers_B2L2 = self.network.answer(x_B2LW, is_real_B2L, random=random).float()
+        context = numbers_B2L2[:, 0].masked_fill(~is_real_B2L[:, 0, :, None], NOTHING)
         return torch.cat([context, numbers_B2L2[:, 1, :1]], dim=1).mT
 
 

@@ -9,7 +9,7 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks import Answer
 from noiseloom.tasks import Task
 from noiseloom.tasks.classification import Classification, SmoothedLabels
-from noiseloom.tasks.text_reading import reader, rows_form
+from noiseloom.tasks.text_reading import RowReader, rows_form
 
 WORD = "text-classification"
 
@@ -35,4 +35,4 @@ class Config(SmoothedLabels):
             )
         vocabulary, columns = rows.tokenizer.vocabulary, len(rows.columns)
         model = network.build(vocabulary, rows.context, columns, len(rows.class_names))
-        return Classification(model, rows, reader(model, rows), self.label_smoothing)
+        return Classification(model, rows, RowReader(model, rows), self.label_smoothing)

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from noiseloom.data.forms import Form, TextForm
 from noiseloom.data.tokenizer import PAD, Tokenizer
 from noiseloom.seeds import Random
-from noiseloom.tasks.estimation import Read
 
 FOLDABLE = ("bytes", "characters")
 
@@ -19,24 +18,29 @@ def rows_form(form: Form, task: str) -> TextForm:
     raise ValueError(f"task {task} reads rows of text: use data table")
 
 
-def reader(model: nn.Module, form: TextForm, *, fold_case: bool = False) -> Read:
-    """What a network says of stored rows, (B, outputs) float32.
+class RowReader:
+    """What a network says of stored rows, (B, outputs) float32: a `Read`.
 
     With `fold_case` it sees small letters for capitals; ValueError where a token may be several
     letters.
     """
-    small = small_letters(form.tokenizer) if fold_case else None
-    pad = form.tokenizer.special(PAD)
 
-    def read(items: np.ndarray, random: Random | None) -> Tensor:
-        tokens_BCL = form.to_model(items)
-        if small is not None:
-            tokens_BCL = small[tokens_BCL]
-        tokens_BCL = tokens_BCL.to(next(model.parameters()).device)
-        numbers: Tensor = model(tokens_BCL, tokens_BCL != pad, random=random)
+    def __init__(self, model: nn.Module, form: TextForm, *, fold_case: bool = False) -> None:
+        self.model, self.form = model, form
+        self.small = small_letters(form.tokenizer) if fold_case else None
+        self.pad = form.tokenizer.special(PAD)
+
+    def __call__(self, items: np.ndarray, random: Random | None) -> Tensor:
+        tokens_BCL = self.seen(items)
+        numbers: Tensor = self.model(tokens_BCL, tokens_BCL != self.pad, random=random)
         return numbers.float()
 
-    return read
+    def seen(self, items: np.ndarray) -> Tensor:
+        """The tokens of stored rows as the network sees them, where it is."""
+        tokens_BCL = self.form.to_model(items)
+        if self.small is not None:
+            tokens_BCL = self.small[tokens_BCL]
+        return tokens_BCL.to(next(self.model.parameters()).device)
 
 
 def small_letters(tokenizer: Tokenizer) -> Tensor:

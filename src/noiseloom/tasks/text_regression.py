@@ -10,7 +10,7 @@ from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.networks import Answer
 from noiseloom.tasks import Task
 from noiseloom.tasks.estimation import Estimation, check_numbers
-from noiseloom.tasks.text_reading import reader, rows_form
+from noiseloom.tasks.text_reading import RowReader, rows_form
 
 WORD = "text-regression"
 
@@ -35,4 +35,4 @@ class Config:
         rows = rows_form(form, WORD)
         check_numbers(form, WORD, "text-classification")
         model = network.build(rows.tokenizer.vocabulary, rows.context, len(rows.columns), 1)
-        return Estimation(model, form, reader(model, rows, fold_case=self.fold_case))
+        return Estimation(model, form, RowReader(model, rows, fold_case=self.fold_case))

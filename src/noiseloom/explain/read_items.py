@@ -1,0 +1,97 @@
+"""The items that a reader is explained on: those it is given, or held-out ones, right and wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from noiseloom.data.dataset import Split
+from noiseloom.data.forms import TextForm
+from noiseloom.errors import InputError
+from noiseloom.explain.scored import span_text
+from noiseloom.runs.asked import read_asked
+from noiseloom.runs.asked_texts import Asked
+from noiseloom.runs.predicting import Estimated, Predictions, answers_of
+from noiseloom.tasks import Finds, Task
+
+LOOKED_AT, QUESTIONS = 1000, 100  # held-out items that right and wrong ones are chosen from
+FARTHEST = 0.9  # share of numbers that are read better than those that count as wrong
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Items as stored, each with what is read in it, in words; and what is to be said of them."""
+
+    items: np.ndarray
+    titles: list[str]
+    note: str = ""
+
+
+def given_items(task: Task, inputs: Sequence[str]) -> Chosen:
+    """Those of `inputs`: image files, texts or tables, as `Run.predict` takes them.
+
+    Where an item has several texts they follow one another. Raises InputError that names the first
+    that cannot be used.
+    """
+    items, note = read_asked(task.form, _asked(task, inputs))
+    return Chosen(items, [f"Read as {words}" for words in _answers(task, items)], note)
+
+
+def held_out_items(task: Task, split: Split, num: int, seed: int) -> Chosen:
+    """`num` of `split`: half of them the surest that are read wrongly, if there are so many."""
+    most = QUESTIONS if isinstance(task, Finds) else LOOKED_AT
+    items = np.asarray(split.items[:most])
+    assert split.labels is not None  # whatever reads is measured on labels
+    labels = np.asarray(split.labels[:most])
+    words, truths, is_wrong, weight = _judged(task, items, labels)
+    wrong = np.flatnonzero(is_wrong)
+    wrong = wrong[np.argsort(-weight[wrong], kind="stable")][: num // 2]
+    right = np.random.default_rng(seed).permutation(np.flatnonzero(~is_wrong))
+    chosen = [*right[: num - len(wrong)], *wrong]
+    return Chosen(items[chosen], [f"Read as {words[n]}, in truth {truths[n]}" for n in chosen])
+
+
+def _answers(task: Task, items: np.ndarray) -> list[str]:
+    if not isinstance(task, Finds):
+        return answers_of(task, items).words
+    spans, sure = task.find(items)
+    return [
+        f"'{span_text(task.form, item, *span)}' ({share:.1%})"
+        for item, span, share in zip(items, spans.tolist(), sure.tolist(), strict=True)
+    ]
+
+
+def _judged(
+    task: Task, items: np.ndarray, labels: np.ndarray
+) -> tuple[list[str], list[str], np.ndarray, np.ndarray]:
+    """What is read in each, what is true, whether that is wrong, and how much it matters."""
+    if isinstance(task, Finds):
+        spans, sure = task.find(items)
+        truths = [
+            f"'{span_text(task.form, item, *span)}'"
+            for item, span in zip(items, labels.tolist(), strict=True)
+        ]
+        is_wrong = (spans.numpy() != labels).any(axis=1)
+        return _answers(task, items), truths, is_wrong, sure.numpy()
+    answers = answers_of(task, items)
+    if isinstance(answers, Predictions):
+        truths = [answers.class_names[label] for label in labels]
+        return answers.words, truths, answers.labels != labels, answers.confidence
+    assert isinstance(answers, Estimated)
+    off = np.abs(answers.numbers - labels)
+    return answers.words, [f"{n:.4g}" for n in labels], off > np.quantile(off, FARTHEST), off
+
+
+def _asked(task: Task, inputs: Sequence[str]) -> list[Asked]:
+    """What is asked about, several texts an item where the run reads several."""
+    columns = task.form.columns if isinstance(task.form, TextForm) else ()
+    if len(columns) < 2:
+        return list(inputs)
+    if len(inputs) % len(columns):
+        raise InputError(
+            f"{len(inputs)} texts are given, and an item of this run is {len(columns)}: "
+            f"{' and '.join(columns)}. Give each item all of its texts, one after the other"
+        )
+    return [tuple(inputs[n : n + len(columns)]) for n in range(0, len(inputs), len(columns))]

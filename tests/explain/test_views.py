@@ -1,0 +1,100 @@
+"""What holds for every view on the menu: it says what it shows, and whom it does not fit."""
+
+import numpy as np
+import pytest
+
+from noiseloom.errors import InputError
+from noiseloom.explain import VIEWS, Explanation, Section, explain, fitting, view_of
+from noiseloom.explain.listing import listing
+from noiseloom.menu import member, words
+from noiseloom.runs import Recipe, Run
+from tests.explain.pages import check_page
+
+PROTOCOL = {"view": "checked", "seed": 0, "weights": "raw", "trained_steps": 1}
+
+
+def trained(folder, name, *overrides):
+    recipe = Recipe.load(name, [*overrides, "training.steps=1", "training.batch_size=4"])
+    run = Run.create(recipe, folder / name)
+    run.train(evaluate=False)
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Runs of three kinds: of images, of points in the plane, and of what reads images."""
+    folder = tmp_path_factory.mktemp("runs")
+    return (
+        trained(folder, "digits", "network.width=16", "network.depth=1", "network.heads=2"),
+        trained(folder, "toy-2d", "network.width=8", "network.depth=1"),
+        trained(folder, "digits-classifier", "network.width=4"),
+    )
+
+
+@pytest.mark.parametrize("word", words(VIEWS))
+def test_a_view_says_what_it_shows_and_takes_no_option_that_it_lacks(word):
+    config = member(VIEWS, word).Config
+    assert config.__doc__ and len(config.about) > 15 and not config.about.endswith(".")
+    assert view_of(word) == config()
+    with pytest.raises(InputError, match="colour_of_hair"):
+        view_of(word, ["colour_of_hair=1"])
+
+
+@pytest.mark.parametrize("word", words(VIEWS))
+def test_a_view_refuses_what_it_does_not_fit_and_says_what_does(word, runs):
+    tasks = [run.trained_task()[0] for run in runs]
+    for run, task in zip(runs, tasks, strict=True):
+        said = view_of(word).misfit(task)
+        assert (said is None) == (word in fitting(task))
+        if said is None:
+            continue
+        assert said[0].islower() and not said.endswith(".")  # the end of a sentence
+        with pytest.raises(InputError, match=f"View '{word}' does not fit") as refused:
+            explain(run, word)
+        told = str(refused.value).rsplit(": ", 1)[1]
+        assert told.split(", ") == fitting(task) or told == "none"
+
+
+def test_every_run_is_told_its_views(runs):
+    for run in runs:
+        found = listing(run)
+        task, _ = run.trained_task()
+        assert list(found.document["views"]) == fitting(task)
+        assert all(word in found.text for word in fitting(task))
+
+
+def test_there_is_no_other_view(runs):
+    with pytest.raises(InputError, match="trajectory"):
+        explain(runs[0], "trajectry")
+
+
+@pytest.mark.parametrize(
+    ("html", "why"),
+    [
+        ('<img src="https://a.example/x.png" alt="a picture">', "loads"),
+        ('<img src="data:image/png;base64,AA==" alt="">', "without words"),
+        ('<button type="button">x</button>', "without a name"),
+        ("<h1>another</h1>", ""),
+        ('<p style="background: url(http://a.example)">', "loads"),
+    ],
+)
+def test_the_check_of_pages_finds_what_is_wrong(html, why, tmp_path):
+    bad = Explanation(title="T", lead="L.", sections=[Section("S", html)], protocol=PROTOCOL)
+    with pytest.raises(AssertionError, match=why):
+        check_page(bad, tmp_path)
+
+
+def test_the_check_of_pages_lets_a_good_one_pass(tmp_path):
+    good = Explanation(
+        title="T",
+        lead="L.",
+        sections=[Section("S", "<p>told</p>")],
+        protocol=PROTOCOL,
+        arrays={"x": np.zeros((2, 3))},
+        axes={"x": "row, column"},
+    )
+    assert "told" in check_page(good, tmp_path)
+
+
+def test_a_views_page_of_a_run_is_whole(runs, tmp_path):
+    check_page(explain(runs[0], "trajectory", options=["num=1", "steps=2"]), tmp_path)
