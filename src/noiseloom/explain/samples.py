@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from noiseloom.runs.drawing import class_names
-from noiseloom.tasks import Draws
+from noiseloom.tasks import Task
 
 
-def names_of(task: Draws, labels: np.ndarray | None, num: int) -> list[str]:
+def names_of(task: Task, labels: np.ndarray | None, num: int) -> list[str]:
     """What each sample is asked to be, in words; "" where it is asked for nothing."""
     if labels is None:
         return [""] * num

@@ -13,7 +13,7 @@ from noiseloom.diffusion.samplers import Step
 from noiseloom.errors import InputError
 from noiseloom.menu import nearest
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Guided, Prompted, Request
+from noiseloom.tasks import Draws, Guided, Prompted, Request, Task
 from noiseloom.training.loop import Note
 
 
@@ -188,7 +188,7 @@ def usually_asked(task: Draws, num: int) -> np.ndarray | None:
     return choose_labels(task.form.class_names, None, num)
 
 
-def class_names(task: Draws) -> tuple[str, ...]:
+def class_names(task: Task) -> tuple[str, ...]:
     """The classes that samples of `task` may be asked for."""
     return task.class_names if isinstance(task, Guided) else task.form.class_names
 
