@@ -27,6 +27,8 @@ from noiseloom.explain.watching import Looks, layers_of, watching
 from noiseloom.tasks.generating import ImageGeneration
 
 ROWS = 64  # asked of the model at once
+SMOOTH = 0.09  # the spread, as a share of a picture's width, of what a change stands for: an edge
+# that moves stands for the object that it bounds
 START = 1  # the keys of a caption begin with that of its start
 
 By = Literal["leaving-out", "attention"]
@@ -76,17 +78,24 @@ def left_out(
 ) -> np.ndarray:
     """How far x0 moves in each pixel without each word, (S, W, [T,] height, width) float32.
 
-    The length of the change over channels, in units of the model's data. The word's tokens become
-    padding where they stand, so that all others keep their places.
+    The length of the change over channels, in units of the model's data, smoothed within each
+    frame by a Gaussian of `SMOOTH`. The word's tokens become padding where they stand, so that all
+    others keep their places.
     """
     assert task.prompts is not None  # it draws by captions
     owners = torch.tensor([one.sample for one in words])
     rows = tokens_NL[owners].clone()
     for row, one in zip(rows, words, strict=True):
         row[list(one.word.places)] = task.prompts.padding
-    return np.stack(
-        [_moved(task, state.x, state.t, tokens_NL, rows, owners) for state in way.states]
-    )
+    moved = [_moved(task, state.x, state.t, tokens_NL, rows, owners) for state in way.states]
+    return smoothed(np.stack(moved))
+
+
+def smoothed(maps: np.ndarray) -> np.ndarray:
+    """Maps (…, height, width) smoothed as far as `SMOOTH` says."""
+    spread = SMOOTH * maps.shape[-1]
+    found: np.ndarray = ndimage.gaussian_filter(maps, (*[0] * (maps.ndim - 2), spread, spread))
+    return found
 
 
 def _moved(
