@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from noiseloom.explain.caption_words import CaptionWord
