@@ -191,6 +191,7 @@ def grades(
                 "iou": round(float(overlap[part].mean()), 4),
             }
             for name, part in parts.items()
+            if part.any()
         },
     }
 

@@ -159,4 +159,5 @@ def _sections(
 
 def _over(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
     flat = lying(values[None, ..., None])[0, ..., 0]
-    return parts.overlay(picture, flat)
+    size = picture.shape[0] // flat.shape[0]  # of what a number of latents stands for
+    return parts.overlay(picture, np.kron(flat, np.ones((size, size))))
