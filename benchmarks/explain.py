@@ -8,7 +8,8 @@ evaluation does. Where a picture holds what its prompt asks for, each word of a 
 names an object whose pixels are known. A map points right where its highest pixel lies on that
 object; its overlap is that of the pixels above a threshold with the object's (intersection over
 union), the threshold chosen on the other half of the prompts. Every reading of `word_maps` is
-graded, beside a map of noise and a blob in the middle of the picture. One JSON document is printed.
+graded, as the view shows it and before pixels that look alike share it, beside a map of noise and a
+blob in the middle of the picture. One JSON document is printed.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from noiseloom.evaluate.scene_reading import read_pictures
 from noiseloom.evaluate.scene_scores import judge
 from noiseloom.explain.caption_words import words_in
 from noiseloom.explain.states import way_of
-from noiseloom.explain.word_maps import READINGS, WordOf, over_steps
+from noiseloom.explain.word_maps import READINGS, WordOf, over_steps, shared
 from noiseloom.runs import Run
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request
@@ -76,8 +77,8 @@ def heat_maps(folder: Path, num: int) -> dict[str, Any]:
     world: World = run.recipe.data.world
     side = task.form.item_shape[-1]
     prompts = draw_prompts(world, side, num, one_more=False)
-    maps: dict[str, list[np.ndarray]] = {name: [] for name in READINGS}
-    seconds = dict.fromkeys(READINGS, 0.0)
+    maps: dict[str, list[np.ndarray]] = {}
+    seconds: dict[str, float] = {}
     truth: list[np.ndarray] = []
     named: list[Named] = []
     right = 0
@@ -98,9 +99,11 @@ def heat_maps(folder: Path, num: int) -> dict[str, Any]:
         named += here
         for name, reading in READINGS.items():
             began = time.perf_counter()
-            found_maps = reading(task, way, tokens, [one.word for one in here])
-            maps[name].append(over_steps(found_maps))
-            seconds[name] += time.perf_counter() - began
+            plain = over_steps(reading(task, way, tokens, [one.word for one in here]))
+            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
+            pictures = way.items[[one.word.sample for one in here]]
+            maps.setdefault(f"{name}, not shared", []).append(plain)
+            maps.setdefault(name, []).append(shared(plain, pictures))
     random = np.random.default_rng(SEED)
     masked = np.stack(truth)
     graded = {name: np.concatenate(parts) for name, parts in maps.items()}
@@ -191,6 +194,7 @@ def grades(
                 "iou": round(float(overlap[part].mean()), 4),
             }
             for name, part in parts.items()
+            if part.any()
         },
     }
 

@@ -93,7 +93,7 @@ def gaze(
                 ),
             ]
             pictures.append(_sheet(beside, vertical=tokens.frames > 1))
-        title = name or f"sample {sample + 1}"
+        title = _called(name, sample)
         alt = f"{title}: what is expected, and where the patch in {token_name(token, tokens)} looks"
         films.append(parts.turned(pictures, labels, alt, title))
     side = "Below one another" if tokens.frames > 1 else "From the left"
@@ -132,7 +132,7 @@ def all_heads(
     reaches = {one.reach for one in layers}
     turns = " A layer within frames and one through time take turns." if len(reaches) > 1 else ""
     words = (
-        f"The same patch of {name or 'the first sample'}: a row for each of {len(layers)} layers, "
+        f"The same patch of {_called(name, 0)}: a row for each of {len(layers)} layers, "
         f"from the first, and a column for each of {heads} heads, each on its own scale.{turns}"
     )
     alt = f"where one patch looks in {len(layers)} layers (rows) and {heads} heads (columns)"
@@ -158,7 +158,7 @@ def all_patches(
         for patch in patches
     ]
     names = [token_name(patch, tokens) for patch in patches]
-    title = name or "the first sample"
+    title = _called(name, 0)
     words = f"The rollout at {label} of each patch of {title}: the patch has a frame."
     alt = f"what each patch of {title} is made of"
     return Section("Patch by patch", parts.text(words) + parts.turned(pictures, names, alt))
@@ -207,6 +207,11 @@ def heads_told(
 def scale_of(width: int) -> int:
     """Screen pixels of a pixel, of pictures so wide together."""
     return max(1, min(SCALE, WIDE // width))
+
+
+def _called(name: str, sample: int) -> str:
+    """A sample by its number, and by what it was asked to be, if anything."""
+    return f"sample {sample}" + (f" ({name})" if name else "")
 
 
 def _sheet(pictures: Sequence[np.ndarray], *, vertical: bool = False) -> Image.Image:

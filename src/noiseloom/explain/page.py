@@ -24,7 +24,8 @@ mark { color: inherit; border-radius: 4px; padding: .1rem 0;
   background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
 .matrix { width: auto; } .matrix th, .matrix td { padding: 1px; border: 0; font-size: .78rem;
   line-height: 1.1; color: var(--soft); font-weight: 400; }
-.matrix thead th span { writing-mode: vertical-rl; transform: rotate(180deg); }
+.matrix thead span { display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg);
+  min-height: 1.1rem; } .matrix .short span { writing-mode: horizontal-tb; transform: none; }
 .matrix thead th { vertical-align: bottom; } .matrix tbody th { text-align: right;
   white-space: nowrap; padding-right: .4rem; }
 .matrix tbody td { min-width: 1.1rem; height: 1.1rem; background:

@@ -114,6 +114,7 @@ def matrix(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, capt
     Each cell tells its value as a title, and in words to those who do not see it.
     """
     top = "".join(f'<th scope="col"><span>{escape(one)}</span></th>' for one in columns)
+    is_short = max(map(len, columns)) <= 2
     lines = []
     for name, line in zip(rows, values.tolist(), strict=True):
         cells = "".join(
@@ -124,7 +125,8 @@ def matrix(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, capt
         lines.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
     return (
         f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(caption)}">'
-        f'<table class="matrix"><caption>{escape(caption)}</caption><thead><tr><td></td>{top}</tr>'
+        f'<table class="matrix"><caption>{escape(caption)}</caption>'
+        f"<thead{_class('short' if is_short else '')}><tr><td></td>{top}</tr>"
         f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
     )
 

@@ -57,7 +57,10 @@ def matrices(attention: TextAttention, layers: Sequence[int], head: int | None) 
             title = f"{layer.name}, {which}: a row looks at the columns"
             found.append(parts.matrix(layer.queries, layer.keys, _weights(layer, head), title))
         found.append(_heads(layer))
-    words = "A row is a token that looks, a column one that is looked at; light is much."
+    words = (
+        "A row is a token that looks, a column one that is looked at: much where a cell of the "
+        "tables is dark, and where the pictures are light."
+    )
     return Section("Who looks at whom", parts.text(words) + "".join(found))
 
 

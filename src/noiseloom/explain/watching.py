@@ -6,6 +6,9 @@ is handed on at once and forgotten, so that memory holds one part of one layer. 
 made of the very weights that are handed on, and equal to what the fused kernel answers but for
 rounding. No hook is registered, and nothing of a watch is left when it ends.
 
+A walk with classifier-free guidance asks for twice its samples at once: what is asked for is in the
+first half of the rows, nothing asked for in the second.
+
 Shapes: B rows of a batch, H heads, L queries of a call, Q queries of a part, K keys, D numbers per
 head.
 """

@@ -18,6 +18,7 @@ from typing import Literal
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from noiseloom.explain.caption_words import CaptionWord
@@ -27,6 +28,10 @@ from noiseloom.explain.way import Way
 from noiseloom.tasks.generating import ImageGeneration
 
 ROWS = 64  # asked of the model at once
+SMOOTH = 0.09  # the spread, as a share of a picture's width, of what a change stands for: an edge
+# that moves stands for the object that it bounds
+ALIKE = 0.3  # how far apart colours may be, of a channel's range, that are alike
+TAPS = 13  # pixels of a row that are looked at on the way to their average
 START = 1  # the keys of a caption begin with that of its start
 
 By = Literal["leaving-out", "attention"]
@@ -76,17 +81,24 @@ def left_out(
 ) -> np.ndarray:
     """How far x0 moves in each pixel without each word, (S, W, [T,] height, width) float32.
 
-    The length of the change over channels, in units of the model's data. The word's tokens become
-    padding where they stand, so that all others keep their places.
+    The length of the change over channels, in units of the model's data, smoothed within each
+    frame by a Gaussian of `SMOOTH`. The word's tokens become padding where they stand, so that all
+    others keep their places.
     """
     assert task.prompts is not None  # it draws by captions
     owners = torch.tensor([one.sample for one in words])
     rows = tokens_NL[owners].clone()
     for row, one in zip(rows, words, strict=True):
         row[list(one.word.places)] = task.prompts.padding
-    return np.stack(
-        [_moved(task, state.x, state.t, tokens_NL, rows, owners) for state in way.states]
-    )
+    moved = [_moved(task, state.x, state.t, tokens_NL, rows, owners) for state in way.states]
+    return smoothed(np.stack(moved))
+
+
+def smoothed(maps: np.ndarray) -> np.ndarray:
+    """Maps (…, height, width) smoothed as far as `SMOOTH` says."""
+    spread = SMOOTH * maps.shape[-1]
+    found: np.ndarray = ndimage.gaussian_filter(maps, (*[0] * (maps.ndim - 2), spread, spread))
+    return found
 
 
 def _moved(
@@ -126,6 +138,33 @@ def over_steps(maps: np.ndarray) -> np.ndarray:
     highest = total.reshape(len(total), -1).max(axis=1).reshape(-1, *[1] * (total.ndim - 1))
     scaled: np.ndarray = total / np.maximum(highest, np.finfo(np.float32).tiny)
     return scaled
+
+
+def shared(maps: np.ndarray, pictures: np.ndarray) -> np.ndarray:
+    """Maps (W, height, width) averaged over near pixels that look alike in `pictures` (W, …, C).
+
+    A joint bilateral filter (Petschnigg et al. 2004, eq. 2) of the drawn pictures, uint8 of the
+    maps' size: what a word moved about an object ends at the object's edge. The highest value is 1.
+    """
+    width = maps.shape[-1]
+    spread = SMOOTH * width
+    offsets = np.unique(np.linspace(-2 * spread, 2 * spread, TAPS).round().astype(int)).tolist()
+    reach = max(offsets)
+    colours = pictures.astype(np.float32) / 255
+    around = ((0, 0), (reach, reach), (reach, reach))
+    more_maps = np.pad(maps, around, mode="edge")
+    more_colours = np.pad(colours, (*around, (0, 0)), mode="edge")
+    summed, weights = np.zeros_like(maps), np.zeros_like(maps)
+    for down in offsets:
+        for right in offsets:
+            rows = slice(reach + down, reach + down + maps.shape[1])
+            columns = slice(reach + right, reach + right + width)
+            apart = ((more_colours[:, rows, columns] - colours) ** 2).sum(axis=-1)
+            far = (down**2 + right**2) / (2 * spread**2)
+            weight = np.exp(-apart / (2 * ALIKE**2) - far)
+            summed += weight * more_maps[:, rows, columns]
+            weights += weight
+    return over_steps((summed / weights)[None])
 
 
 READINGS: Mapping[By, Callable[..., np.ndarray]] = {

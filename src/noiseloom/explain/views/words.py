@@ -23,7 +23,7 @@ from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.samples import lying
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.way import Way, way_of
-from noiseloom.explain.word_maps import READINGS, By, WordOf, over_steps
+from noiseloom.explain.word_maps import READINGS, By, WordOf, over_steps, shared
 from noiseloom.networks.dit import DiT
 from noiseloom.seeds import Random
 from noiseloom.tasks import Request, Task
@@ -43,6 +43,9 @@ class Config:
     by: By = option(
         "leaving-out",
         "leaving-out: what changes without the word; attention: which patches look at it",
+    )
+    alike: bool = option(
+        True, "over all steps, near pixels that look alike in the picture share what a word drew"
     )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
@@ -67,7 +70,7 @@ class Config:
         request = Request(labels=tokens, steps=self.steps, guidance=self.guidance)
         way = way_of(task, request, Random(subject.seed, range(len(labels))))
         maps = READINGS[self.by](task, way, tokens, words)
-        total = over_steps(maps)
+        total = self._total(maps, way, words)
         times = [state.t for state in way.states]
         prompts = task.prompts.decode(labels)
         return Explanation(
@@ -78,6 +81,7 @@ class Config:
                 **subject.protocol,
                 **task.describe(request),
                 "by": self.by,
+                "alike": self.alike,
                 "prompts": prompts,
                 "prediction_watched": "for what is asked, unguided, at each state of drawing",
                 "seconds": round(time.perf_counter() - began, 2),
@@ -90,11 +94,19 @@ class Config:
             arrays={"maps": maps, "total": total, "items": way.items, "t": np.array(times)},
             axes={
                 "maps": "step, word, [frame,] height, width: how strongly",
-                "total": "word, [frame,] height, width: over all steps, 1 at most",
+                "total": "word, height, width (frames side by side): over all steps, 1 at most",
                 "items": "sample, [frame,] height, width, channel",
                 "t": "step: where the prediction was watched",
             },
         )
+
+    def _total(self, maps: np.ndarray, way: Way, words: Sequence[WordOf]) -> np.ndarray:
+        """The map of each word over all steps, in the picture's pixels, frames side by side."""
+        pictures = lying(way.items)[[one.sample for one in words]]
+        flat = lying(over_steps(maps)[..., None])[..., 0]
+        size = pictures.shape[1] // flat.shape[1]  # pixels of what a number of latents stands for
+        total = flat.repeat(size, axis=1).repeat(size, axis=2)
+        return shared(total, pictures) if self.alike else total
 
     def _check_reader(self, captions: Captions) -> None:
         if self.by == "attention" and captions.model is not None:
@@ -159,4 +171,5 @@ def _sections(
 
 def _over(picture: np.ndarray, values: np.ndarray) -> np.ndarray:
     flat = lying(values[None, ..., None])[0, ..., 0]
-    return parts.overlay(picture, flat)
+    size = picture.shape[0] // flat.shape[0]  # of what a number of latents stands for
+    return parts.overlay(picture, np.kron(flat, np.ones((size, size))))

@@ -1,0 +1,114 @@
+"""The views of attention and of words, from a run to its page, and what they refuse."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from noiseloom.data.digits import Config as Digits
+from noiseloom.errors import InputError
+from noiseloom.explain import explain
+from noiseloom.explain.views.attention import Config as Attention
+from noiseloom.explain.views.words import Config as Words
+from noiseloom.networks.mlp import Config as Mlp
+from noiseloom.runs import Recipe, Run
+from noiseloom.runs.trainer import measure_statistics
+from noiseloom.tasks.unconditional_image_generation import Config as Images
+
+PROMPT = "a light picture"
+SMALL = (
+    "network.width=16",
+    "network.depth=2",
+    "network.heads=2",
+    "network.text_depth=1",
+    "training.steps=2",
+    "training.batch_size=8",
+    "training.snapshots=0",
+    "task.sampler.steps=3",
+    "data.size=8",
+    "data.longest=14",
+    "data.held_out=0.4",
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("captioned")
+    random = np.random.default_rng(0)
+    for number in range(40):
+        Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8)).save(folder / f"{number}.png")
+        shade = "light" if number % 2 else "dark"
+        (folder / f"{number}.txt").write_text(f"a {shade} picture")
+    recipe = Recipe.load("captioned-folder", [f"data.path={folder}", *SMALL])
+    made = Run.create(recipe, tmp_path_factory.mktemp("runs") / "run")
+    made.train(evaluate=False)
+    return made
+
+
+def checked(folder: Path) -> str:
+    """A page that loads nothing and whose pictures all have words."""
+    page = (folder / "page.html").read_text(encoding="utf-8")
+    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
+    images = re.findall(r"<img [^>]*>", page)
+    assert images and all(re.search(r'alt="[^"]+"', image) for image in images)
+    return page
+
+
+def test_attention_of_what_is_drawn_by_prompt(run: Run) -> None:
+    found = explain(run, "attention", [PROMPT], ["num=1"])
+    folder = found.save(run.folder, "attention")
+    page = checked(folder)
+    assert "Where a patch looks" in page and "at the caption" in page
+    told = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
+    assert told["protocol"]["asked"] == [PROMPT]
+    assert told["protocol"]["peak_memory_above_the_model_mib"] >= 0
+    arrays = np.load(folder / "arrays.npz")
+    steps, layers, samples, heads, keys = arrays["maps"].shape
+    patches = arrays["rollout"].shape[2]
+    assert (steps, layers, samples, heads) == (3, 2, 1, 2) and keys > patches
+    np.testing.assert_allclose(arrays["maps"].sum(axis=-1), 1, atol=1e-5)
+    np.testing.assert_allclose(arrays["rollout"].sum(axis=-1), 1, atol=1e-5)
+    some = explain(run, "attention", [PROMPT], ["num=1", "step=1", "layer=1", "head=0"])
+    np.testing.assert_allclose(some.arrays["maps"], arrays["maps"][1:2], atol=1e-5)
+
+
+@pytest.mark.parametrize("by", ["leaving-out", "attention"])
+def test_words_of_a_prompt_each_have_a_map(run: Run, by: str) -> None:
+    found = explain(run, "words", [PROMPT], [f"by={by}"])
+    checked(found.save(run.folder, "words"))
+    words = found.figures["words"]
+    assert [one["word"] for one in words] == PROMPT.split()
+    assert found.arrays["maps"].shape == (3, 3, 8, 8)
+    assert found.arrays["total"].max() <= 1
+    one = explain(run, "words", [PROMPT], [f"by={by}", "word=light"])
+    np.testing.assert_allclose(one.arrays["maps"][:, 0], found.arrays["maps"][:, 1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("view", "option", "said"),
+    [
+        ("attention", "layer=2", "layer=2 is given; this run has 2 layers, 0 to 1"),
+        ("attention", "head=7", "head=7 is given; this run has 2 heads, 0 to 1"),
+        ("attention", "step=3", "step=3 is given; samples are drawn in 3 steps, 0 to 2"),
+        (
+            "words",
+            "word=blue",
+            "'blue' is no word of the prompt, whose words are a, light, picture",
+        ),
+    ],
+)
+def test_what_is_not_there_is_refused_with_what_is(
+    run: Run, view: str, option: str, said: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        explain(run, view, [PROMPT], [option])
+
+
+def test_a_model_that_looks_at_nothing_does_not_fit() -> None:
+    data = Digits().open()
+    task = Images().build(Mlp(width=8, depth=1), data.form, measure_statistics(data), {})
+    assert "no transformer" in str(Attention().misfit(task))
+    assert "by prompts" in str(Words().misfit(task))
