@@ -135,7 +135,9 @@ def measured(
                 for one, first, then in zip(drawn, before, after, strict=True)
             ]
         )
-        found[name] = _share(only) | {"of_right_ones": float(only[is_right].mean())}
+        found[name] = _share(only)
+        if is_right.any():
+            found[name]["of_right_ones"] = float(only[is_right].mean())
     return {"only_that_object_changes": found, "right_before": float(is_right.mean())}
 
 

@@ -1,4 +1,4 @@
-"""What is read off scenes: one object in another colour, and nothing else, is told from the rest."""
+"""What is read off scenes: one object in another colour is told from any other change."""
 
 import numpy as np
 import pytest
