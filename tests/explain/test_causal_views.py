@@ -105,8 +105,8 @@ def test_the_lens_of_pictures_ends_with_what_is_expected(digits: Run) -> None:
 def test_states_of_one_text_put_into_another(text: Run, reviews: Run) -> None:
     found = explain(text, "patching", ["a rose is", "a rose as"])
     effect = found.arrays["effect"]
-    assert effect.shape == (2, 9) and effect[1, 8] == pytest.approx(1.0, abs=1e-5)
-    assert abs(effect[:, :7]).max() < 1e-5  # before they differ
+    assert effect.shape == (2, 9) and effect[1, 8] == pytest.approx(1.0, abs=1e-3)
+    assert abs(effect[:, :7]).max() < 1e-3  # before they differ
     told = explain(reviews, "patching", ["the film was great", "the film was dull"])
     assert told.protocol["answer"] in ("0", "1")
     assert told.figures["probability_second"] > told.figures["probability_first"]
