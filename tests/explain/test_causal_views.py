@@ -21,9 +21,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "roses.txt").write_text(" ".join(words))
     table = folder / "reviews"
     table.mkdir()
-    for name, rows in (("train", 80), ("test", 20)):
-        lines = [f"the film was {('great', 'dull')[row % 2]}\t{row % 2}" for row in range(rows)]
-        (table / f"{name}.tsv").write_text("\n".join(["review\tlabel", *lines]) + "\n")
+    chance = np.random.default_rng(1)
+    for name, rows in (("train", 120), ("test", 30)):
+        lines = ["review\tlabel"]
+        for row in range(rows):
+            filling = " ".join(chance.choice(["the", "film", "plot", "was", "is", "and"], 5))
+            lines.append(f"{filling} {('great', 'awful')[row % 2]}\t{('good', 'bad')[row % 2]}")
+        (table / f"{name}.tsv").write_text("\n".join(lines) + "\n")
     return folder
 
 
@@ -44,7 +48,7 @@ def text(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture(scope="module")
 def reviews(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    data = (f"data.path={folder / 'reviews'}", "data.vocabulary=300", "training.steps=20")
+    data = (f"data.path={folder / 'reviews'}", "data.tokenizer=characters", "training.steps=20")
     return trained(tmp_path_factory, "classify-csv", *data, *SMALL)
 
 
@@ -84,7 +88,7 @@ def test_the_lens_of_masks_is_asked_where_they_are(
 
 
 def test_the_lens_of_classes_ends_with_what_is_predicted(reviews: Run) -> None:
-    given = ["the film was great", "the film was dull"]
+    given = ["the film was great", "the film was awful"]
     found = explain(reviews, "lens", given)
     assert np.allclose(found.arrays["probability"][-1], reviews.predict(given).probabilities)
     held_out = explain(reviews, "lens", (), ["num=20"])
@@ -107,8 +111,8 @@ def test_states_of_one_text_put_into_another(text: Run, reviews: Run) -> None:
     effect = found.arrays["effect"]
     assert effect.shape == (2, 9) and effect[1, 8] == pytest.approx(1.0, abs=1e-3)
     assert abs(effect[:, :7]).max() < 1e-3  # before they differ
-    told = explain(reviews, "patching", ["the film was great", "the film was dull"])
-    assert told.protocol["answer"] in ("0", "1")
+    told = explain(reviews, "patching", ["the film was great", "the film was awful"])
+    assert told.protocol["answer"] in ("good", "bad")
     assert told.figures["probability_second"] > told.figures["probability_first"]
     with pytest.raises(InputError, match="9 and 10 tokens long, and states are exchanged"):
         explain(text, "patching", ["a rose is", "a rose red"])
