@@ -5,7 +5,7 @@ Shapes: T times, S stages (before the first block, and after each), N items.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,7 +44,7 @@ def stages_of(
         t = torch.full((len(x0),), min(max(time, schedule.t_min), schedule.t_max)).to(x0)
         xt = add_noise(schedule, x0, noise, t)
         seen.append(xt)
-        expected.append(at_each_stage(layers, lambda xt=xt, t=t: judged.denoise(xt, t).x0))
+        expected.append(at_each_stage(layers, _asked(judged, xt, t)))
     found, share = torch.stack(expected), judged.statistics.std**2
 
     def distance(to: Tensor) -> np.ndarray:
@@ -53,3 +53,7 @@ def stages_of(
         return numbers
 
     return Stages(torch.stack(seen), found, distance(found[:, -1:]), distance(x0))
+
+
+def _asked(judged: Judged, xt: Tensor, t: Tensor) -> Callable[[], Tensor]:
+    return lambda: judged.denoise(xt, t).x0

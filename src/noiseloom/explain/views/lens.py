@@ -7,7 +7,7 @@ read is in `depth_lens`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
@@ -34,6 +34,7 @@ from noiseloom.explain.read_texts import (
     read_text,
 )
 from noiseloom.explain.subject import Subject
+from noiseloom.networks.language_model import LanguageModel
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Denoises, Predicts, Task
 from noiseloom.training.loop import Note
@@ -84,9 +85,7 @@ class Config:
         sections, arrays, figures = [], {}, []
         for number, text in enumerate(texts):
             places = text.places[-self.most :]
-            logits = at_each_stage(
-                layers, lambda text=text, places=places: answers(model, text.tokens, places)[0]
-            )
+            logits = at_each_stage(layers, _asked(model, text, places))
             found = decoded(logits)
             heading = "".join(text.pieces).replace("␣", " ").replace("⏎", " ")
             sections.append(
@@ -207,6 +206,10 @@ class Config:
                 "to_truth": f"time; {STAGE_AXIS}: mean square of x0 less the truth, over variance",
             },
         )
+
+
+def _asked(model: LanguageModel, text: ReadText, places: Sequence[int]) -> Callable[[], Tensor]:
+    return lambda: answers(model, text.tokens, places)[0]
 
 
 def _text_part(
