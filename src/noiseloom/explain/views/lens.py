@@ -82,7 +82,8 @@ class Config:
         texts = [read_text(task, text) for text in subject.inputs]
         if not texts:
             texts = [held_out_text(task, subject.dataset.reference.items)]
-        sections, arrays, figures = [], {}, []
+        sections, figures = [], []
+        arrays: dict[str, np.ndarray] = {}
         for number, text in enumerate(texts):
             places = text.places[-self.most :]
             logits = at_each_stage(layers, _asked(model, text, places))
