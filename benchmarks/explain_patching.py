@@ -67,7 +67,14 @@ def main() -> None:
     print(
         json.dumps(
             {
-                **measured(task, drawn, since=given.since, seed=given.seed, request=request),
+                **measured(
+                    task,
+                    drawn,
+                    since=given.since,
+                    seed=given.seed,
+                    request=request,
+                    sizes=len(world.sizes) > 1,
+                ),
                 "num": len(drawn),
                 "since_t": given.since,
                 "near": NEAR,
@@ -100,7 +107,13 @@ def recolourings(world: World, num: int, seed: int) -> list[Recolouring]:
 
 
 def measured(
-    task: Any, drawn: Sequence[Recolouring], *, since: float, seed: int, request: Request
+    task: Any,
+    drawn: Sequence[Recolouring],
+    *,
+    since: float,
+    seed: int,
+    request: Request,
+    sizes: bool,
 ) -> dict[str, Any]:
     """The share of pairs in which that object alone has changed, by what was swapped."""
     base = torch.from_numpy(task.prompts.encode([one.prompt for one in drawn]).tokens)
@@ -131,11 +144,13 @@ def measured(
         after = read(swap, tokens)
         only = np.array(
             [
-                only_recoloured(first, then, one.colour, one.new)
+                only_recoloured(first, then, one.colour, one.new, sizes=sizes)
                 for one, first, then in zip(drawn, before, after, strict=True)
             ]
         )
-        found[name] = _share(only) | {"of_right_ones": float(only[is_right].mean())}
+        found[name] = _share(only)
+        if is_right.any():
+            found[name]["of_right_ones"] = float(only[is_right].mean())
     return {"only_that_object_changes": found, "right_before": float(is_right.mean())}
 
 

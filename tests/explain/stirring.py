@@ -1,10 +1,14 @@
 """Networks whose every weight says something: those that start at 0 would hide what is tested."""
 
+from typing import TypeVar
+
 import torch
 from torch import nn
 
+M = TypeVar("M", bound=nn.Module)
 
-def stirred[M: nn.Module](module: M, seed: int = 0, spread: float = 0.3) -> M:
+
+def stirred(module: M, seed: int = 0, spread: float = 0.3) -> M:
     """The module with all its parameters drawn at random."""
     random = torch.Generator().manual_seed(seed)
     with torch.no_grad():

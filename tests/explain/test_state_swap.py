@@ -25,9 +25,9 @@ def test_the_last_state_is_all_of_it_and_what_was_the_same_is_nothing() -> None:
     found = traced(layers_of(network), asked(network, FIRST), asked(network, SECOND), range(5))
     effect = found.effect
     assert effect.shape == (3, 5)
-    assert effect[2, 4] == pytest.approx(1.0, abs=1e-6)  # all that the head reads
-    assert effect[2, :4].abs().max() < 1e-6  # of other places nobody reads the last state
-    assert effect[:, :2].abs().max() < 1e-6  # before the texts differ their states do not
+    assert float(effect[2, 4]) == pytest.approx(1.0, abs=1e-4)  # all that the head reads
+    assert effect[2, :4].abs().max() < 1e-4  # of other places nobody reads the last state
+    assert effect[:, :2].abs().max() < 1e-4  # before the texts differ their states do not
     assert effect[0, 2].abs() > 1e-3
     terms = found.other.exp() * (found.other - found.base)
     assert found.told == int(terms.argmax()) and found.other[found.told] > found.base[found.told]
@@ -42,11 +42,11 @@ def test_of_a_planted_model_the_place_and_the_block_that_carry_it_are_found() ->
     effect = traced(
         layers_of(network), asked(network, FIRST), asked(network, SECOND), range(5)
     ).effect
-    assert effect[0, 2] == pytest.approx(1.0, abs=1e-5)
-    assert effect[1, 4] == pytest.approx(1.0, abs=1e-5)
-    assert effect[2, 4] == pytest.approx(1.0, abs=1e-5)
+    assert float(effect[0, 2]) == pytest.approx(1.0, abs=1e-4)
+    assert float(effect[1, 4]) == pytest.approx(1.0, abs=1e-4)
+    assert float(effect[2, 4]) == pytest.approx(1.0, abs=1e-4)
     effect[0, 2] = effect[1, 4] = effect[2, 4] = 0
-    assert effect.abs().max() < 1e-5
+    assert effect.abs().max() < 1e-4
 
 
 def test_texts_that_are_answered_the_same_cannot_be_traced() -> None:

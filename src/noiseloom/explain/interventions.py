@@ -59,11 +59,16 @@ def layers_of(network: nn.Module) -> list[Layer]:
 
 def heads_of(network: nn.Module) -> list[Heads]:
     """All attention heads of a network, layer by layer."""
-    found = []
-    for path, module in network.named_modules():
-        if isinstance(module, Attention | CrossAttention):
-            found.append(Heads(_called(path), module, module.heads))
-    return found
+    found = {
+        path: module
+        for path, module in network.named_modules()
+        if isinstance(module, Attention | CrossAttention)
+    }
+    names = [_called(path) for path in found]
+    return [
+        Heads(name if names.count(name) == 1 else path, module, module.heads)
+        for name, (path, module) in zip(names, found.items(), strict=True)
+    ]
 
 
 @contextmanager

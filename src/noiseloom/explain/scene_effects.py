@@ -58,12 +58,18 @@ def held(asked: Sequence[Asked], found: Sequence[Sequence[Thing]]) -> dict[str, 
 
 
 def only_recoloured(
-    before: Sequence[Thing], after: Sequence[Thing], colour: str, new: str, near: float = NEAR
+    before: Sequence[Thing],
+    after: Sequence[Thing],
+    colour: str,
+    new: str,
+    *,
+    sizes: bool,
+    near: float = NEAR,
 ) -> bool:
     """Whether the one object of `colour` is now of the colour `new`, and nothing else has changed.
 
-    Shapes and colours must be as they were, and nothing may be `near` or farther from where it was,
-    as a share of the picture's side.
+    Shapes and colours must be as they were, `sizes` too where scenes have several, and nothing may
+    be `near` or farther from where it was, as a share of the picture's side.
     """
     changed = [thing for thing in before if thing.colour == colour]
     if len(changed) != 1 or len(after) != len(before):
@@ -74,7 +80,8 @@ def only_recoloured(
         same = [
             one
             for one in left
-            if (one.colour, one.shape, one.size) == (wanted, thing.shape, thing.size)
+            if (one.colour, one.shape) == (wanted, thing.shape)
+            and (one.size == thing.size or not sizes)
             and np.hypot(one.x - thing.x, one.y - thing.y) < near
         ]
         if thing.shape is None or not same:

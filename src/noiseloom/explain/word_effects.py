@@ -38,8 +38,8 @@ class Pair:
 
     def swap(self, num: int) -> Swap:
         """What differs taken from the second prompt, for `num` pictures."""
-        rows = (self.base, self.other, self.differs)
-        return Swap(*(row.expand(num, -1) for row in rows))
+        base, other = self.base.expand(num, -1), self.other.expand(num, -1)
+        return Swap(base, other, self.differs.expand(num, -1))
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class Config:
     about: ClassVar[str] = "what each attention head is needed for: heads switched off one by one"
 
     num: Annotated[int, Ge(FEWEST)] | None = option(
-        None, "items that each change is measured on; null: 48 pictures of scenes, 256 of others"
+        None, "items that each change is measured on; null: 32 pictures of scenes, 256 of others"
     )
     instead: Instead = option(
         "nothing", "what stands in the place of what a head says: nothing, or its mean"
@@ -104,7 +104,7 @@ class Config:
     def _measure(self, subject: Subject) -> Measure:
         task, world = subject.task, world_of_run(subject.run)
         if world is not None and isinstance(task, Prompted):
-            return of_scenes(subject, world, self.num or 48, Request(steps=self.steps))
+            return of_scenes(subject, world, self.num or 32, Request(steps=self.steps))
         if isinstance(task, Predicts):
             return of_classes(subject, self.num or 256)
         if isinstance(task, Denoises) and isinstance(task.form, ImageForm | PointForm | VideoForm):

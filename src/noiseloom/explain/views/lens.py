@@ -7,22 +7,24 @@ read is in `depth_lens`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
 from annotated_types import Ge
+from torch import Tensor
 
 from noiseloom.config import option
 from noiseloom.data.forms import ImageForm, TextForm, VideoForm
-from noiseloom.diffusion.process import add_noise
 from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.depth_lens import Decoded, at_each_stage, decoded
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.interventions import Layer, layers_of, network_of
+from noiseloom.explain.measures import evenly
+from noiseloom.explain.picture_lens import stages_of
 from noiseloom.explain.read_texts import (
     ReadText,
     answers,
@@ -32,8 +34,8 @@ from noiseloom.explain.read_texts import (
     read_text,
 )
 from noiseloom.explain.subject import Subject
+from noiseloom.networks.language_model import LanguageModel
 from noiseloom.runs.asked import read_asked
-from noiseloom.seeds import Random
 from noiseloom.tasks import Denoises, Predicts, Task
 from noiseloom.training.loop import Note
 
@@ -80,12 +82,11 @@ class Config:
         texts = [read_text(task, text) for text in subject.inputs]
         if not texts:
             texts = [held_out_text(task, subject.dataset.reference.items)]
-        sections, arrays, figures = [], {}, []
+        sections, figures = [], []
+        arrays: dict[str, np.ndarray] = {}
         for number, text in enumerate(texts):
             places = text.places[-self.most :]
-            logits = at_each_stage(
-                layers, lambda text=text, places=places: answers(model, text.tokens, places)[0]
-            )
+            logits = at_each_stage(layers, _asked(model, text, places))
             found = decoded(logits)
             heading = "".join(text.pieces).replace("␣", " ").replace("⏎", " ")
             sections.append(
@@ -155,7 +156,7 @@ class Config:
                 subject.on_event(Note(said))
             return items, [_cut(one) for one in subject.inputs], None
         held_out = subject.dataset.reference
-        chosen = _evenly(len(held_out), self.num)
+        chosen = evenly(len(held_out), self.num)
         items = held_out.items[chosen]
         names = [f"held-out item {number + 1}" for number in chosen]
         if isinstance(form, TextForm):
@@ -166,25 +167,16 @@ class Config:
         subject.refuse_inputs("this view looks at held-out items with noise")
         task, held_out = subject.task, subject.dataset.reference
         assert isinstance(task, Denoises)
-        chosen = _evenly(len(held_out), self.num)
+        chosen = evenly(len(held_out), self.num)
         labels = held_out.asked(chosen)
         judged = task.judged(
             None if labels is None else torch.from_numpy(labels).to(subject.device)
         )
         x0 = task.form.to_model(held_out.items[chosen], subject.device)
-        noise = Random(subject.seed, range(len(chosen))).normal_like("noise", x0)
-        schedule = judged.schedule
-        pictures, seen, to_end, to_truth = [], [], [], []
-        for time in self.times:
-            t = torch.full((len(x0),), min(max(time, schedule.t_min), schedule.t_max)).to(x0)
-            xt = add_noise(schedule, x0, noise, t)
-            expected = at_each_stage(layers, lambda xt=xt, t=t: judged.denoise(xt, t).x0)
-            share = judged.statistics.std**2
-            to_end.append((expected - expected[-1]).square().flatten(1).mean(dim=1).cpu() / share)
-            to_truth.append((expected - x0).square().flatten(1).mean(dim=1).cpu() / share)
-            pictures.append(np.stack([_flat(task.form.to_items(one.cpu())) for one in expected]))
-            seen.append(_flat(task.form.to_items(xt.cpu())))
-        errors = {"to_end": torch.stack(to_end).numpy(), "to_truth": torch.stack(to_truth).numpy()}
+        found = stages_of(judged, layers, x0, self.times, seed=subject.seed)
+        pictures = np.stack([[_items(task, stage) for stage in time] for time in found.x0])
+        seen = np.stack([_items(task, xt) for xt in found.xt])
+        errors = {"to_end": found.to_end, "to_truth": found.to_truth}
         strips = [
             _strip([[seen[at][item], *pictures[at][:, item]] for at in range(len(self.times))])
             for item in range(len(chosen))
@@ -207,7 +199,7 @@ class Config:
                     for name, values in errors.items()
                 },
             },
-            arrays={"x0": np.stack(pictures), "xt": np.stack(seen), **errors},
+            arrays={"x0": pictures, "xt": seen, **errors},
             axes={
                 "x0": f"time; {STAGE_AXIS}; item; height; width; channel",
                 "xt": "time; item; height; width; channel",
@@ -215,6 +207,10 @@ class Config:
                 "to_truth": f"time; {STAGE_AXIS}: mean square of x0 less the truth, over variance",
             },
         )
+
+
+def _asked(model: LanguageModel, text: ReadText, places: Sequence[int]) -> Callable[[], Tensor]:
+    return lambda: answers(model, text.tokens, places)[0]
 
 
 def _text_part(
@@ -275,15 +271,8 @@ def _errors_part(errors: dict[str, np.ndarray], times: Sequence[float], depth: i
             for value, truth in zip(values, errors["to_truth"][at], strict=True)
         ]
         rows.append((f"{t:g}", cells))
-    chart = line_chart(
-        "error against the answer",
-        [
-            Line(f"t = {t:g}", list(enumerate(errors["to_end"][at].tolist())))
-            for at, t in enumerate(times)
-        ][:2],
-        log=False,
-        across="blocks",
-    )
+    mean = Line("mean of all t", list(enumerate(errors["to_end"].mean(axis=0).tolist())))
+    chart = line_chart("distance from the answer", [mean], log=False, across="blocks")
     words = (
         "The mean square distance between what is expected after so many blocks and the network's "
         "answer, as a share of the data's variance. Deep orange is far from it."
@@ -313,12 +302,9 @@ def _axes(name: str) -> str:
     return "place: the first stage of the answer" if name == "settled" else f"{STAGE_AXIS}; place"
 
 
-def _evenly(total: int, num: int) -> np.ndarray:
-    return np.unique(np.linspace(0, total - 1, min(num, total)).round().astype(int))
-
-
-def _flat(items: np.ndarray) -> np.ndarray:
-    """Images as they are; of clips (N, T, H, W, C) the frame in the middle."""
+def _items(task: Task, x0: Tensor) -> np.ndarray:
+    """Images as they are stored; of clips (N, T, H, W, C) the frame in the middle."""
+    items = task.form.to_items(x0.cpu())
     return items if items.ndim == 4 else items[:, items.shape[1] // 2]
 
 

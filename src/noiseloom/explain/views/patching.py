@@ -105,16 +105,6 @@ class Config:
             task.prompts.tokenizer.decode([token]).strip()
             for token in pair.other[pair.differs].tolist()
         ]
-        kinds = list(found.plain[1].held)
-        sections = [
-            Section("Pictures from the same noise", _pictures(found, first, second, words)),
-            Section("What of the prompt carries it", _parts_table(found)),
-            Section("Which block, and when", _places_table(found, "way", "the way")),
-            *(
-                Section(f"Which block carries {_claim(kind)}", _places_table(found, kind, kind))
-                for kind in kinds
-            ),
-        ]
         ways = np.array([[one.way for one in row] for row in found.by_place])
         strongest = int(ways[:-1, -1].argmax()) + 1
         return Explanation(
@@ -124,7 +114,7 @@ class Config:
                 f"pictures {ways[-1, -1]:.0%} of the way; of single blocks, block {strongest} "
                 f"takes them farthest, {ways[strongest - 1, -1]:.0%}."
             ),
-            sections=sections,
+            sections=_sections(found, first, second, words),
             protocol={
                 **subject.protocol,
                 **task.describe(request),
@@ -134,12 +124,7 @@ class Config:
                     [round(since, 4), round(until, 4)] for since, until in found.ranges
                 ],
             },
-            figures={
-                "by_part": {name: _figures(one) for name, one in found.by_part.items()},
-                "first_prompt": _figures(found.plain[0]),
-                "second_prompt": _figures(found.plain[1]),
-                "by_block_and_range": [[_figures(one) for one in row] for row in found.by_place],
-            },
+            figures=_all_figures(found),
             arrays={"base": found.base, "other": found.other, "swapped": found.words, "way": ways},
             axes={
                 "base": "picture, height, width, channel: of the first prompt",
@@ -221,6 +206,27 @@ def _two_texts(subject: Subject) -> Reads:
         return lambda times: reader.predict(item[None].repeat(times, axis=0))
 
     return Reads(of(items[0]), of(items[1]), (pieces[0], pieces[1]), form.class_names)
+
+
+def _sections(found: Carried, first: str, second: str, words: Sequence[str]) -> list[Section]:
+    return [
+        Section("Pictures from the same noise", _pictures(found, first, second, words)),
+        Section("What of the prompt carries it", _parts_table(found)),
+        Section("Which block, and when", _places_table(found, "way", "the way")),
+        *(
+            Section(f"Which block carries {_claim(kind)}", _places_table(found, kind, kind))
+            for kind in found.plain[1].held
+        ),
+    ]
+
+
+def _all_figures(found: Carried) -> dict[str, Any]:
+    return {
+        "by_part": {name: _figures(one) for name, one in found.by_part.items()},
+        "first_prompt": _figures(found.plain[0]),
+        "second_prompt": _figures(found.plain[1]),
+        "by_block_and_range": [[_figures(one) for one in row] for row in found.by_place],
+    }
 
 
 def _pictures(found: Carried, first: str, second: str, words: Sequence[str]) -> str:
