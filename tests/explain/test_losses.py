@@ -183,7 +183,8 @@ def test_masked_text_is_shown_by_the_share_that_is_hidden(text: Path, tmp_path: 
 
 def test_a_run_of_pictures_and_one_that_reads_them(digit_files: Path, tmp_path: Path) -> None:
     data = f"data={{name: images, path: {digit_files}}}"
-    run = trained("digits", tmp_path / "drawn", data, "training.snapshots=0")
+    wider = ("network.width=24", "training.snapshots=0")
+    run = trained("digits", tmp_path / "drawn", data, *wider)
     found = explain(run, "losses", (), ["num=20", "times=2"])
     assert set(found.figures["by_class"]) == set(map(str, range(10)))
     assert found.arrays["held_out_error"].shape == (2, 20)
