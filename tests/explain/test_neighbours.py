@@ -169,7 +169,7 @@ def test_a_planted_passage_is_a_copy_and_held_out_text_is_not() -> None:
 
 @pytest.fixture(scope="module")
 def drawing(digit_files: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    small = ("network.width=16", "network.depth=1", "network.heads=2", "training.steps=3")
+    small = ("network.width=24", "network.depth=1", "network.heads=2", "training.steps=3")
     data = f"data={{name: images, path: {digit_files}}}"
     recipe = Recipe.load("digits", [*small, data, "training.snapshots=0"])
     run = Run.create(recipe, tmp_path_factory.mktemp("runs") / "run")

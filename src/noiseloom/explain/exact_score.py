@@ -67,8 +67,8 @@ def exact_of(data: Any, dataset: Dataset, schedule: Schedule, label: int | None)
     density = data.gaussians() if isinstance(data, KnowsDensity) else None
     if density is not None:
         density = density if label is None else density.of(label)
-        parts = (density.means, density.stds, density.weights)
-        mixture = Mixture(*(torch.from_numpy(part) for part in parts), schedule)
+        means, stds, weights = map(torch.from_numpy, (density.means, density.stds, density.weights))
+        mixture = Mixture(means, stds, weights, schedule)
         return Exact(mixture, "the density that the points were drawn from", True)
     chosen = np.arange(len(dataset.train))
     if label is not None and dataset.train.labels is not None:

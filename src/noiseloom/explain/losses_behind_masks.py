@@ -37,7 +37,7 @@ def bits_behind(
     """
     number = max(1, round(share * windows.shape[1]))
     step = max(1, NUMBERS_AT_ONCE // (number * vocabulary))
-    parts = []
+    found = []
     for start in range(0, len(windows), step):
         items = windows[start : start + step]
         random = Random(seed, range(start, start + len(items))).under(f"{purpose} {share}")
@@ -46,8 +46,8 @@ def bits_behind(
         said = task.behind(items, is_hidden).double()
         hidden = torch.from_numpy(items[is_hidden].astype(np.int64))
         nats = -said.gather(1, hidden[:, None])[:, 0]
-        parts.append(nats.view(len(items), number).numpy() / math.log(2))
-    return np.concatenate(parts)
+        found.append(nats.view(len(items), number).numpy() / math.log(2))
+    return np.concatenate(found)
 
 
 def find_behind_masks(
@@ -68,7 +68,7 @@ def find_behind_masks(
             means[name].append(float(bits.mean()))
     progress("looking behind masks", 1.0)
     lines = [
-        Line(words, list(zip(SHARES, means[name], strict=True)), kind)
+        Line(f"{words} text", list(zip(SHARES, means[name], strict=True)), kind)
         for name, words, kind in KINDS
     ]
     rows = [

@@ -126,8 +126,8 @@ def _at(losses: Losses, share: float) -> float:
 
 def _curves(found: dict[str, Losses]) -> str:
     lines, rows = [], []
-    for name, words, kind in KINDS:
-        words = words.replace("text", "items")
+    for name, kind_of_items, kind in KINDS:
+        words = f"{kind_of_items} items"
         values = np.quantile(found[name].loss, SHARES)
         lines.append(Line(words, list(zip(SHARES.tolist(), values.tolist(), strict=True)), kind))
         quantiles = [_at(found[name], share) for share in QUANTILES]

@@ -23,7 +23,7 @@ from noiseloom.tasks import Scores
 RESAMPLES = 200
 WORDS, BEFORE = 20, 60  # most surprising words that are listed, and characters before each
 FULL = 0.95  # share of words that are not coloured in full
-KINDS = (("train", "training text", "smooth"), ("held_out", "held-out text", "other"))
+KINDS = (("train", "training", "smooth"), ("held_out", "held-out", "other"))
 
 
 def windows_of(split: Split, num: int) -> np.ndarray:
@@ -44,6 +44,10 @@ def find_of_text(
 ) -> Found:
     """What view `losses` shows of a model of text: of `texts` or, without any, of held-out text."""
     form = dataset.text_form
+    own_words = [
+        words_of(form.tokenizer, tokens, text_bits(task, form, tokens, seed=seed))
+        for tokens in _tokens(dataset, texts, shown)
+    ]
     windows = {
         "train": windows_of(dataset.train, num),
         "held_out": windows_of(dataset.reference, num),
@@ -60,14 +64,10 @@ def find_of_text(
         figures[name] = own
         low, high = own["interval"]
         interval = f"{low:.4g} to {high:.4g}"
-        rows.append((words, own["bits_per_token"], interval, own["bits_per_byte"]))
+        rows.append((f"{words} text", own["bits_per_token"], interval, own["bits_per_byte"]))
     chosen = np.concatenate([np.zeros((len(bits["held_out"]), 1)), bits["held_out"]], axis=1)
     listed = most_surprising(form.tokenizer, windows["held_out"], chosen, WORDS, BEFORE)
     progress("scoring text", 1.0)
-    own_words = [
-        words_of(form.tokenizer, tokens, text_bits(task, form, tokens, seed=seed))
-        for tokens in _tokens(dataset, texts, shown)
-    ]
     limit = float(np.quantile([word.bits for words in own_words for word in words], FULL))
     title = "Surprise, word by word" if texts else "Surprise in held-out text, word by word"
     figures |= {
@@ -158,7 +158,7 @@ def _by_place(bits: dict[str, np.ndarray]) -> str:
     lines = []
     for name, words, kind in KINDS:
         means = bits[name].mean(axis=0).tolist()
-        lines.append(Line(words, list(enumerate(means, start=1)), kind))
+        lines.append(Line(f"{words} text", list(enumerate(means, start=1)), kind))
     said = (
         "How many bits a token takes by how many stand before it in its window. A curve that has "
         "flattened says that more context would help little."

@@ -40,7 +40,17 @@ from noiseloom.tasks import (
 )
 
 TIMES, TOKENS = 10, 1_000
-BY_ITEM = (Predicts, Estimates, Finds, Translates, Reconstructs, HasExactLikelihood)
+FITTING = (
+    Denoises,
+    Scores,
+    Uncovers,
+    Predicts,
+    Estimates,
+    Finds,
+    Translates,
+    Reconstructs,
+    HasExactLikelihood,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +69,7 @@ class Config:
 
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
-        if isinstance(task, (Denoises, Scores, Uncovers, *BY_ITEM)):
+        if isinstance(task, FITTING):
             return None
         return "its loss is not one of single items at single times"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -165,21 +165,18 @@ def _asked(subject: Subject) -> int | None:
     return None if not isinstance(task, Walks) or task.learned_unlabelled else 0
 
 
-def _rows(
-    errors: Sequence[ScoreError], schedule: Schedule, seed: int
-) -> list[dict[str, float | list[float]]]:
-    rows: list[dict[str, float | list[float]]] = []
-    for error in errors:
-        t = torch.tensor(error.t, dtype=torch.float64)
-        rows.append(
-            {
-                "t": round(error.t, 5),
-                "log_snr": round(float(schedule.log_snr(t)), 4),
-                "relative_error": error.relative,
-                "interval": list(error.interval(seed)),
-            }
-        )
-    return rows
+def _rows(errors: Sequence[ScoreError], schedule: Schedule, seed: int) -> list[dict[str, Any]]:
+    """A row for each t, as JSON holds it."""
+    log_snr = schedule.log_snr(torch.tensor([error.t for error in errors], dtype=torch.float64))
+    return [
+        {
+            "t": round(error.t, 5),
+            "log_snr": round(at, 4),
+            "relative_error": error.relative,
+            "interval": list(error.interval(seed)),
+        }
+        for error, at in zip(errors, log_snr.tolist(), strict=True)
+    ]
 
 
 def _films(fields: Sequence[Fields]) -> str:
@@ -218,12 +215,11 @@ def _films(fields: Sequence[Fields]) -> str:
     return parts.text(words) + parts.row(films, together=True)
 
 
-def _figures(rows: Sequence[dict[str, float | list[float]]], exact: Exact) -> str:
+def _figures(rows: Sequence[dict[str, Any]], exact: Exact) -> str:
     points, cells = [], []
     for row in rows:
         t, error = row["t"], row["relative_error"]
-        assert isinstance(t, float) and isinstance(error, float)
-        low, high = row["interval"]  # type: ignore[misc]
+        low, high = row["interval"]
         points.append((t, error))
         cells.append([f"{t:.3f}", row["log_snr"], error, f"{low:.3g} to {high:.3g}"])
     chart = line_chart("relative error of the score", [Line("error", points)], across="t")
