@@ -17,7 +17,7 @@ from torch import Tensor
 from noiseloom.errors import InputError
 
 try:
-    from captum.attr import IntegratedGradients
+    from captum.attr import IntegratedGradients  # type: ignore[import-untyped]
 except ImportError as error:
     raise InputError(
         "Integrated gradients need the package captum, which is not installed. Install it with: "

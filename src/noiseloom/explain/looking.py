@@ -20,7 +20,7 @@ from noiseloom.errors import InputError
 from noiseloom.explain.states import layers_of, watched
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
-from noiseloom.tasks import Denoises, Noises, Task
+from noiseloom.tasks import Denoises, Estimates, Noises, Predicts, Task
 from noiseloom.tasks.text_reading import RowReader
 
 Pooling = Literal["auto", "mean", "all"]
@@ -48,8 +48,10 @@ def misfit(task: Task) -> str | None:
     if is_by_token(task) or _is_row_reader(task):
         return None
     if not task.form.is_numeric:
-        return "it neither goes on with a text nor reads one"
-    return None
+        return "it neither goes on with a text nor reads a class or a number in one"
+    if _is_noisy(task) or isinstance(task, Predicts | Estimates):
+        return None
+    return "it neither denoises items nor reads a class or a number in them"
 
 
 def looks_of(
@@ -73,8 +75,7 @@ def looks_of(
         )
     layers = layers_of(task.model)
     assert layers is not None  # whoever looks saw to it
-    is_noisy = isinstance(task, Denoises) and isinstance(task, Noises)
-    levels: Sequence[float | None] = times if is_noisy else [None]
+    levels: Sequence[float | None] = times if _is_noisy(task) else [None]
     kept = ""
     for number, t in enumerate(levels):
         raws, states = [], []
@@ -150,6 +151,10 @@ def is_by_token(task: Task) -> bool:
 
 def _numpy(x: Tensor) -> np.ndarray:
     return x.float().cpu().numpy()
+
+
+def _is_noisy(task: Task) -> bool:
+    return isinstance(task, Denoises) and isinstance(task, Noises)
 
 
 def _is_row_reader(task: Task) -> bool:

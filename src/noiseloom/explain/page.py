@@ -18,7 +18,8 @@ STYLE = """<style>
   font-variant-numeric: tabular-nums; }
 .turned img[hidden], .turned div.text[hidden] { display: none; }
 .picture img { image-rendering: pixelated; }
-.scrolled { overflow-x: auto; } caption { text-align: left; color: var(--soft); font-size: .9rem; }
+.scrolled { overflow-x: auto; } .scrolled td { overflow-wrap: normal; }
+caption { text-align: left; color: var(--soft); font-size: .9rem; }
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
 mark { color: inherit; border-radius: 4px; padding: .1rem 0;
   background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }

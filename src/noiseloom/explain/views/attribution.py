@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Lt
 from torch import Tensor
 
 from noiseloom.config import option
-from noiseloom.data.forms import ImageForm, SeriesForm, TextForm
+from noiseloom.data.forms import Form, ImageForm, TextForm
 from noiseloom.evaluate.correlation import spearman
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
@@ -98,12 +98,15 @@ class Config:
             for item, title in zip(items, chosen.titles, strict=True)
         ]
         form = task.form
-        draw = _text if isinstance(form, TextForm) else _image
+        drawn = [
+            _text(one, form) if isinstance(form, TextForm) else _image(one, form, item)
+            for one, item in zip(found, items, strict=True)
+        ]
         sections = [
             Section("What adds up", _summary(found, self.within)),
             *(
-                Section(f"{number}. {one.title}", draw(one, form, item))
-                for number, (one, item) in enumerate(zip(found, items, strict=True), start=1)
+                Section(f"{number}. {one.title}", html)
+                for number, (one, html) in enumerate(zip(found, drawn, strict=True), start=1)
             ),
         ]
         return Explanation(
@@ -217,7 +220,7 @@ def _share(record: dict[str, Any]) -> str:
     return "of nothing" if record["share"] is None else f"{record['share']:.2%}"
 
 
-def _text(one: Found, form: TextForm, item: np.ndarray) -> str:
+def _text(one: Found, form: TextForm) -> str:
     """A text twice: coloured by gradients, and by hiding."""
     named = (("By integrated gradients", one.gradients), ("By hiding each word", one.falls))
     lines = []
@@ -235,7 +238,7 @@ def _text(one: Found, form: TextForm, item: np.ndarray) -> str:
     return "".join(lines) + _sums(one)
 
 
-def _image(one: Found, form: ImageForm | SeriesForm, item: np.ndarray) -> str:
+def _image(one: Found, form: Form, item: np.ndarray) -> str:
     """An image, or a series, beside maps of what adds to the answer."""
     seen = item if isinstance(form, ImageForm) else np.asarray(form.picture(item[None], columns=1))
     shown = [parts.shown(parts.enlarged(seen), f"the item: {one.title}", "the item")]
@@ -258,7 +261,7 @@ def _image(one: Found, form: ImageForm | SeriesForm, item: np.ndarray) -> str:
     return parts.row(shown) + _sums(one)
 
 
-def _map(values: Tensor, form: ImageForm | SeriesForm) -> np.ndarray:
+def _map(values: Tensor, form: Form) -> np.ndarray:
     """Of an image (C, H, W) the sum of its channels; of a series its channels as rows."""
     numbers = values.cpu().numpy()
     return numbers.sum(axis=0) if isinstance(form, ImageForm) else numbers.T
@@ -269,7 +272,7 @@ def _parts(values: np.ndarray, one: Found) -> np.ndarray:
     return lying if one.followed.given.ndim == 4 else lying.T
 
 
-def _arrays(found: Sequence[Found], form: Any) -> dict[str, dict[str, Any]]:
+def _arrays(found: Sequence[Found], form: Form) -> dict[str, dict[str, Any]]:
     if found[0].followed.words:
         return {}
     values = [one.values.cpu().numpy()[0] for one in found if one.values is not None]
