@@ -118,6 +118,17 @@ def test_without_given_frames_it_is_the_usual_loss(
     torch.testing.assert_close(held, usual, rtol=3e-4, atol=1e-6)
 
 
+def test_what_goes_on_with_frames_may_be_drawn_in_another_way(data: VideoDataset) -> None:
+    config = Config(sampler=Sampling(steps=9), given_sampler=Sampling(name="ddim", steps=3))
+    task, known = build(data, config), Known.of(data.to_model(data.reference.items[:1]), [0])
+    assert [task.describe(Request())[name] for name in ("sampler", "steps")] == ["heun", 9]
+    given = task.describe(Request(known=known))
+    assert (given["sampler"], given["steps"]) == ("ddim", 3)
+    assert task.describe(Request(known=known, steps=5))["steps"] == 5
+    tuned = task.sampled(Sampling(name="euler", steps=4), ClassifierFree())
+    assert tuned.describe(Request(known=known))["sampler"] == "euler"
+
+
 @pytest.mark.parametrize("sampler", ["heun", "dpm++2m", "ddpm"])
 def test_given_frames_come_out_as_they_are(data: VideoDataset, sampler: str) -> None:
     task = build(data)

@@ -1,13 +1,15 @@
 """What every task has that makes clips: some of their frames may be given."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from noiseloom.config import RunReference, option
 from noiseloom.data.forms import Form, VideoForm
 from noiseloom.diffusion.denoiser import Statistics
-from noiseloom.tasks import Task
+from noiseloom.diffusion.guidance import Guidance
+from noiseloom.diffusion.sampling import Sampling
+from noiseloom.tasks import Request, Task
 from noiseloom.tasks.beginning import begin_as
 from noiseloom.tasks.generating import Generating, ImageGeneration
 from noiseloom.tasks.holding import Holding
@@ -22,12 +24,17 @@ class Filming(Generating):
         0.2, "share of clips trained with given frames anywhere; of the others the first are given"
     )
     first_given: int | None = option(None, "how many first ones; null: any number")
+    given_sampler: Sampling | None = option(
+        None, "how samples that go on with given frames are drawn; null: as all are"
+    )
     begins_as: RunReference | None = option(
         None, "a run that draws images like the frames, whose weights the network begins with"
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.given_sampler is not None:
+            self.given_sampler.check_fits(self.schedule)
         shares = (self.none_given, self.anywhere_given)
         if min(shares) < 0 or sum(shares) > 1:
             raise ValueError(
@@ -45,6 +52,16 @@ class Filming(Generating):
             raise ValueError(
                 "autoencoder names a run that packs images, and the data is clips; leave it out"
             )
+
+    def sampler_for(self, request: Request) -> Sampling:
+        """See `Generating.sampler_for`: what comes after given frames leaves little to chance."""
+        if request.known is not None and self.given_sampler is not None:
+            return self.given_sampler
+        return self.sampler
+
+    def sampled(self, sampler: Sampling, guidance: Guidance) -> Self:
+        """See `Generating.sampled`."""
+        return replace(super().sampled(sampler, guidance), given_sampler=None)
 
     def build(
         self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -136,6 +136,14 @@ class Generating(ABC):
         Raises ValueError where items of `form` have no such parts.
         """
         return None
+
+    def sampler_for(self, request: Request) -> Sampling:
+        """How samples are drawn for `request` where it does not say."""
+        return self.sampler
+
+    def sampled(self, sampler: Sampling, guidance: Guidance) -> Self:
+        """The same with samples drawn so, whatever is asked for."""
+        return replace(self, sampler=sampler, guidance=guidance)
 
     def build(
         self, network: Any, form: Form, statistics: Statistics, others: Mapping[str, Task]
@@ -275,7 +283,7 @@ class ImageGeneration:
         Raises ValueError where `sampler` does not fit the schedule.
         """
         sampled = copy(self)
-        sampled.config = replace(self.config, sampler=sampler, guidance=guidance)
+        sampled.config = self.config.sampled(sampler, guidance)
         sampled.guidance = guidance
         return sampled
 
@@ -327,7 +335,7 @@ class ImageGeneration:
             "rescale": request.rescale,
         }
         try:
-            sampler = self.config.sampler.changed(
+            sampler = self.config.sampler_for(request).changed(
                 name=request.sampler,
                 steps=request.steps,
                 spacing=request.spacing,

@@ -125,9 +125,10 @@ def _yardstick(schedule: Schedule) -> Sampling:
 
 def _written(recipe: Recipe, way: Way) -> dict[str, Any]:
     """What a recipe's `task` says of `way`."""
-    changes = {"sampler": way.sampling} | ({"guidance": way.guidance} if way.guidance else {})
-    written = to_mapping(replace(recipe.task, **changes))
-    return {key: written[key] for key in changes}
+    before = to_mapping(recipe.task)
+    after = to_mapping(recipe.task.sampled(way.sampling, way.guidance or recipe.task.guidance))
+    always = {"sampler", "guidance"} if way.guidance else {"sampler"}
+    return {key: value for key, value in after.items() if key in always or value != before[key]}
 
 
 class _Bench:
