@@ -134,7 +134,7 @@ class Config:
                 f"dit takes images (channels, height, width) or clips (channels, frames, height, "
                 f"width); the data's items have shape {tuple(item_shape)}. Use network mlp for them"
             )
-        for height, width in sizes or [item_shape[-2:]]:
+        for height, width in sizes or [(item_shape[-2], item_shape[-1])]:
             if height % self.patch or width % self.patch:
                 step = " and data.bucket_step to a multiple of it" if sizes else ""
                 raise ValueError(
@@ -172,7 +172,7 @@ class DiT(nn.Module):
         self.config = config
         channels, *axes = item_shape
         frames = axes[0] if len(axes) == 3 else 1
-        self.sizes = [(height, width) for height, width in sizes or [axes[-2:]]]
+        self.sizes = list(sizes) or [(axes[-2], axes[-1])]
         self.enter_patches = Patches(config.patch, config.border)
         self.leave_patches = Patches(config.patch, config.blend)
         grids = [self.enter_patches.grid(size) for size in self.sizes]
