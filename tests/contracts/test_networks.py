@@ -233,6 +233,43 @@ def test_one_that_reads_captions_reads_each_item_s_own(
     assert again(x, t, captions, None).equal(output)
 
 
+SIZES = [(8, 16), (16, 8), (8, 8)]
+
+
+def sized() -> list[str]:
+    """Networks that take images of several sizes."""
+    return [
+        word for word in words(PACKAGE) if getattr(member(PACKAGE, word).Config, "takes_sizes", 0)
+    ]
+
+
+@pytest.mark.parametrize("word", sized())
+def test_one_that_takes_sizes_answers_each_and_learns_from_all(word: str, tmp_path: Path) -> None:
+    def made(seed: int) -> torch.nn.Module:
+        with fixed(seed, "weights"):
+            network = member(PACKAGE, word).Config().build((3, *SIZES[0]), 0, sizes=SIZES)
+        with torch.no_grad():
+            for index, parameter in enumerate(network.parameters()):
+                nudge = Random(index, [seed]).normal("nudge", parameter.shape)[0]
+                parameter.add_(nudge, alpha=0.05)
+        return network
+
+    network, t = made(0), torch.tensor([0.2, 0.7])
+    items = [torch.randn(2, 3, *size) for size in SIZES]
+    answered = [network(x, t, None, None) for x in items]
+    assert [one.shape for one in answered] == [x.shape for x in items]
+    torch.testing.assert_close(network(items[1][1:], t[1:], None, None), answered[1][1:])
+    sum(one.square().sum() for one in answered).backward()
+    dead = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert not dead
+    with pytest.raises(ValueError, match="images of 16x16 are given"):
+        network(torch.randn(1, 3, 16, 16), t[:1], None, None)
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    again = made(1)
+    again.load_state_dict(load_file(tmp_path / "weights.safetensors"))
+    assert all(again(x, t, None, None).equal(y) for x, y in zip(items, answered, strict=True))
+
+
 VOCABULARY, CONTEXT = 13, 9
 
 

@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from noiseloom.networks.caption_reader import Kept, Words
-from noiseloom.networks.dit import Config, Patches
+from noiseloom.networks.dit import Config
 from noiseloom.networks.embeddings import Condition
 from noiseloom.networks.mlp import Config as MLPConfig
+from noiseloom.networks.patches import Patches
 from noiseloom.seeds import Random
 
 
@@ -20,23 +21,23 @@ def make(**changes):  # type: ignore[no-untyped-def]
 
 
 def test_patches_and_back() -> None:
-    cut = Patches(2, 0, (4, 6))
+    cut = Patches(2, 0)
     x = torch.arange(2 * 24.0).view(2, 1, 4, 6)
     patches = cut.apart(x)
     assert patches.shape == (2, 6, 4)
     assert patches[0, 1].tolist() == [2.0, 3.0, 8.0, 9.0]  # the second patch of the first row
-    assert cut.together(patches).equal(x)
+    assert cut.together(patches, (4, 6)).equal(x)
 
 
 def test_patches_with_a_border_see_their_neighbours() -> None:
-    cut = Patches(2, 1, (4, 6))
+    cut = Patches(2, 1)
     x = torch.arange(24.0).view(1, 1, 4, 6)
     patches = cut.apart(x)
     assert patches.shape == (1, 6, 16)
     assert patches[0, 0].view(4, 4)[1:, 1:].equal(x[0, 0, :3, :3])
     assert patches[0, 0].view(4, 4)[0].tolist() == [0, 0, 0, 0]
-    cover = cut.together(torch.ones_like(patches))
-    torch.testing.assert_close(cut.together(patches) / cover, x)
+    cover = cut.together(torch.ones_like(patches), (4, 6))
+    torch.testing.assert_close(cut.together(patches, (4, 6)) / cover, x)
 
 
 def test_blended_output_is_the_mean_of_the_patches() -> None:
@@ -130,14 +131,14 @@ def test_an_image_is_one_frame() -> None:
 
 
 def test_clips_are_cut_frame_by_frame() -> None:
-    cut = Patches(2, 1, (4, 6))
+    cut = Patches(2, 1)
     x = torch.randn(2, 3, 5, 4, 6)
     apart = cut.apart(x)
     assert apart.shape == (2, 5 * 6, 3 * 16)
     for frame in range(5):
         assert apart[:, 6 * frame : 6 * (frame + 1)].equal(cut.apart(x[:, :, frame]))
-    together = cut.together(apart, [5])
-    torch.testing.assert_close(together[:, :, 2], cut.together(cut.apart(x[:, :, 2])))
+    together = cut.together(apart, (5, 4, 6))
+    torch.testing.assert_close(together[:, :, 2], cut.together(cut.apart(x[:, :, 2]), (4, 6)))
 
 
 def test_every_token_of_a_clip_sees_every_frame_and_knows_its_time() -> None:
@@ -283,3 +284,58 @@ def test_captions_beside_levels_of_tokens_and_frames() -> None:
     x = torch.randn(4, 1, 3, 4, 6)
     one = network(x, torch.full((4,), 0.4), CAPTIONS)
     torch.testing.assert_close(network(x, torch.full((4, 1, 3, 1, 1), 0.4), CAPTIONS), one)
+
+
+SIZES = [(4, 6), (6, 4), (2, 8), (4, 8)]
+
+
+def sized(**changes):  # type: ignore[no-untyped-def]
+    """A network of several sizes, away from where it starts."""
+    torch.manual_seed(0)
+    config = Config(**{"patch": 2, "width": 16, "depth": 2, "heads": 2, **changes})
+    network = config.build((1, *SIZES[0]), 2, sizes=SIZES)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
+    return network
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("size", SIZES)
+def test_of_each_size_it_is_the_network_of_that_size(size: tuple[int, int]) -> None:
+    """To the bit, where that has the places that the rows and columns add up to."""
+    network = sized(border=2, blend=1)
+    alone = network.config.build((1, *size), 2)
+    rows, columns = size[0] // 2, size[1] // 2
+    state = {name: value for name, value in network.state_dict().items() if "position" not in name}
+    alone.load_state_dict({**state, "position": network.position(rows, columns)[0]})
+    x, level, labels = torch.randn(3, 1, *size), torch.tensor([0.1, -0.4, 0.9]), torch.arange(3)
+    assert network(x, level, labels).equal(alone(x, level, labels))
+
+
+def test_each_height_has_rows_of_its_own_and_each_width_columns() -> None:
+    network = sized()
+    assert network.position.rows.shape == (2 + 3 + 1, 16)
+    assert network.position.columns.shape == (3 + 2 + 4, 16)
+    seen = {}
+    for size in SIZES:
+        network.zero_grad()
+        network(torch.randn(2, 1, *size), torch.tensor([0.1, 0.7])).square().sum().backward()
+        places = network.position
+        assert places.rows.grad is not None and places.columns.grad is not None
+        seen[size] = tuple(
+            frozenset(gradient.abs().sum(dim=1).nonzero().flatten().tolist())
+            for gradient in (places.rows.grad, places.columns.grad)
+        )
+    assert [list(map(len, seen[size])) for size in SIZES] == [[2, 3], [3, 2], [1, 4], [2, 4]]
+    assert seen[4, 8] == (seen[4, 6][0], seen[2, 8][1])  # of one height, and of one width
+    assert not seen[4, 6][0] & seen[6, 4][0] and not seen[4, 6][1] & seen[2, 8][1]
+
+
+def test_sizes_that_it_does_not_know_are_refused() -> None:
+    with pytest.raises(ValueError, match="images of 6x6 are given; this network knows 4x6, 6x4"):
+        sized()(torch.randn(1, 1, 6, 6), torch.tensor([0.1]))
+    with pytest.raises(ValueError, match="does not divide images of 6x4 .* data.bucket_step"):
+        Config(patch=4).build((1, 4, 8), 0, sizes=[(4, 8), (6, 4)])
+    with pytest.raises(ValueError, match="without network.label_positions"):
+        sized(label_positions=True)

@@ -32,9 +32,11 @@ def torchrun(*words: str, restarts: int = 0) -> list[str]:
     return [*program, "--nproc-per-node", "2", f"--max-restarts={restarts}", *words]
 
 
-def train(out: Path, overrides: list[str], *, restarts: int = 0) -> subprocess.Popen[str]:
-    """Two processes, training the small recipe into `out`."""
-    words = ["-m", "noiseloom", "train", "digits", *overrides, "--no-evaluate", "--out", str(out)]
+def train(
+    out: Path, overrides: list[str], *, restarts: int = 0, recipe: str = "digits"
+) -> subprocess.Popen[str]:
+    """Two processes, training the recipe into `out`."""
+    words = ["-m", "noiseloom", "train", recipe, *overrides, "--no-evaluate", "--out", str(out)]
     return subprocess.Popen(
         torchrun(*words, restarts=restarts),
         env=ENVIRONMENT,

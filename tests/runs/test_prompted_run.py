@@ -95,6 +95,12 @@ def test_what_fits_no_captions_is_refused(run: Run) -> None:
         choose_asked(plain, prompts=["a seven"], label=None, num=1, place="runs/plain")
 
 
+def test_a_shape_is_asked_for_of_runs_that_know_several(run: Run) -> None:
+    assert run.form.sizes == ()  # all its images are square
+    with pytest.raises(InputError, match="draws in one size alone; leave --size out"):
+        run.sample(prompts="a dark picture", num=1, size=(8, 12))
+
+
 def test_the_command_draws_a_prompt_and_keeps_it_beside_the_pictures(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,7 +138,7 @@ def test_what_the_page_says_works(
         shlex.split(line)[1:]
         for kind, text in blocks
         for line in text.splitlines()
-        if kind == "bash" and line.startswith("noiseloom sample")
+        if kind == "bash" and line.startswith(f"noiseloom sample {folder}")
     ]
     assert len(samples) == 4
     for words in samples:

@@ -77,6 +77,13 @@ GuidingClassifier = Annotated[
         "--classifier", metavar="RUN", help="Guide by a classifier trained with task.noise."
     ),
 ]
+Size = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HEIGHTxWIDTH",
+        help="The shape of the pictures, of a run on several (data.buckets); else the commonest.",
+    ),
+]
 Refine = Annotated[
     str | None,
     typer.Option(metavar="RUN", help="Refine the samples by a run that was trained for this one."),

@@ -33,13 +33,20 @@ def hash_of(content: bytes) -> int:
 
 
 class Assembly:
-    """Appends uint8 items (H, W, C) of one shape; `finish` makes the splits from them."""
+    """Appends uint8 items (H, W, C) of one shape; `finish` makes the splits from them.
 
-    def __init__(self, folder: Path, item_shape: tuple[int, ...], expected: int) -> None:
+    Where they are `mixed`, images may be smaller than that: such a one lies in the upper left
+    corner of its item, and the sizes of all are kept beside, as `train_sizes.npy` and so on.
+    """
+
+    def __init__(
+        self, folder: Path, item_shape: tuple[int, ...], expected: int, *, mixed: bool = False
+    ) -> None:
         self.folder, self.item_shape = folder, item_shape
         self.item_bytes = int(np.prod(item_shape))
         self._check_space(2 * expected * self.item_bytes)
         self._file = (folder / "items.raw").open("wb")
+        self._sizes: array[int] | None = array("i") if mixed else None
         self._labels, self._reference = array("q"), array("b")
         self._hashes, self._pixels = array("Q"), array("Q")
         self.reference = np.empty(0, dtype=bool)  # of each item, once finished
@@ -58,6 +65,12 @@ class Assembly:
 
     def add(self, item: np.ndarray, label: int, content_hash: int, reference: bool = False) -> None:
         """Append one item; `label` is -1 where there is none."""
+        if self._sizes is not None:
+            height, width = item.shape[:2]
+            self._sizes.extend((height, width))
+            canvas = np.zeros(self.item_shape, np.uint8)
+            canvas[:height, :width] = item
+            item = canvas
         content = np.ascontiguousarray(item).tobytes()
         self._file.write(content)
         self._labels.append(label)
@@ -97,6 +110,9 @@ class Assembly:
         for name, side in (("train", ~reference), ("reference", reference)):
             if labelled:
                 np.save(self.folder / f"{name}_labels.npy", labels[side])
+            if self._sizes is not None:
+                sizes = np.frombuffer(self._sizes, dtype=np.int32).reshape(-1, 2)
+                np.save(self.folder / f"{name}_sizes.npy", sizes[side])
         classes = [names[label] for label in present] if labelled else []
         return {
             "class_names": classes,

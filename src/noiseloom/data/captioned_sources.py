@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from noiseloom.data.buckets import Buckets
 from noiseloom.data.caption_files import (
     WITHOUT_CAPTION,
     choose_column,
@@ -44,7 +45,7 @@ class Captioned(Source, Protocol):
 class CaptionedFolder:
     """Image files below a folder, and their captions beside them."""
 
-    def __init__(self, root: Path, column: str | None, keep: Keep) -> None:
+    def __init__(self, root: Path, column: str | None, keep: Keep, buckets: Buckets | None) -> None:
         self.listing = list_folder(root, labels=False, classes=None)
         self.skipped, self.ignored = self.listing.skipped, self.listing.ignored
         self.notes, self.split = self.listing.notes, self.listing.split
@@ -60,7 +61,7 @@ class CaptionedFolder:
             if not found.captions.get(file.name):
                 self.skipped.add(file.name, WITHOUT_CAPTION)
         self.captions: Rows = [found.captions[file.name] for file in self.files]
-        self.keep = keep
+        self.keep, self.buckets = keep, buckets
 
     def paths(self) -> list[tuple[str, Path]]:
         """See `Source.paths`."""
@@ -80,6 +81,7 @@ class CaptionedFolder:
             self.split,
             lambda bad: nothing_left(root, self, bad),
             _keeping(self),
+            self.buckets,
         )
         return gallery.build(folder, wanted, progress)
 
@@ -92,7 +94,14 @@ class CaptionedFolder:
 class CaptionedParquet:
     """Images inside Parquet files, with a column of captions: texts, or lists of texts."""
 
-    def __init__(self, files: ParquetFiles, wanted: Wanted, column: str | None, keep: Keep) -> None:
+    def __init__(
+        self,
+        files: ParquetFiles,
+        wanted: Wanted,
+        column: str | None,
+        keep: Keep,
+        buckets: Buckets | None,
+    ) -> None:
         self.source = ParquetSource(files, wanted)
         self.skipped: Skipped = self.source.skipped
         self.ignored, self.split = self.source.ignored, self.source.split
@@ -104,7 +113,7 @@ class CaptionedParquet:
         self.captions: Rows = []
         for path in (*files.train, *files.reference):
             self.captions = [*self.captions, *self._read(path)]
-        self.keep = keep
+        self.keep, self.buckets = keep, buckets
 
     def paths(self) -> list[tuple[str, Path]]:
         """See `Source.paths`."""
@@ -121,6 +130,7 @@ class CaptionedParquet:
             self.split,
             lambda bad: nothing_left(source.files.root, self, bad),
             _keeping(self),
+            self.buckets,
         )
         return gallery.build(folder, wanted, progress)
 

@@ -17,6 +17,7 @@ import numpy as np
 from annotated_types import Ge
 
 from noiseloom.config import option
+from noiseloom.data.buckets import Buckets
 from noiseloom.data.caption_tokens import (
     Captions,
     caption_arrays,
@@ -61,6 +62,29 @@ class Config(ImageFiles):
         None, "how many pieces bpe and wordpiece learn at most; null: as suits the captions"
     )
     longest: Annotated[int, Ge(1)] = option(64, "tokens of a caption that are read, at most")
+    buckets: Annotated[int, Ge(1)] | None = option(
+        None,
+        "shapes of the area of a square of data.size that images of any aspect are brought to, at "
+        "most; null: that square alone",
+    )
+    bucket_step: Annotated[int, Ge(1)] = option(
+        8, "pixels of which the sides of buckets are multiples; a multiple of network.patch"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.buckets is None:
+            return
+        if self.size is None:
+            raise ValueError(
+                f"buckets is {self.buckets} and size is not given; set data.size, whose square is "
+                "the area of each bucket"
+            )
+        if self.size % self.bucket_step:
+            raise ValueError(
+                f"size is {self.size} and bucket_step {self.bucket_step}: with buckets, allowed "
+                "are sizes that are a multiple of it"
+            )
 
     def describe_source(self) -> str:
         """The source in a few words."""
@@ -82,6 +106,8 @@ class Config(ImageFiles):
             "vocabulary": self.vocabulary,
             "longest": self.longest,
         }
+        if self.buckets is not None:
+            facts |= {"buckets": self.buckets, "bucket_step": self.bucket_step}
         prepared = self.prepare(
             source, wanted, progress, kind="captions", version=VERSION, captions=facts
         )
@@ -89,6 +115,7 @@ class Config(ImageFiles):
         report = self.report(source, prepared)
         report["captions"] = known
         report["warnings"] += self._warnings(known)
+        report["item_shape"] = list(prepared.train.item_shape)
         self.refuse(report)
         columns = known["of_an_image"]
         return CaptionedDataset(
@@ -107,12 +134,13 @@ class Config(ImageFiles):
 
     def _find(self, wanted: Wanted) -> Captioned:
         """What lies at the path; InputError where nothing does."""
+        buckets = None if self.buckets is None else Buckets(self.buckets, self.bucket_step)
         path = fetch(self.path) if self.path.startswith(PREFIX) else Path(self.path).expanduser()
         try:
             if parquet := find_parquet(path):
-                return CaptionedParquet(parquet, wanted, self.column, self._keep)
+                return CaptionedParquet(parquet, wanted, self.column, self._keep, buckets)
             if path.is_dir():
-                return CaptionedFolder(path, self.column, self._keep)
+                return CaptionedFolder(path, self.column, self._keep, buckets)
         except OSError as error:
             raise InputError(
                 f"{self.path} cannot be looked into: {error.strerror or error}."

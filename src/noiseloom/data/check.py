@@ -43,6 +43,11 @@ def in_words(report: dict[str, Any]) -> str:
         sizes = ", ".join(f"{size} ({count:,})" for size, count in report["sizes"].items())
         more = report["different_sizes"] - len(report["sizes"])
         rows.append(("sizes", sizes + (f" and {more:,} more" if more else "")))
+    if report.get("buckets"):
+        shapes = ", ".join(f"{shape} ({n:,})" for shape, n in report["buckets"].items())
+        rows.append(("buckets", f"{shapes}, height x width"))
+        lost, to_squares = report["cut_away"], report["cut_away_to_squares"]
+        rows.append(("cut away", f"{lost:.1%} of an image; to squares it were {to_squares:.1%}"))
     for name in ("cropped", "enlarged"):
         if report.get(name):
             rows.append((name, f"{report[name]:,}"))

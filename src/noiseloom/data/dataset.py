@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,7 +15,9 @@ from torch import Tensor
 from torch.types import Device
 
 from noiseloom.data.bouncing import Motion
+from noiseloom.data.buckets import Shape, in_words
 from noiseloom.data.caption_tokens import Captions
+from noiseloom.data.content import combined
 from noiseloom.data.forms import (
     Batch,
     CaptionedForm,
@@ -37,16 +40,23 @@ class Split:
     (N, 2): the first token and the last; -1 for both where there is nothing to be found). `lengths`
     (N,) says of items that are filled up how long each is, so that those of like length are trained
     on together. `captions` (N, K, L) int32 are the tokens of up to K captions of each item, the
-    present ones first, filled up with padding; an absent caption is padding alone.
+    present ones first, filled up with padding; an absent caption is padding alone. `sizes` (N, 2)
+    says of images of several sizes how high and wide each is: it lies in the upper left corner of
+    its item, and those of one size lie one after the other.
     """
 
     items: np.ndarray
     labels: np.ndarray | None = None
     lengths: np.ndarray | None = None
     captions: np.ndarray | None = None
+    sizes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        for name, beside in (("labels", self.labels), ("rows of captions", self.captions)):
+        for name, beside in (
+            ("labels", self.labels),
+            ("rows of captions", self.captions),
+            ("sizes", self.sizes),
+        ):
             if beside is not None and len(beside) != len(self.items):
                 raise ValueError(
                     f"{len(self.items)} items were given with {len(beside)} {name}; "
@@ -66,10 +76,52 @@ class Split:
         return None if self.labels is None else np.asarray(self.labels[chosen])
 
     def batch(self, chosen: np.ndarray) -> Batch:
-        """The items of these numbers, with what belongs to them."""
+        """The items of these numbers, which are of one size, with what belongs to them."""
         labels = None if self.labels is None else self.labels[chosen]
         captions = None if self.captions is None else self.captions[chosen]
-        return Batch(self.items[chosen], labels, captions)
+        if self.sizes is None:
+            return Batch(self.items[chosen], labels, captions)
+        (height, width), *others = np.unique(self.sizes[chosen], axis=0)
+        if others:
+            raise ValueError(
+                f"items of {1 + len(others)} sizes are asked for at once; a batch is of one"
+            )
+        return Batch(self.items[chosen, :height, :width], labels, captions)
+
+    @cached_property
+    def places(self) -> dict[Shape, slice]:
+        """Where the items of each size lie, by height and width; {} where all are alike."""
+        if self.sizes is None or not len(self):
+            return {}
+        changes = np.flatnonzero((self.sizes[1:] != self.sizes[:-1]).any(axis=1)) + 1
+        bounds = [0, *changes.tolist(), len(self)]
+        found = {
+            (int(self.sizes[start][0]), int(self.sizes[start][1])): slice(start, stop)
+            for start, stop in pairwise(bounds)
+        }
+        if len(found) < len(bounds) - 1:
+            raise ValueError("items of one size must lie one after the other")
+        return found
+
+    @property
+    def item_shape(self) -> tuple[int, ...]:
+        """The shape of an item as it is stored; of several the first."""
+        shape = self.items.shape[1:]
+        return (*next(iter(self.places)), *shape[2:]) if self.places else shape
+
+    def by_size(self, chosen: np.ndarray) -> list[np.ndarray]:
+        """The places in `chosen` of the items of each size, which may be batched together."""
+        if self.sizes is None:
+            return [np.arange(len(chosen))]
+        sizes = self.sizes[chosen]
+        return [np.flatnonzero((sizes == size).all(axis=1)) for size in np.unique(sizes, axis=0)]
+
+    def of_size(self, size: Shape) -> Split:
+        """The items of one size alone, none where there are none; not copied."""
+        place = self.places.get(size, slice(0, 0))
+        beside = (self.labels, self.lengths, self.captions)
+        cut = self.items[place, : size[0], : size[1]]
+        return Split(cut, *(None if one is None else one[place] for one in beside))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -107,6 +159,10 @@ class Dataset(ABC):
         """What a model made, as items are stored."""
         return self.form.to_items(x0)
 
+    def alike(self) -> Dataset:
+        """The data with the items of its commonest size alone, where they are of several."""
+        return self
+
     def picture(
         self,
         items: np.ndarray,
@@ -130,7 +186,7 @@ class ImageDataset(Dataset):
 
     @cached_property
     def form(self) -> ImageForm:
-        height, width, channels = self.train.items.shape[1:]
+        height, width, channels = self.train.item_shape
         return ImageForm(
             item_shape=(channels, height, width),
             class_names=self.class_names,
@@ -178,18 +234,43 @@ class CaptionedDataset(ImageDataset):
     """Images with captions, whose tokens are the splits' `captions`.
 
     `train_captions` and `reference_captions` hold a row for each image, the captions as they were
-    written; one that is absent is empty.
+    written; one that is absent is empty. The images may be of several sizes, the commonest first.
     """
 
     captions: Captions
     train_captions: RawTexts
     reference_captions: RawTexts
 
+    def __post_init__(self) -> None:
+        for size in self.reference.places:
+            if size not in self.train.places:
+                raise DataError(
+                    f"All images of {size[0]} x {size[1]} (height x width) are held out, and none "
+                    "is left to train on. Hold out less with data.held_out, or allow fewer shapes "
+                    "with data.buckets."
+                )
+
     @cached_property
     def form(self) -> CaptionedForm:
         seen = super().form
         kept = {one.name: getattr(seen, one.name) for one in fields(seen)}
-        return CaptionedForm(**kept, language=self.captions)
+        sizes = tuple(self.train.places)
+        return CaptionedForm(**kept, language=self.captions, sizes=sizes)
+
+    def alike(self) -> CaptionedDataset:
+        """See `Dataset.alike`."""
+        if not self.train.places:
+            return self
+        size, place = next(iter(self.train.places.items()))
+        held = self.reference.places.get(size, slice(0, 0))
+        return replace(
+            self,
+            train=self.train.of_size(size),
+            reference=self.reference.of_size(size),
+            fingerprint=combined(("data", "size"), (self.fingerprint, in_words(size))),
+            train_captions=self.train_captions.part(place),
+            reference_captions=self.reference_captions.part(held),
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -11,8 +11,8 @@
 | floating-point pixels | refused: their range is not agreed on |
 | rotation or mirroring noted by the camera (EXIF) | applied first |
 | animated GIF, WebP, APNG; TIFF of many pages | the first frame, the picture a still viewer shows |
-| not square | with data.size: the middle square; without: kept |
-| other size than data.size | resized with Lanczos; a square that has the size keeps its pixels |
+| of another aspect than wanted | with data.size: the middle of it; without: kept |
+| other size than data.size | resized with Lanczos; one that has the size keeps its pixels |
 | several sizes | data.size is needed, and the message lists them |
 | more than 67 million pixels declared | refused without decoding |
 
@@ -53,6 +53,7 @@ UPRIGHT = {
 }
 
 Encoded = Path | bytes  # an image file, or what would stand in one
+Size = int | tuple[int, int]  # pixels: the side of a square, or height and width
 
 
 class BadImageError(Exception):
@@ -82,16 +83,24 @@ def read_header(encoded: Encoded) -> Header:
         return Header(width, height, image.mode in GREY_MODES, image.mode)
 
 
-def read_image(encoded: Encoded, size: int | None, channels: int) -> np.ndarray:
+def read_image(encoded: Encoded, size: Size | None, channels: int) -> np.ndarray:
     """The pixels of an image by the rules above, uint8 (H, W, channels)."""
     with opened_image(encoded) as image:
+        orientation = _orientation(image)
         if size is not None:
-            image.draft(None, (2 * size, 2 * size))
-        turn = UPRIGHT.get(_orientation(image))
+            height, width = sides(size)
+            lying = (height, width) if orientation >= 5 else (width, height)
+            image.draft(None, (2 * lying[0], 2 * lying[1]))
+        turn = UPRIGHT.get(orientation)
         upright = image if turn is None else image.transpose(turn)
         if size is not None:
-            upright = _square(upright)
+            upright = _middle(upright, size)
         return to_pixels(_resized(plain(upright), size), channels)
+
+
+def sides(size: Size) -> tuple[int, int]:
+    """Height and width."""
+    return (size, size) if isinstance(size, int) else size
 
 
 def _orientation(image: Image.Image) -> int:
@@ -102,14 +111,14 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) else 1
 
 
-def fit_pixels(pixels: np.ndarray, size: int | None, channels: int) -> np.ndarray:
+def fit_pixels(pixels: np.ndarray, size: Size | None, channels: int) -> np.ndarray:
     """The rules on size and channels for an image in memory, uint8 (H, W, 1 or 3)."""
-    fits = size is None or pixels.shape[:2] == (size, size)
+    fits = size is None or pixels.shape[:2] == sides(size)
     if fits and pixels.shape[2] == channels:
         return pixels
     picture = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
     if size is not None:
-        picture = _resized(_square(picture), size)
+        picture = _resized(_middle(picture, size), size)
     return to_pixels(picture, channels)
 
 
@@ -147,16 +156,20 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.where(clear, 255, np.rint(values / 257)).astype(np.uint8))
 
 
-def _square(image: Image.Image) -> Image.Image:
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    return image.crop((left, top, left + side, top + side))
+def _middle(image: Image.Image, size: Size) -> Image.Image:
+    """The largest middle part that has the aspect of `size`."""
+    height, width = sides(size)
+    wide = min(image.width, max(1, round(image.height * width / height)))
+    high = min(image.height, max(1, round(image.width * height / width)))
+    left, top = (image.width - wide) // 2, (image.height - high) // 2
+    return image.crop((left, top, left + wide, top + high))
 
 
-def _resized(image: Image.Image, size: int | None) -> Image.Image:
-    if size is None or image.size == (size, size):
+def _resized(image: Image.Image, size: Size | None) -> Image.Image:
+    if size is None or (image.height, image.width) == sides(size):
         return image
-    return image.resize((size, size), Image.Resampling.LANCZOS)
+    height, width = sides(size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 @contextmanager

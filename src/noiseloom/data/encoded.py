@@ -1,8 +1,8 @@
 """Encoded images (files, or bytes out of a larger file) to prepared arrays, in two passes.
 
 First every header is read: sizes, and whether all are grey. Then what is usable is decoded, a few
-at a time, into an `Assembly`. Nothing is kept of an image but its header's facts, counted, and a
-bit that says whether it is usable.
+at a time, into an `Assembly`. Nothing is kept of an image but its header's facts, counted, and the
+number of its size. Where images are put into buckets, one bucket comes after the other.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import Any
 import numpy as np
 
 from noiseloom.data.assembly import Assembly, hash_of
+from noiseloom.data.buckets import Buckets, Sorted
 from noiseloom.data.content import Progress, file_digest
-from noiseloom.data.decode import BadImageError, Encoded, quiet, read_header, read_image
+from noiseloom.data.decode import BadImageError, Encoded, Size, quiet, read_header, read_image
 from noiseloom.data.skipped import Skipped, in_words
 from noiseloom.errors import DataError, MachineError
 
@@ -59,12 +60,21 @@ class Wanted:
 
 @dataclass
 class Headers:
-    """What the first pass found: counts, and for each picture whether it is usable."""
+    """What the first pass found: counts, and each picture's size, None of one that is unusable.
+
+    Sizes are (width, height), those of `trained` without the pictures of a reference part.
+    """
 
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    trained: Counter[tuple[int, int]] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     grey: bool = True
-    usable: bytearray = field(default_factory=bytearray)
+    numbers: array[int] = field(default_factory=lambda: array("i"))  # into `sizes`, -1: unusable
+
+    def of_each(self) -> Iterator[tuple[int, int] | None]:
+        """The size of each picture."""
+        known = list(self.sizes)
+        return (None if number < 0 else known[number] for number in self.numbers)
 
 
 @dataclass(frozen=True)
@@ -73,7 +83,8 @@ class Gallery:
 
     `nothing_left` makes the sentence for a gallery without one usable picture. `keep_beside` is
     given the folder, the places of the pictures that were used and which of them are the reference;
-    it keeps there what belongs to them, and answers what was found in that.
+    it keeps there what belongs to them, and answers what was found in that. With `buckets` images
+    are brought to the nearest of several shapes, of the area of a square of the size wanted.
     """
 
     where: Path
@@ -83,23 +94,24 @@ class Gallery:
     split: bool
     nothing_left: Callable[[Skipped], str]
     keep_beside: Callable[[Path, np.ndarray, np.ndarray], dict[str, Any]] | None = None
+    buckets: Buckets | None = None
 
     def build(self, folder: Path, wanted: Wanted, progress: Progress | None) -> dict[str, Any]:
         """Write the arrays into `folder` and answer what was found on the way."""
         bad = Skipped()
         with quiet():
             headers = self._headers(bad, progress)
-            number = sum(headers.usable)
+            number = headers.sizes.total()
             if not number:
                 raise DataError(self.nothing_left(bad))
             channels = wanted.channels or (1 if headers.grey else 3)
-            shape = (*common_size(wanted.size, headers.sizes, self.where), channels)
+            shapes = self._sorted(wanted, headers)
+            shape = shapes.canvas if shapes else common_size(wanted.size, headers.sizes, self.where)
             places = array("q")
-            with closing(Assembly(folder, shape, number)) as assembly:
-                usable = (
-                    p for p, good in zip(self.pictures(), headers.usable, strict=True) if good
-                )
-                for picture, digest, pixels in _decoded(usable, wanted.size, channels):
+            mixed = shapes is not None and len(shapes.shapes) > 1
+            with closing(Assembly(folder, (*shape, channels), number, mixed=mixed)) as assembly:
+                usable = self._usable(headers, wanted.size, shapes)
+                for picture, digest, pixels in _decoded(usable, channels):
                     if isinstance(pixels, BadImageError):
                         bad.add(picture.name, pixels.reason, pixels.detail)
                     else:
@@ -116,20 +128,44 @@ class Gallery:
                 made |= self.keep_beside(folder, np.array(places), assembly.reference)
         made["lost_classes"] = self._lost_classes(made, wanted, bad)
         facts = found(headers.sizes, headers.modes, wanted.size)
+        if shapes is not None:
+            facts |= shapes.found(headers.sizes)
         return {**made, **facts, "skipped": bad.merged({})}
 
+    def _sorted(self, wanted: Wanted, headers: Headers) -> Sorted | None:
+        """What images become where there are buckets."""
+        if self.buckets is None or wanted.size is None:
+            return None
+        return self.buckets.sorted(wanted.size, headers.trained, headers.sizes)
+
+    def _usable(
+        self, headers: Headers, size: int | None, shapes: Sorted | None
+    ) -> Iterator[tuple[Picture, Size | None]]:
+        """Each usable picture with the size it is brought to, a bucket after the other."""
+        if shapes is None:
+            for picture, own in zip(self.pictures(), headers.of_each(), strict=True):
+                if own is not None:
+                    yield picture, size
+            return
+        for shape in shapes.shapes:
+            for picture, own in zip(self.pictures(), headers.of_each(), strict=True):
+                if own is not None and shapes.of[own] == shape:
+                    yield picture, shape
+
     def _headers(self, bad: Skipped, progress: Progress | None) -> Headers:
-        headers = Headers()
+        headers, numbers = Headers(), dict[tuple[int, int], int]()
         for done, picture in enumerate(self.pictures()):
             try:
                 header = read_header(picture.encoded)
-                headers.sizes[header.width, header.height] += 1
+                size = header.width, header.height
+                headers.sizes[size] += 1
+                headers.trained[size] += not picture.reference
                 headers.modes[header.mode] += 1
                 headers.grey &= header.grey
-                headers.usable.append(1)
+                headers.numbers.append(numbers.setdefault(size, len(numbers)))
             except BadImageError as error:
                 bad.add(picture.name, error.reason, error.detail)
-                headers.usable.append(0)
+                headers.numbers.append(-1)
             if progress:
                 progress("reading headers", done + 1, self.total)
         return headers
@@ -146,14 +182,15 @@ class Gallery:
 
 
 def _decoded(
-    pictures: Iterator[Picture], size: int | None, channels: int
+    pictures: Iterator[tuple[Picture, Size | None]], channels: int
 ) -> Iterator[tuple[Picture, int, Pixels]]:
     """Each picture with its content's hash and its pixels or what is wrong with it, in order.
 
-    A few are decoded at a time: Pillow lets go of the interpreter while it decodes.
+    Pictures come with the size that they are brought to. A few are decoded at a time: Pillow lets
+    go of the interpreter while it decodes.
     """
 
-    def decode(picture: Picture) -> tuple[Picture, int, Pixels]:
+    def decode(picture: Picture, size: Size | None) -> tuple[Picture, int, Pixels]:
         try:
             digest = hash_of(digest_of(picture.encoded).encode())
             return picture, digest, read_image(picture.encoded, size, channels)
@@ -168,8 +205,8 @@ def _decoded(
     waiting: deque[Future[tuple[Picture, int, Pixels]]] = deque()
     with ThreadPoolExecutor(WORKERS) as pool:
         try:
-            for picture in pictures:
-                waiting.append(pool.submit(decode, picture))
+            for picture, size in pictures:
+                waiting.append(pool.submit(decode, picture, size))
                 if len(waiting) > WORKERS:
                     yield waiting.popleft().result()
             while waiting:

@@ -19,6 +19,7 @@ from noiseloom.data.sources import Source, nothing_left
 from noiseloom.errors import DataError
 
 FEW, FEW_HELD_OUT = 500, 100  # images below which a warning is given
+BUCKETED = ("buckets", "cut_away", "cut_away_to_squares")  # facts of images of several shapes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +102,7 @@ class ImageFiles(ABC):
             "modes": details["modes"],
             "cropped": details["cropped"],
             "enlarged": details["enlarged"],
+            **{name: details[name] for name in BUCKETED if name in details},
             "duplicates": details["duplicates"],
             "reference": "the data's own test part"
             if source.split

@@ -164,14 +164,15 @@ def _open(folder: Path) -> Prepared:
 
 def _split(folder: Path, name: str) -> Split:
     items = np.load(folder / f"{name}_items.npy", mmap_mode="r")
-    labels, lengths, captions = (
-        folder / f"{name}_{kind}.npy" for kind in ("labels", "lengths", "captions")
+    labels, lengths, captions, sizes = (
+        folder / f"{name}_{kind}.npy" for kind in ("labels", "lengths", "captions", "sizes")
     )
     return Split(
         items,
         np.load(labels) if labels.exists() else None,
         np.load(lengths) if lengths.exists() else None,
         np.load(captions, mmap_mode="r") if captions.exists() else None,
+        np.load(sizes) if sizes.exists() else None,
     )
 
 

@@ -22,6 +22,12 @@ class RawTexts(Sequence[tuple[str, ...]]):
             raise IndexError(f"row {row} of {len(self)}")
         return tuple(self._text(row * self.columns + column) for column in range(self.columns))
 
+    def part(self, rows: slice) -> RawTexts:
+        """The rows from `rows.start` to `rows.stop` alone."""
+        first, last = rows.start * self.columns, rows.stop * self.columns
+        begin = int(self.ends[first - 1]) if first else 0
+        return RawTexts(self.content[begin:], self.ends[first:last] - begin, self.columns)
+
     def column(self, number: int) -> list[str]:
         """All texts of one column."""
         return [self._text(place) for place in range(number, len(self.ends), self.columns)]
@@ -29,7 +35,7 @@ class RawTexts(Sequence[tuple[str, ...]]):
     @property
     def bytes(self) -> int:
         """The length of all texts together, in UTF-8."""
-        return len(self.content)
+        return int(self.ends[-1]) if len(self.ends) else 0
 
     def _text(self, place: int) -> str:
         start = int(self.ends[place - 1]) if place else 0

@@ -255,7 +255,7 @@ def _words(look: Look, size: int, steps: int, captioned: bool) -> list[str]:
             "That is enough to learn from. Expect clear pictures of simple things (digits, "
             "symbols, clothing) and soft, sketchy ones of photographs: these take hours, or a GPU."
         )
-    words += _about_size(look, size)
+    words += _about_size(look, size, captioned)
     few = [name for name, count in look.classes.items() if count < 50]
     if len(look.classes) > 1 and few:
         words.append(
@@ -271,7 +271,7 @@ def _words(look: Look, size: int, steps: int, captioned: bool) -> list[str]:
     return words
 
 
-def _about_size(look: Look, size: int) -> list[str]:
+def _about_size(look: Look, size: int, captioned: bool) -> list[str]:
     """What cutting and shrinking loses."""
     words = []
     area = float(np.median([header.width * header.height for header in look.headers]))
@@ -286,7 +286,12 @@ def _about_size(look: Look, size: int) -> list[str]:
         )
     elif short < size and look.one_square != size:
         words.append(f"Images of {short:.0f} pixels are enlarged to {size}: nothing is gained.")
-    if short**2 < 0.95 * area:
+    if short**2 < 0.95 * area and captioned:
+        words.append(
+            f"Images that are not square go to the nearest of several shapes of the area of {size} "
+            f"x {size}, so that little is cut off; data.buckets=null cuts out the middle square."
+        )
+    elif short**2 < 0.95 * area:
         words.append(
             f"Only the middle square is used: {100 * (1 - short**2 / area):.0f} % of a typical "
             "image is cut off at the edges."

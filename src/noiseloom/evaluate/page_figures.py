@@ -127,6 +127,11 @@ def protocol_in_words(protocol: dict[str, Any]) -> str:
         said.append(f"Measured on {number(protocol['num'])} samples{against}")
     if said:
         said[0] += f" ({', '.join(word for word in how if word)})." if any(how) else "."
+    if sizes := protocol.get("sizes"):
+        said.append(
+            f"Samples, and the images beside them, are of the commonest of {len(sizes)} shapes, "
+            f"{protocol.get('size')} (height x width)."
+        )
     if asked := protocol.get("prompts_with_a_held_out_pair"):
         pairs = ", ".join(map(str, protocol.get("held_out_pairs") or []))
         said.append(

@@ -43,9 +43,13 @@ def comparable_count(dataset: Dataset, given: int) -> int:
     Raises DataError where there is too little data, InputError for too few samples.
     """
     if min(len(dataset.train), len(dataset.reference)) < LEAST:
+        shapes = len(dataset.report.get("buckets", ()))
+        of = f" of the commonest of {shapes} shapes" if shapes > 1 else ""
+        fewer = ", allow fewer shapes with data.buckets" if of else ""
         raise DataError(
-            f"There are {len(dataset.train)} training and {len(dataset.reference)} held-out items; "
-            f"an evaluation needs {LEAST} of each. Add data, or train with --no-evaluate."
+            f"There are {len(dataset.train)} training and {len(dataset.reference)} held-out items"
+            f"{of}; an evaluation needs {LEAST} of each. Add data{fewer}, or train with "
+            "--no-evaluate."
         )
     if given < LEAST:
         raise InputError(f"{given} samples were given; an evaluation needs at least {LEAST}.")

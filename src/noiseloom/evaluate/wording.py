@@ -333,7 +333,9 @@ def items_in_words(facts: Facts) -> str:
     words = f"{count}{NOUNS[facts.items]}"
     if facts.items == "images" and len(shape) == 3:
         height, width, channels = shape
-        words += f" of {width} × {height} in {'grey' if channels == 1 else 'colour'}"
+        shapes = len(facts.data.get("buckets") or {})
+        of = f"in {shapes} shapes of about" if shapes > 1 else "of"
+        words += f" {of} {width} × {height} in {'grey' if channels == 1 else 'colour'}"
     if facts.items == "clips" and len(shape) == 4:
         frames, height, width, channels = shape
         grey = "grey" if channels == 1 else "colour"

@@ -5,10 +5,11 @@ noise level, one per item (or with x's axes, where it can); `condition` the labe
 `embeddings.Condition` where there is more to say, or None. What it answers its `Config` says in
 `answers`: "items", something of x's shape, as denoisers do; "classes", logits (items, classes). The
 label after the last class means "no label". A network whose `Config` says `reads_captions` can be
-built with `words`, and then takes rows of tokens (items, L) as labels. `random` is None unless
-drop-out is wanted. Hidden layers lie in a ModuleList `blocks`, where there are any: `muon` moves
-their matrices. Built with `outputs` of more than 1, a denoising network answers so many numbers for
-each of the item's, as (items, outputs x first axis, …).
+built with `words`, and then takes rows of tokens (items, L) as labels. One that `takes_sizes` can
+be built with `sizes`: the heights and widths that images come in, those of a batch in one. `random`
+is None unless drop-out is wanted. Hidden layers lie in a ModuleList `blocks`, where there are any:
+`muon` moves their matrices. Built with `outputs` of more than 1, a denoising network answers so
+many numbers for each of the item's, as (items, outputs x first axis, …).
 
 One that answers "reconstructions" is told nothing but x: `forward(x, random)` answers an
 `autoencoder.Reconstruction`, and `encode` and `decode` go half the way.

@@ -21,6 +21,8 @@ from noiseloom.config import option
 from noiseloom.networks import Answer
 from noiseloom.networks.caption_reader import CaptionReader, Reading, Wording
 from noiseloom.networks.embeddings import Condition, LevelAndLabel
+from noiseloom.networks.patches import Patches
+from noiseloom.networks.places import Places
 from noiseloom.networks.space_time import Factorised, Joint, Looking
 from noiseloom.seeds import Random
 from noiseloom.transformer.attention import Memory
@@ -35,6 +37,7 @@ class Config:
 
     answers: ClassVar[Answer] = "items"
     reads_captions: ClassVar[bool] = True
+    takes_sizes: ClassVar[bool] = True
 
     patch: int = option(4, "side of a patch, pixels: larger is faster and coarser")
     border: int = option(0, "pixels of its neighbours that a token sees on every side")
@@ -118,24 +121,32 @@ class Config:
         told: int = 0,
         outputs: int = 1,
         words: Wording | None = None,
+        sizes: Sequence[tuple[int, int]] = (),
     ) -> "DiT":
         """The network for images (C, height, width), or clips (C, T, height, width).
 
         Their labels are 0 … num_classes - 1 (0: none) or, with `words`, captions of these. `told`
-        as in `LevelAndLabel`, `outputs` as in `noiseloom.networks`. Raises ValueError where the
-        patch does not divide the image, or a head is too narrow for positions.
+        as in `LevelAndLabel`, `outputs` and `sizes` as in `noiseloom.networks`. Raises ValueError
+        where the patch does not divide the image, or a head is too narrow for positions.
         """
         if len(item_shape) not in (3, 4):
             raise ValueError(
                 f"dit takes images (channels, height, width) or clips (channels, frames, height, "
                 f"width); the data's items have shape {tuple(item_shape)}. Use network mlp for them"
             )
-        if item_shape[-2] % self.patch or item_shape[-1] % self.patch:
+        for height, width in sizes or [(item_shape[-2], item_shape[-1])]:
+            if height % self.patch or width % self.patch:
+                step = " and data.bucket_step to a multiple of it" if sizes else ""
+                raise ValueError(
+                    f"network.patch {self.patch} does not divide images of {height}x{width} "
+                    f"pixels; set network.patch to a divisor of both sides{step}"
+                )
+        if sizes and (len(item_shape) != 3 or (self.label_positions and num_classes)):
             raise ValueError(
-                f"network.patch {self.patch} does not divide images of {item_shape[-2]}x"
-                f"{item_shape[-1]} pixels; set network.patch to a divisor of both sides"
+                f"the data's images are of {len(sizes)} sizes, which dit takes of images without "
+                "network.label_positions; set that to false, or leave data.buckets out"
             )
-        return DiT(self, item_shape, num_classes, told, outputs, words)
+        return DiT(self, item_shape, num_classes, told, outputs, words, sizes)
 
 
 class DiT(nn.Module):
@@ -143,10 +154,9 @@ class DiT(nn.Module):
 
     A token's place is rotary, on the axes of its grid, and learned: its place in the frame and,
     where there are several frames, the frame's in time. That starts at 0, so that a network of
-    clips may take the weights of one of images.
+    clips may take the weights of one of images. Of images of several sizes what is learned of a
+    place is that of its row and of its column (`Places`).
     """
-
-    cover: Tensor
 
     def __init__(
         self,
@@ -156,18 +166,25 @@ class DiT(nn.Module):
         told: int = 0,
         outputs: int = 1,
         words: Wording | None = None,
+        sizes: Sequence[tuple[int, int]] = (),
     ) -> None:
         super().__init__()
         self.config = config
         channels, *axes = item_shape
-        frames, *sides = axes if len(axes) == 3 else (1, *axes)
-        self.enter_patches = Patches(config.patch, config.border, sides)
-        self.leave_patches = Patches(config.patch, config.blend, sides)
+        frames = axes[0] if len(axes) == 3 else 1
+        self.sizes = list(sizes) or [(axes[-2], axes[-1])]
+        self.enter_patches = Patches(config.patch, config.border)
+        self.leave_patches = Patches(config.patch, config.blend)
+        grids = [self.enter_patches.grid(size) for size in self.sizes]
         self.condition = LevelAndLabel(config.width, num_classes, told)
         self.modulation = Modulation(config.width, condition_width=config.width, branches=2)
         self.enter = nn.Linear(channels * self.enter_patches.side**2, config.width)
-        places = (self.enter_patches.tokens, config.width)
-        self.position = nn.Parameter(0.1 * torch.randn(places))
+        places = (math.prod(grids[0]), config.width)
+        self.position: nn.Parameter | Places
+        if sizes:
+            self.position = Places(grids, config.width)
+        else:
+            self.position = nn.Parameter(0.1 * torch.randn(places))
         self.frame_position: nn.Parameter | None = None
         if frames > 1:
             self.frame_position = nn.Parameter(torch.zeros(frames, 1, config.width))
@@ -194,14 +211,15 @@ class DiT(nn.Module):
         for layer in (self.final, self.leave):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
-        cells = self.enter_patches.grid
+        cells = [max(lengths) for lengths in zip(*grids, strict=True)]
         self.space_time: Joint | Factorised
         if config.is_factorised(item_shape):
             self.space_time = Factorised(parts, config.depth, frames, cells)
         else:
             self.space_time = Joint(parts, cells if frames == 1 else [frames, *cells])
-        ones = torch.ones(1, self.leave_patches.tokens, self.leave_patches.side**2)
-        self.register_buffer("cover", self.leave_patches.together(ones), persistent=False)
+        for height, width in self.sizes:
+            cover = self.leave_patches.cover((height, width))
+            self.register_buffer(f"cover_{height}x{width}", cover, persistent=False)
 
     def forward(
         self,
@@ -210,7 +228,7 @@ class DiT(nn.Module):
         condition: Tensor | Condition | None = None,
         random: Random | None = None,
     ) -> Tensor:
-        """`x` (B, C, height, width) or (B, C, T, height, width).
+        """`x` (B, C, height, width) or (B, C, T, height, width), of one of the sizes.
 
         `level` is (B,), or has x's axes, one channel, and is constant in a patch: those of length 1
         stand for all along them, as in (B, 1, T, 1, 1), a level for each frame.
@@ -223,21 +241,33 @@ class DiT(nn.Module):
                     f"item, or (B, 1, {axes}) constant in each patch"
                 )
             level = self.enter_patches.middles(level.expand(-1, 1, *x.shape[2:]))
+        height, width = x.shape[-2:]
+        if (height, width) not in self.sizes:
+            known = ", ".join(f"{high}x{wide}" for high, wide in self.sizes)
+            raise ValueError(f"images of {height}x{width} are given; this network knows {known}")
+        rows, columns = self.enter_patches.grid((height, width))
         vector = self.condition(level, condition)
         vector = vector[:, None] if vector.ndim == 2 else vector
         memories: Sequence[Memory | None] = [None] * len(self.blocks)
         if self.reader is not None:
             reading = self._reading(condition, len(x), random)
             vector, memories = vector + reading.summary[:, None], reading.memories
-        tokens = self.enter(self.enter_patches.apart(x)) + self._places(condition, len(x))
+        places = self._places(condition, len(x), rows, columns)
+        tokens = self.enter(self.enter_patches.apart(x)) + places
         looking: Looking = list(zip(self.blocks, memories, strict=True))
         modulation = self.modulation(vector)
         tokens = self.space_time(
-            tokens, looking, vector=vector, modulation=modulation, random=random
+            tokens,
+            looking,
+            cells=(rows, columns),
+            vector=vector,
+            modulation=modulation,
+            random=random,
         )
         scale, shift = self.final(F.silu(vector)).chunk(2, dim=-1)
         patches = self.leave(modulated_norm(tokens, 1 + scale, shift))
-        return self.leave_patches.together(patches, x.shape[2:-2]) / self.cover
+        cover = self.get_buffer(f"cover_{height}x{width}")
+        return self.leave_patches.together(patches, x.shape[2:]) / cover
 
     def read(self, captions_BL: Tensor, random: Random | None = None) -> Reading:
         """Captions as this network looks at them, once for all steps of a sampler.
@@ -264,63 +294,23 @@ class DiT(nn.Module):
         if captions is None:
             assert self.reader is not None
             padding = self.reader.words.padding
-            captions = torch.full((items, 1), padding, device=self.position.device)
+            captions = torch.full((items, 1), padding, device=self.enter.weight.device)
         if kept is None:
             return self.read(captions, random)
         with torch.no_grad():  # it outlives this call, and any backward of it
             kept.reading = self.read(captions)
         return kept.reading
 
-    def _places(self, condition: Tensor | Condition | None, items: int) -> Tensor:
-        """What is learned of the tokens' places, (1 or B, L, W)."""
+    def _places(
+        self, condition: Tensor | Condition | None, items: int, rows: int, columns: int
+    ) -> Tensor:
+        """What is learned of the places of tokens on such a grid, (1 or B, L, W)."""
+        if isinstance(self.position, Places):
+            known: Tensor = self.position(rows, columns)
+            return known
         places = self.position[None]
         if self.label_position is not None:
             places = places + self.label_position[self.condition.labels(condition, items)]
         if self.frame_position is not None:
             places = (places[:, None] + self.frame_position).flatten(1, 2)
         return places
-
-
-class Patches:
-    """Cuts images (B, C, height, width) into patches that reach `border` into their neighbours.
-
-    A patch is a row of C x side x side numbers, side = patch + 2 border; beyond the image it is 0.
-    Clips (B, C, T, height, width) are cut frame by frame.
-    """
-
-    def __init__(self, patch: int, border: int, image: Sequence[int]) -> None:
-        self.patch, self.border, self.image = patch, border, tuple(image)
-        self.side = patch + 2 * border
-        self.grid = [length // patch for length in image]
-        self.tokens = self.grid[0] * self.grid[1]
-
-    def apart(self, x: Tensor) -> Tensor:
-        """(B, L, C x side x side), frame by frame, patches in row-major order."""
-        frames, around = _frames(x), self.border
-        padded = F.pad(frames, (around, around, around, around)) if around else frames
-        # views and one copy: F.unfold goes image by image on a GPU
-        cut = padded.unfold(2, self.side, self.patch).unfold(3, self.side, self.patch)
-        return cut.permute(0, 2, 3, 1, 4, 5).reshape(len(x), -1, frames.shape[1] * self.side**2)
-
-    def together(self, patches: Tensor, frames: Sequence[int] = ()) -> Tensor:
-        """The sum of the patches where they lie, (B, C, height, width).
-
-        `frames` is (T,) for (B, C, T, height, width).
-        """
-        lying = patches.unflatten(1, (-1, self.tokens)).flatten(0, 1)
-        if self.border:
-            lying = lying.transpose(1, 2)
-            image = F.fold(lying, self.image, self.side, padding=self.border, stride=self.patch)
-        else:
-            apart = lying.unflatten(2, (-1, self.side, self.side)).unflatten(1, self.grid)
-            image = apart.permute(0, 3, 1, 4, 2, 5).reshape(len(lying), -1, *self.image)
-        return image.unflatten(0, (len(patches), *frames)).transpose(1, 2) if frames else image
-
-    def middles(self, x: Tensor) -> Tensor:
-        """The mean over each patch without its border, (B, L), of one channel."""
-        return F.avg_pool2d(_frames(x), self.patch).reshape(len(x), -1)
-
-
-def _frames(x: Tensor) -> Tensor:
-    """The frames of clips (B, C, T, height, width) as images, (B x T, C, height, width)."""
-    return x if x.ndim == 4 else x.transpose(1, 2).flatten(0, 1)

@@ -30,14 +30,15 @@ Looking = Sequence[tuple[nn.Module, Memory | None]]
 class Joint(nn.Module):
     """Every token of an item looks at all of them at once.
 
-    `cells` are the lengths of the item's grid of tokens: (I, J), or (T, I, J).
+    `largest` are the lengths of the item's grid of tokens, (I, J) or (T, I, J): of grids of several
+    sizes the largest on each axis.
     """
 
     rotation: Tensor
 
-    def __init__(self, parts: Parts, cells: Sequence[int]) -> None:
+    def __init__(self, parts: Parts, largest: Sequence[int]) -> None:
         super().__init__()
-        rotation = rotary(grid(cells), parts.width // parts.heads)
+        rotation = rotary(grid(largest), parts.width // parts.heads).unflatten(1, tuple(largest))
         self.register_buffer("rotation", rotation, persistent=False)
 
     def forward(
@@ -45,12 +46,16 @@ class Joint(nn.Module):
         x_BLW: Tensor,
         blocks: Looking,
         *,
+        cells: tuple[int, int],
         vector: Tensor,
         modulation: Tensor,
         random: Random | None = None,
     ) -> Tensor:
-        """The tokens after all blocks; `modulation` is these blocks' own, read off `vector`."""
-        sight = Sight(self.rotation)
+        """The tokens after all blocks, on a grid of `cells` (I, J) in each frame.
+
+        `modulation` is these blocks' own, read off `vector`.
+        """
+        sight = Sight(part_of(self.rotation, cells))
         for index, (block, memory) in enumerate(blocks):
             scope = random and random.under(f"block{index}")
             x_BLW = block(x_BLW, sight, modulation=modulation, memory=memory, random=scope)
@@ -63,13 +68,14 @@ class Factorised(nn.Module):
     in_frame: Tensor
     in_time: Tensor
 
-    def __init__(self, parts: Parts, depth: int, frames: int, cells: Sequence[int]) -> None:
+    def __init__(self, parts: Parts, depth: int, frames: int, largest: Sequence[int]) -> None:
         super().__init__()
         self.frames = frames
         self.modulation = Modulation(parts.width, condition_width=parts.width, branches=1)
         self.blocks = nn.ModuleList(ThroughTime(parts, frames) for _ in range(depth))
         size = parts.width // parts.heads
-        self.register_buffer("in_frame", rotary(grid(cells), size), persistent=False)
+        in_frame = rotary(grid(largest), size).unflatten(1, tuple(largest))
+        self.register_buffer("in_frame", in_frame, persistent=False)
         self.register_buffer("in_time", rotary(grid([frames]), size), persistent=False)
 
     def forward(
@@ -77,13 +83,14 @@ class Factorised(nn.Module):
         x_BLW: Tensor,
         blocks: Looking,
         *,
+        cells: tuple[int, int],
         vector: Tensor,
         modulation: Tensor,
         random: Random | None = None,
     ) -> Tensor:
         """As `Joint.forward`; `vector` (B, 1 or L, W) is what the layers through time are told."""
         batch = len(x_BLW)
-        within, through = Sight(self.in_frame), Sight(self.in_time)
+        within, through = Sight(part_of(self.in_frame, cells)), Sight(self.in_time)
         own, modulation = self.modulation(vector), by_frame(modulation, self.frames)
         rows = torch.arange(batch, device=x_BLW.device).repeat_interleave(self.frames)
         for index, ((block, memory), layer) in enumerate(zip(blocks, self.blocks, strict=True)):
@@ -114,6 +121,14 @@ class ThroughTime(nn.Module):
         mixed = self.attention(framed.transpose(1, 2).flatten(0, 1), sight)  # (B·S, T, W)
         mixed = mixed.unflatten(0, (len(x_BLW), -1)).transpose(1, 2).flatten(1, 2)
         return gated_sum(x_BLW, drop(mixed, self.dropout, random, "attention"), gate)
+
+
+def part_of(rotation: Tensor, cells: tuple[int, int]) -> Tensor:
+    """The rotations (2, L, D) of a grid of so many cells, out of (2, …, I, J, D) of a larger one.
+
+    What a token is turned by depends on its own place alone.
+    """
+    return rotation[..., : cells[0], : cells[1], :].flatten(1, -2)
 
 
 def by_frame(x: Tensor, frames: int) -> Tensor:

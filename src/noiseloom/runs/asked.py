@@ -55,7 +55,7 @@ def read_file(form: Form, path: str | Path) -> list[str | tuple[str, ...]]:
 def read_images(form: Form, asked: Sequence[Asked]) -> np.ndarray:
     """Image files as items of `form`: made square and resized as training images are."""
     channels, height, width = form.item_shape
-    size = height if height == width else None
+    size = (height, width) if form.sizes or height == width else None
     items = []
     for given in asked:
         if not isinstance(given, str | Path):

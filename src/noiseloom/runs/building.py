@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from noiseloom import seeds
+from noiseloom.config import word_of
 from noiseloom.data.forms import Form
 from noiseloom.diffusion.denoiser import Statistics
 from noiseloom.errors import InputError
@@ -38,6 +39,12 @@ def build_task(
     frozen tasks of the runs that the task's config refers to, by dotted key.
     """
     try:
+        if form.sizes and not getattr(recipe.task, "takes_sizes", False):
+            raise ValueError(
+                f"the data's images are of {len(form.sizes)} sizes (data.buckets), and task "
+                f"'{word_of(recipe, 'task')}' takes images of one. Use task text-to-image, or "
+                "leave data.buckets out"
+            )
         with seeds.fixed(recipe.training.seed, "weights"):
             task: Task = recipe.task.build(recipe.network, form, statistics, others or {})
     except ValueError as error:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from PIL.Image import Image
 
+from noiseloom.data.buckets import in_words
 from noiseloom.data.caption_tokens import Captions, Encoded
 from noiseloom.data.forms import Form
 from noiseloom.diffusion.samplers import Step
@@ -125,6 +126,22 @@ def choose_asked(
     if label is not None:
         raise InputError(f"{place} draws what a text says and knows no classes; ask with --prompt")
     return choose_captions(captions, prompts, num, on_event)
+
+
+def choose_size(form: Form, size: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The height and width asked for; InputError where items of `form` do not come in that size."""
+    if size is None or size in form.sizes:
+        return size
+    asked = f"Samples of {in_words(size)} (height x width) are asked for"
+    if not form.sizes:
+        raise InputError(
+            f"{asked}, and this run draws in one size alone; leave --size out, or train a run on "
+            "images with captions and data.buckets"
+        )
+    raise InputError(
+        f"{asked}, and this run draws {', '.join(map(in_words, form.sizes))}; ask for one of "
+        "these, or leave --size out"
+    )
 
 
 def choose_captions(

@@ -9,6 +9,7 @@ import numpy as np
 
 from noiseloom import media
 from noiseloom.config import word_of
+from noiseloom.data.buckets import in_words
 from noiseloom.data.dataset import Dataset, OpensBeside, VideoDataset
 from noiseloom.errors import InputError
 from noiseloom.evaluate import confusion
@@ -189,7 +190,7 @@ def _score(
             f"A likelihood is of held-out items, and {', '.join(not_meant)} would say how samples "
             "are drawn. Leave it out"
         )
-    dataset = run.open_data(on_event)
+    dataset = run.open_data(on_event).alike()
 
     def on_step(done: int, total: int) -> None:
         on_event(Working("Scoring", done, total))
@@ -218,7 +219,8 @@ def _measure_samples(
     on_event: OnEvent,
 ) -> dict[str, Any]:
     """Draw samples, measure them, and picture those nearest to training items, and prompts'."""
-    config = run.recipe.evaluation
+    config, sizes = run.recipe.evaluation, task.form.sizes
+    every, dataset = dataset, dataset.alike()
     num = config.num if num is None else num
     labels = config.labels(dataset, num)
     if labels is not None and labels.ndim == 2 and prompts_of(task) is None:
@@ -241,15 +243,21 @@ def _measure_samples(
         samples.items,
         samples.labels,
         seed=protocol["seed"],
-        protocol={"num": num, **protocol, **task.describe(request), "seconds_to_sample": seconds},
+        protocol={
+            "num": num,
+            **protocol,
+            **task.describe(request),
+            **({"sizes": [in_words(size) for size in sizes]} if sizes else {}),
+            "seconds_to_sample": seconds,
+        },
         progress=shown(on_event),
     )
     if isinstance(task, Denoises):
-        seen = seen_data(run, dataset, run.others(), on_event)
+        seen = seen_data(run, every, run.others(), on_event)
         read_ahead(task, seen, on_event)
         result["loss_by_time"] = loss_by_time(
             task.judged,
-            seen,
+            seen.alike(),
             seed=protocol["seed"],
             progress=shown(on_event),
         )

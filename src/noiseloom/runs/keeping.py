@@ -1,6 +1,7 @@
 """What a run keeps while it trains: checkpoints with their held-out loss, and samples."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,8 +100,12 @@ class Keeper:
         held, number = self.held_out, min(HELD_OUT_ITEMS, len(self.held_out))
         chosen = np.linspace(0, len(held) - 1, number).round().astype(int)  # files come by class
         random = Random(training.config.seed, range(number), total=number).under("held-out")
+        losses = []
         with training.averaged():
-            return self.task.losses(held.batch(chosen), random, training=False).mean().item()
+            for alike in held.by_size(chosen):
+                own = replace(random, items=alike.tolist())
+                losses.append(self.task.losses(held.batch(chosen[alike]), own, training=False))
+        return torch.cat(losses).mean().item()
 
     def preview(self) -> None:
         """Samples, reconstructions or texts of the averaged weights, unless they are there.

@@ -12,6 +12,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 from noiseloom import media
+from noiseloom.data.buckets import in_words
 from noiseloom.data.dataset import Dataset, Split, VideoDataset
 from noiseloom.data.forms import Form, SeriesForm, TextForm, VideoForm
 from noiseloom.runs.drawing import Samples, draw, usually_asked
@@ -23,6 +24,7 @@ from noiseloom.tasks import Draws, Noises, Predicts, Reconstructs, Request, Task
 from noiseloom.training.checkpoints import write_text
 from noiseloom.training.distributed import from_first
 
+OTHER_ROWS = 2  # of the sheets of sizes that are not the usual one
 STRIP_ROWS = 5
 STRIP_COLUMNS = 11
 PREDICTED_ROWS, MISTAKEN_ROWS, CONTINUED_ROWS = 4, 2, 8
@@ -60,11 +62,18 @@ def sheet(form: Form, items: np.ndarray, labels: np.ndarray | None) -> Image:
     return form.picture(items, labels)
 
 
-def sample_rows(task: Draws, rows: int, *, seed: int, keep_frames: bool = False) -> Samples:
+def sample_rows(
+    task: Draws,
+    rows: int,
+    *,
+    seed: int,
+    size: tuple[int, int] | None = None,
+    keep_frames: bool = False,
+) -> Samples:
     """`rows` rows of samples (of points 500 a row), the same noise every time."""
     num = rows * items_of_a_row(task.form)
     labels = usually_asked(task, num)
-    return draw(task, Request(), labels, num=num, seed=seed, keep_frames=keep_frames)
+    return draw(task, Request(size=size), labels, num=num, seed=seed, keep_frames=keep_frames)
 
 
 def save_preview(task: Draws, path: Path, *, seed: int) -> None:
@@ -93,8 +102,13 @@ def save_samples(
 ) -> None:
     """final.png, denoising.gif and denoising.png of the weights as they are.
 
-    And forward.png, of a task that has learned on noisy items.
+    And forward.png, of a task that has learned on noisy items; where items come in several sizes
+    final-HEIGHTxWIDTH.png of each but the usual one.
     """
+    others = {
+        f"final-{in_words(size)}.png": sample_rows(task, OTHER_ROWS, seed=seed, size=size)
+        for size in task.form.sizes[1:]
+    }
     samples = sample_rows(task, 6, seed=seed, keep_frames=True)
     labels, form = samples.labels, task.form
     assert samples.frames is not None
@@ -103,6 +117,9 @@ def save_samples(
     def write() -> None:
         final = sheet(form, samples.items, labels)
         media.save_png(final, folder / "final.png", {"recipe": recipe_text})
+        for name, other in others.items():
+            picture = sheet(form, other.items, other.labels)
+            media.save_png(picture, folder / name, {"recipe": recipe_text})
         sheets = [sheet(form, frame, labels) for frame in frames]
         media.save_gif(sheets, folder / "denoising.gif", hold_ms=1500)
         media.save_png(strip(form, frames), folder / "denoising.png")
@@ -195,9 +212,9 @@ def predictions_sheet(form: Form, items: np.ndarray, read: np.ndarray, truth: np
 
 @torch.no_grad()
 def forward_frames(task: Noises, dataset: Dataset, seed: int) -> list[np.ndarray]:
-    """Held-out items at evenly spaced times of the forward process, from clean to noise."""
+    """Held-out items, of the usual size, at even times of the forward process to noise."""
     num = STRIP_ROWS if is_image(task.form) or is_clips(task.form) else 1000
-    items = dataset.reference.items[:num]
+    items = dataset.alike().reference.items[:num]
     times = torch.linspace(0, 1, STRIP_COLUMNS)
     random = Random(seed, range(len(items))).under("forward-strip")
     return [task.form.to_items(task.noised(items, float(t), random)) for t in times]

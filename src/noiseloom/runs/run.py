@@ -22,7 +22,7 @@ from noiseloom.runs.asked_clips import read_given
 from noiseloom.runs.asked_texts import Asked
 from noiseloom.runs.building import build_task, seen_form
 from noiseloom.runs.choosing import LATEST, choose_checkpoint
-from noiseloom.runs.drawing import Samples, choose_asked, draw
+from noiseloom.runs.drawing import Samples, choose_asked, choose_size, draw
 from noiseloom.runs.folders import make_folder, read_recipe
 from noiseloom.runs.predicting import READS, Answers, answers_of
 from noiseloom.runs.recipe import Recipe
@@ -124,7 +124,7 @@ class Run:
         form = self.form
         others = self.others(device)
         form = seen_form(self.recipe, form, others)
-        unknown = Statistics(torch.zeros(form.item_shape), 1.0)  # the checkpoint holds them
+        unknown = Statistics(torch.zeros(form.mean_shape), 1.0)  # the checkpoint holds them
         recipe = tuned_recipe(self.recipe, self.folder) if tuned else self.recipe
         return build_task(recipe, form, unknown, device, others=others)
 
@@ -213,6 +213,7 @@ class Run:
         classifier: str | Path | None = None,
         refine: str | Path | None = None,
         label: Sequence[str | int] | str | int | None = None,
+        size: tuple[int, int] | None = None,
         seed: int = 0,
         batch_size: int = 250,
         raw: bool = False,
@@ -238,8 +239,10 @@ class Run:
         run (a share of its steps, or a step) or by another run's folder, `classifier` by the run of
         a classifier, and `refine` is the run of a refiner that was made for this one. Of a run that
         makes clips `given` names one, a file or a folder of frames, with whose first `given_frames`
-        samples begin; or whose frames stand in them at the numbers `given_at`, from 1. Raises
-        InputError, also where the run's task draws no samples.
+        samples begin; or whose frames stand in them at the numbers `given_at`, from 1. `size` is
+        the height and width of the pictures, of a run that was trained on several
+        (`data.buckets`); by default the commonest. Raises InputError, also where the run's task
+        draws no samples.
         """
         from noiseloom.runs.guiding import Guiding  # it needs Run
         from noiseloom.runs.refining import refined_by  # as well
@@ -271,7 +274,7 @@ class Run:
         labels = choose_asked(
             task, prompts=asked, label=label, num=num, place=str(self.folder), on_event=on_event
         )
-        request = guiding.ask(task, request, on_event)
+        request = replace(guiding.ask(task, request, on_event), size=choose_size(task.form, size))
         if given is not None:
             known = read_given(task.form, given, num, frames=given_frames, at=given_at)
             request = replace(request, known=known)

@@ -174,7 +174,8 @@ def _measure(
     while from_first(lambda: not _are_enough(times, budget)):
         times.append(_seconds(trial.advance))
     settled_times = times[len(times) // 3 :]  # the first steps are slow
-    varies = dataset.train.lengths is not None  # and so does the time of a step, not by accident
+    # where items differ the time of a step does too, and not by accident
+    varies = dataset.train.lengths is not None or bool(dataset.train.places)
     step = statistics.fmean(settled_times) if varies else statistics.median(settled_times)
     save, preview = _keeping_seconds(run, trial, task, dataset)
     left = MARGIN * budget - (time.perf_counter() - began)

@@ -185,18 +185,21 @@ def describe_data(run: Run, dataset: Dataset) -> None:
 def measure_statistics(dataset: Dataset) -> Statistics:
     """Mean and spread of the training items, from as many of them, evenly taken, as suffice.
 
-    Of items that are no numbers, 0 and 1.
+    Of images of several sizes the mean is that of each channel. Of items that are no numbers, 0
+    and 1.
     """
     if not dataset.form.is_numeric:
         return Statistics(torch.zeros(()), 1.0)
-    number = min(STATISTICS_ITEMS, len(dataset.train))
-    chosen = np.linspace(0, len(dataset.train) - 1, number).round().astype(int)
-    total = torch.zeros(dataset.form.item_shape, dtype=torch.float64)
-    squares = torch.zeros_like(total)
-    for part in np.array_split(chosen, math.ceil(number / 256)):
-        items = dataset.to_model(dataset.train.items[part]).double()
-        total += items.sum(dim=0)
-        squares += items.square().sum(dim=0)
+    train, count = dataset.train, min(STATISTICS_ITEMS, len(dataset.train))
+    chosen = np.linspace(0, len(train) - 1, count).round().astype(int)
+    total = torch.zeros(dataset.form.mean_shape, dtype=torch.float64)
+    squares, number = torch.zeros_like(total), 0
+    for alike in train.by_size(chosen):
+        for part in np.array_split(chosen[alike], math.ceil(len(alike) / 256)):
+            items = dataset.to_model(train.batch(part).items).double()
+            total += items.sum(dim=0).sum_to_size(total.shape)
+            squares += items.square().sum(dim=0).sum_to_size(total.shape)
+            number += items.numel() // total.numel()
     mean = total / number
     variance = (squares / number - mean.square()).mean().clamp(min=1e-12)
     return Statistics(mean.float(), float(variance.sqrt()))

@@ -72,7 +72,7 @@ class Request:
 
     `labels` has one entry an item: a class or, of tasks that draw by captions, a row of tokens.
     `negative`, what guidance leads away from, is a class or a caption in words. `known` are frames
-    of clips that are given.
+    of clips that are given. `size` is the height and width of images, of a form of several `sizes`.
     """
 
     labels: Tensor | None = None
@@ -85,6 +85,7 @@ class Request:
     rescale: float | None = None
     negative: int | str | None = None
     known: Known | None = None
+    size: tuple[int, int] | None = None
 
     @property
     def given(self) -> list[str]:

@@ -62,7 +62,7 @@ class ByClass:
     def network(self, config: Any, form: Form, outputs: int) -> nn.Module:
         """See `Asking.network`."""
         network: nn.Module = config.build(
-            form.item_shape, len(self.class_names), form.told, outputs
+            form.item_shape, len(self.class_names), form.told, outputs, **_sizes(config, form)
         )
         return network
 
@@ -110,7 +110,9 @@ class InWords:
                 "the network reads no captions, and the task draws by them; use network dit"
             )
         words = self.reader.wording(self.words)
-        network: nn.Module = config.build(form.item_shape, 0, form.told, outputs, words=words)
+        network: nn.Module = config.build(
+            form.item_shape, 0, form.told, outputs, words=words, **_sizes(config, form)
+        )
         return network
 
     def given(self, batch: Batch, random: Random, *, training: bool) -> Tensor | None:
@@ -138,6 +140,18 @@ class InWords:
     def asked(self, model: Any) -> Any:
         """See `Asking.asked`."""
         return ReadOnce(model) if isinstance(model, Denoiser) else model
+
+
+def _sizes(config: Any, form: Form) -> dict[str, Any]:
+    """What a network is built with for images of several sizes; ValueError where it takes none."""
+    if not form.sizes:
+        return {}
+    if not getattr(config, "takes_sizes", False):
+        raise ValueError(
+            f"the data's images are of {len(form.sizes)} sizes (data.buckets), and the network "
+            "takes images of one. Use network dit, or leave data.buckets out"
+        )
+    return {"sizes": form.sizes}
 
 
 class ReadOnce:

@@ -99,6 +99,11 @@ def check_items(known: Form, asked: Form, who: str, whose: str) -> None:
             f"{who} knows items of shape {known.item_shape}, and those of {whose} are "
             f"{asked.item_shape}. Name a run of items like these"
         )
+    if known.sizes != asked.sizes:
+        raise ValueError(
+            f"the images of {who} or of {whose} are of several sizes (data.buckets), and those of "
+            "the other are not of the same. Name a run without data.buckets"
+        )
     if known.class_names != asked.class_names:
         one, other = (", ".join(form.class_names) or "none" for form in (known, asked))
         raise ValueError(

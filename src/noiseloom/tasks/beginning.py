@@ -68,6 +68,11 @@ def _fitting(other: Task, form: Form, run: str) -> ImageGeneration:
             f"{KEY} is {run}, which draws images of shape {other.form.item_shape}, and frames of "
             f"the clips have {(channels, *sides)}. Name a run that was trained on frames like these"
         )
+    if other.form.sizes:
+        raise ValueError(
+            f"{KEY} is {run}, which draws images of {len(other.form.sizes)} sizes (data.buckets), "
+            "and a clip's frames are of one. Name a run without data.buckets"
+        )
     if other.form.class_names and other.form.class_names != form.class_names:
         raise ValueError(
             f"{KEY} is {run}, which knows the classes {', '.join(other.form.class_names)}, and the "

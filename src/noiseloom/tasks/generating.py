@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from noiseloom.config import RunReference, option, word_of
+from noiseloom.data.buckets import in_words
 from noiseloom.data.forms import Batch, Form
 from noiseloom.diffusion.denoiser import (
     MOST_LOG_SNR,
@@ -58,6 +59,8 @@ class Generating(ABC):
     """The field that says how often items are trained without what they may be asked by."""
     takes_prompts: ClassVar[bool] = False
     """Whether samples are asked for in words."""
+    takes_sizes: ClassVar[bool] = True
+    """Whether items may be of several sizes, those of a batch of one."""
 
     schedule: Schedule = option(
         help="alpha and sigma over t", choices=SCHEDULES, default_factory=RectifiedFlow
@@ -240,13 +243,14 @@ class ImageGeneration:
     def sample(self, request: Request, random: Random) -> Iterator[Step]:
         """Walk from noise to data for `random`'s items."""
         walk = self.walk(request)
-        return walk.sampler(walk.denoise, self.start(random), walk.plan, walk.schedule, random)
+        start = self.start(random, request.size)
+        return walk.sampler(walk.denoise, start, walk.plan, walk.schedule, random)
 
-    def start(self, random: Random) -> Tensor:
-        """Pure noise for `random`'s items, where samplers begin."""
+    def start(self, random: Random, size: tuple[int, int] | None = None) -> Tensor:
+        """Pure noise for `random`'s items, of this height and width, where samplers begin."""
         schedule = self.config.schedule
         spread = float(schedule.sigma(torch.tensor(schedule.t_max, dtype=torch.float64)))
-        noise = random.normal("start", self.form.item_shape)
+        noise = random.normal("start", self.form.shape_of(size))
         return spread * noise.to(next(self.model.parameters()).device)
 
     def walk(self, request: Request) -> Walk:
@@ -305,6 +309,8 @@ class ImageGeneration:
         """Sampler, its plan and guidance that `request` comes to."""
         sampler, guidance = self._choose(request)
         described = sampler.describe()
+        if self.form.sizes:
+            described["size"] = in_words(request.size or self.form.sizes[0])
         if request.known is not None:
             described["given_frames"] = request.known.frames
         if (calls := sampler.calls(self.config.schedule)) is not None:

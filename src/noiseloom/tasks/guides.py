@@ -39,6 +39,11 @@ def fitting_guide(guidance: Guidance, guide: Task, form: Form) -> Guide:
             f"the guide knows items of shape {guide.form.item_shape}, and this run draws "
             f"{form.item_shape}. Name a run of items like these"
         )
+    if set(form.sizes) - set(guide.form.sizes):
+        raise ValueError(
+            f"this run draws in {len(form.sizes)} sizes (data.buckets), and the guide knows "
+            "others. Name a run that was trained on the same data"
+        )
     if isinstance(guide.form, LatentForm) and isinstance(form, LatentForm):
         if guide.form.digest != form.digest:
             raise ValueError(

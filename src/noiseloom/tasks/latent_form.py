@@ -134,6 +134,11 @@ def latents_of(form: Form, coder: Task, *, key: str, run: str) -> LatentForm:
             f"{key}.run is {run}, an autoencoder of items of shape {coder.form.item_shape}; the "
             f"data's are {form.item_shape}. Name one that was trained on items of that shape"
         )
+    if form.sizes:
+        raise ValueError(
+            f"the data's images are of {len(form.sizes)} sizes (data.buckets), and an autoencoder "
+            "packs images of one. Leave data.buckets out, or task.autoencoder"
+        )
     if form.told:
         raise ValueError(
             "data.augment changes images in every step, and latents are computed once; set "

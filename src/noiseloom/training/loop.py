@@ -24,6 +24,7 @@ from noiseloom.errors import InputError, MachineError
 from noiseloom.seeds import Random
 from noiseloom.training import distributed
 from noiseloom.training.averaging import Average, gamma_of
+from noiseloom.training.bucket_order import BucketOrder
 from noiseloom.training.checkpoints import Checkpoint
 from noiseloom.training.engines import Engine, Sharding, engine_for
 from noiseloom.training.optimizers import OPTIMIZERS, PLANS, AdamW, Muon, Plan, WarmDown
@@ -33,6 +34,7 @@ from noiseloom.training.precision import Precision, autocast
 from noiseloom.training.snapshots import LENGTHS
 
 Device = Literal["auto", "cpu", "cuda"]
+BATCH_SIZES = 8  # that a block is compiled for, as torch has it unasked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +203,7 @@ class Training:
     step: int = 0
     asked_to_stop: Callable[[], bool] = lambda: False
     is_stopping: bool = field(init=False, default=False)
-    order: Order = field(init=False)
+    order: Order | BucketOrder = field(init=False)
     engine: Engine = field(init=False)
     optimizer: Any = field(init=False)
     average: Average = field(init=False)
@@ -217,9 +219,11 @@ class Training:
                 "a multiple of that"
             )
         if self.config.compile:
-            compile_blocks(self.task.model)
+            compile_blocks(self.task.model, sizes=len(self.data.places) or 1)
         data, config = self.data, self.config
         self.order = Order(config.seed, config.batch_size, len(data), data.lengths)
+        if data.places:
+            self.order = BucketOrder(config.seed, config.batch_size, list(data.places.values()))
         self.engine = engine_for(self.task.model, self.task.loss)
         self.optimizer = self.config.optimizer.build(self.task.model)
         self.average = Average(self.task.model, self.config.average)
@@ -337,12 +341,12 @@ class Training:
         return norm
 
 
-def compile_blocks(model: nn.Module) -> None:
+def compile_blocks(model: nn.Module, *, sizes: int = 1) -> None:
     """Have torch fuse the operations of each block; InputError for a network without blocks.
 
     Equal blocks share what is compiled, so it takes as long for twelve as for one. Every batch size
     is compiled for itself: what is compiled, and so the last bit, does not depend on which was met
-    first.
+    first. `sizes` is how many sizes items come in, each of which is compiled for itself, too.
     """
     blocks = list(blocks_of(model))
     if not blocks:
@@ -351,7 +355,7 @@ def compile_blocks(model: nn.Module) -> None:
             "training.compile=false"
         )
     for block in blocks:
-        block.compile(dynamic=False)
+        block.compile(dynamic=False, recompile_limit=BATCH_SIZES * sizes)
 
 
 class Smoothed:

@@ -23,12 +23,14 @@ class Order:
     """The items of each step, a function of what is given here and of the step alone.
 
     `lengths` (items,) are those of items that are filled up, None where all are of one length.
+    `purpose` names its random numbers.
     """
 
     seed: int
     batch_size: int
     num_items: int
     lengths: np.ndarray | None = None
+    purpose: str = "order"
     known: dict[int, np.ndarray] = field(default_factory=dict, init=False, repr=False)
 
     def batch(self, step: int) -> np.ndarray:
@@ -43,7 +45,7 @@ class Order:
         if number not in self.known:
             while len(self.known) >= KEPT:
                 self.known.pop(next(iter(self.known)))
-            self.known[number] = self._grouped(number, self._shuffled("order", number))
+            self.known[number] = self._grouped(number, self._shuffled(self.purpose, number))
         return self.known[number]
 
     def _shuffled(self, purpose: str, epoch: int, number: int | None = None) -> np.ndarray:

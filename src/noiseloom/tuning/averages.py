@@ -39,7 +39,7 @@ def sweep_averages(
     task, step = run.trained_task(device=device, tuned=not untuned, on_event=on_event)
     if not isinstance(task, Draws):
         raise InputError(f"{run.folder} draws no samples by which averages could be compared")
-    dataset = run.open_data(on_event)
+    dataset = run.open_data(on_event).alike()
     num = config.num if num is None else num
     ruler = config.ruler(dataset, num, progress=shown(on_event))
     labels = config.labels(dataset, num)

@@ -138,7 +138,7 @@ class _Bench:
         self.task = task
         self.config = run.recipe.evaluation
         self.num = self.config.num if num is None else num
-        self.dataset: Dataset = run.open_data(on_event)
+        self.dataset: Dataset = run.open_data(on_event).alike()
         self.labels = self.config.labels(self.dataset, self.num)
         self.on_event = on_event
         self.rulers: dict[Half, Ruler] = {}

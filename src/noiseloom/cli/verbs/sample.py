@@ -35,6 +35,7 @@ from noiseloom.cli.options import (
     RunFolder,
     Sampler,
     Seed,
+    Size,
     Spacing,
     Steps,
     Stop,
@@ -90,6 +91,7 @@ def verb(
     autoguide: Autoguide = None,
     classifier: GuidingClassifier = None,
     refine: Refine = None,
+    size: Size = None,
     label: Annotated[
         list[str] | None,
         typer.Option(help="A class by number or name; again, or with commas, for several."),
@@ -142,6 +144,7 @@ def verb(
         "--autoguide": autoguide,
         "--classifier": classifier,
         "--refine": refine,
+        "--size": size,
         "--label": label,
         "--untuned": untuned or None,
     }
@@ -221,6 +224,7 @@ def verb(
             classifier=classifier,
             refine=refine,
             label=_labels(label),
+            size=_size(size),
             seed=seed,
             batch_size=batch_size or ITEMS_AT_ONCE,
             raw=raw,
@@ -275,6 +279,16 @@ def _numbers(text: str) -> list[int]:
                 "ranges, such as 1,11 or 1-3,11"
             ) from None
     return numbers
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    """The height and width of `24x40`; InputError for what is none."""
+    if text is None:
+        return None
+    height, cross, width = text.lower().partition("x")
+    if not (cross and height.isdecimal() and width.isdecimal()):
+        raise InputError(f"--size is {text}; allowed is HEIGHTxWIDTH in pixels, such as 24x40")
+    return int(height), int(width)
 
 
 def _labels(words: list[str] | None) -> list[str] | None:

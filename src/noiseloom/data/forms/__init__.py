@@ -34,12 +34,13 @@ def form_from(mapping: Mapping[str, Any], folder: Path) -> Form:
 
     `folder` is where `Form.save` wrote what the mapping does not hold.
     """
-    fields = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in mapping.items()
-        if key != "kind"
-    }
+    fields = {key: _frozen(value) for key, value in mapping.items() if key != "kind"}
     return FORMS[mapping["kind"]].from_fields(fields, folder)
+
+
+def _frozen(value: Any) -> Any:
+    """Lists as tuples, also within lists."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 __all__ = [

@@ -47,7 +47,9 @@ class Captioned(Form):
 
 @dataclass(frozen=True, kw_only=True)
 class CaptionedForm(Captioned, ImageForm):
-    """Images with captions."""
+    """Images with captions, of one size or of several: `sizes` as `Form.sizes`."""
+
+    sizes: tuple[tuple[int, int], ...] = ()
 
     def picture(
         self,

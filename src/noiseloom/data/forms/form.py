@@ -50,6 +50,20 @@ class Form(ABC):
         return False
 
     @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Of images of several sizes the height and width of each, that of `item_shape` first."""
+        return ()
+
+    @property
+    def mean_shape(self) -> tuple[int, ...]:
+        """The shape of what may be subtracted from an item of any size."""
+        return (self.item_shape[0], 1, 1) if self.sizes else self.item_shape
+
+    def shape_of(self, size: tuple[int, int] | None) -> tuple[int, ...]:
+        """The shape of an item of this size; None: the usual one."""
+        return self.item_shape if size is None else (self.item_shape[0], *size)
+
+    @property
     def is_latent(self) -> bool:
         """Whether the model sees not the items themselves but an autoencoder's latents of them."""
         return False
