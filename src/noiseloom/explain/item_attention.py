@@ -86,8 +86,8 @@ def tokens_of(task: ImageGeneration) -> Tokens:
     """Where the tokens of a task's items lie; its network is a `DiT`."""
     network = task.model.network
     assert isinstance(network, DiT)  # who asks has seen to it
-    rows, columns = network.enter_patches.grid
     _, *axes = task.form.item_shape
+    rows, columns = network.enter_patches.grid(axes[-2:])
     return Tokens(axes[0] if len(axes) == 3 else 1, rows, columns)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL.Image import Image
 from torch import Tensor
 
 from noiseloom.data.dataset import Dataset
@@ -34,6 +35,11 @@ from noiseloom.explain.item_pictures import sheet
 
 SHOWN = 6  # hardest items at each t
 UNIT = "share of the data's variance"
+
+SPLITS: tuple[tuple[SplitName, str, str], ...] = (
+    ("train", "training items", "smooth"),
+    ("held_out", "held-out items", "other"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,10 +169,7 @@ def _curves(errors: dict[SplitName, Errors]) -> str:
     t = errors["train"].t.tolist()
     lines = [
         Line(words, list(zip(t, errors[name].own.mean(dim=1).tolist(), strict=True)), kind)
-        for name, words, kind in (
-            ("train", "training items", "smooth"),
-            ("held_out", "held-out items", "other"),
-        )
+        for name, words, kind in SPLITS
     ]
     floor = errors["train"].floor
     said = (
@@ -182,7 +185,8 @@ def _curves(errors: dict[SplitName, Errors]) -> str:
 
 
 def _films(dataset: Dataset, errors: Errors, worst: Sequence[Hardest]) -> str:
-    pictures, labels = [], []
+    pictures: list[Image] = []
+    labels: list[str] = []
     for one in worst:
         rows = [one.items, one.noisy, one.expected]
         pictures.append(sheet(dataset.form, rows))

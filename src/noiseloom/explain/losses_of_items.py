@@ -125,13 +125,14 @@ def _at(losses: Losses, share: float) -> float:
 
 
 def _curves(found: dict[str, Losses]) -> str:
-    lines, rows = [], []
+    lines: list[Line] = []
+    rows: list[list[str | float]] = []
     for name, kind_of_items, kind in KINDS:
         words = f"{kind_of_items} items"
         values = np.quantile(found[name].loss, SHARES)
         lines.append(Line(words, list(zip(SHARES.tolist(), values.tolist(), strict=True)), kind))
         quantiles = [_at(found[name], share) for share in QUANTILES]
-        rows.append((words, float(found[name].loss.mean()), *quantiles))
+        rows.append([words, float(found[name].loss.mean()), *quantiles])
     said = (
         "The loss below which that share of the items lies. Held-out items above training items "
         "is what was learned by heart; a curve that stays low and then leaps is of a few items "
@@ -183,10 +184,10 @@ def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) ->
 
 
 def _classes(classes: dict[str, list[float | None]], names: Sequence[str]) -> str:
-    rows = [
-        (name, *("none" if values[place] is None else values[place] for values in classes.values()))
-        for place, name in enumerate(names)
-    ]
+    rows: list[list[str | float]] = []
+    for place, name in enumerate(names):
+        both = (values[place] for values in classes.values())
+        rows.append([name, *("none" if value is None else value for value in both)])
     rows.sort(key=lambda row: -row[2] if isinstance(row[2], float) else 0.0)
     heads = ("class", "training items", "held-out items")
     return parts.table(heads, rows, "Mean loss of each class, the hardest first")

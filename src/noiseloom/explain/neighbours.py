@@ -7,6 +7,7 @@ allows for how dense the data is there, and for data that holds an item twice.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +54,7 @@ def compare(
     The rule is taken from up to `held_out` held-out items, fewer where items are many and large.
     """
     train = dataset.train.items
-    most = int(MOST_COMPARED / (len(train) * max(1, np.prod(train.shape[1:]))))
+    most = int(MOST_COMPARED / (len(train) * max(1, math.prod(train.shape[1:]))))
     num = min(len(dataset.reference), held_out, max(LEAST_HELD_OUT, most))
     chosen = np.linspace(0, len(dataset.reference) - 1, num).round().astype(int)
     real = np.asarray(dataset.reference.items[chosen])

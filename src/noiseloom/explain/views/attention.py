@@ -83,7 +83,7 @@ class Config:
         states = [way.states[step] for step in steps]
         attention = attention_at(task, states, asked, token=token)
         expected = np.stack([lying(way.expected[step]) for step in steps])  # (S, N, H, W, C)
-        names = names_of(task, labels, num)
+        names = names_of(subject.task, labels, num)
         times = [state.t for state in states]
         told = [f"step {step}, t = {t:.3f}" for step, t in zip(steps, times, strict=True)]
         one_layer = slice(None) if self.layer is None else slice(self.layer, self.layer + 1)
