@@ -36,7 +36,7 @@ from noiseloom.explain.item_pictures import sheet
 SHOWN = 6  # hardest items at each t
 UNIT = "share of the data's variance"
 
-SPLITS: tuple[tuple[SplitName, str, str], ...] = (
+CURVES: tuple[tuple[SplitName, str, str], ...] = (
     ("train", "training items", "smooth"),
     ("held_out", "held-out items", "other"),
 )
@@ -169,7 +169,7 @@ def _curves(errors: dict[SplitName, Errors]) -> str:
     t = errors["train"].t.tolist()
     lines = [
         Line(words, list(zip(t, errors[name].own.mean(dim=1).tolist(), strict=True)), kind)
-        for name, words, kind in SPLITS
+        for name, words, kind in CURVES
     ]
     floor = errors["train"].floor
     said = (
