@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from noiseloom import menu
 from noiseloom.config import from_mapping, override, parse
 from noiseloom.errors import InputError
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.subject import Subject, View
-from noiseloom.menu import member, words
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Task
 from noiseloom.training.loop import Device
@@ -63,10 +63,12 @@ def explain(
 
 def view_of(what: str, options: Sequence[str] = ()) -> View:
     """The view of this name with these options; InputError where there is none such."""
-    view: View = parse(member(VIEWS, what).Config, override(from_mapping({}), options))
+    view: View = parse(menu.member(VIEWS, what).Config, override(from_mapping({}), options))
     return view
 
 
 def fitting(task: Task) -> list[str]:
     """The views that fit a task."""
-    return [word for word in words(VIEWS) if member(VIEWS, word).Config().misfit(task) is None]
+    return [
+        word for word in menu.words(VIEWS) if menu.member(VIEWS, word).Config().misfit(task) is None
+    ]
