@@ -36,7 +36,7 @@ from noiseloom.evaluate.scene_prompts import draw_prompts
 from noiseloom.evaluate.scene_reading import read_pictures
 from noiseloom.evaluate.scene_scores import judge
 from noiseloom.explain.caption_words import words_in
-from noiseloom.explain.states import way_of
+from noiseloom.explain.way import way_of
 from noiseloom.explain.word_maps import READINGS, WordOf, over_steps, shared
 from noiseloom.runs import Run
 from noiseloom.seeds import Random
