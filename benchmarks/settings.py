@@ -48,6 +48,8 @@ def main() -> None:
     parser.add_argument("--time", action="store_true", help="time steps instead of training")
     parser.add_argument("--out", type=Path, help="a file for the lines, too")
     given = parser.parse_args()
+    if given.time and not torch.cuda.is_available():
+        sys.exit("benchmarks/settings.py: --time tells shares of a GPU's peak, and there is no GPU")
     torch.set_num_threads(1)
     settings = [line for line in given.file.read_text().splitlines() if line.strip()]
     settings = [line for line in settings if not line.startswith("#")]
