@@ -28,6 +28,7 @@ from typing import Any
 import torch
 
 from noiseloom.data.dataset import Dataset
+from noiseloom.errors import MachineError
 from noiseloom.runs import Recipe
 from noiseloom.runs.building import build_task
 from noiseloom.runs.drawing import draw
@@ -121,6 +122,8 @@ def timed(line: str) -> dict[str, Any]:
     """Time one step alone, and count what it computes."""
     from gpu import DATASHEET_TERAFLOPS, counted_teraflop, in_turn
 
+    if not torch.cuda.is_available():  # asked here: to ask begins CUDA, which no fork survives
+        raise MachineError("--time tells shares of a GPU's peak, and there is no GPU")
     torch.set_num_threads(os.cpu_count() or 1)
     _, _, training = training_of(line)
     step = in_turn({"step": training.advance}, rounds=30, warm=8)["step"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from noiseloom.seeds import Random, fixed, generator
+from noiseloom.seeds import WORDS_AT_ONCE, WORDS_PER_COUNT, Random, fixed, generator, key
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3,), (1, 5, 5), (2, 9)])
@@ -81,3 +81,14 @@ def test_parts_of_items_have_numbers_of_their_own_whatever_the_batch(items):
     expected = numbers.view(8, 2, 5)[list(items)].flatten(0, 1)
     assert some.equal(expected)
     assert Random(0, items).split(1).uniform("noise").equal(Random(0, items).uniform("noise"))
+
+
+def test_large_draws_by_threads_are_the_words_of_one_generator() -> None:
+    items, size = range(5, 69), 5_000  # more than WORDS_AT_ONCE in all, in several parts
+    drawn = Random(3, items, step=2).uniform("noise", (size,))
+    counts = -(-size // 2 // WORDS_PER_COUNT)
+    philox = np.random.Philox(key=key(3, "noise", 2), counter=items.start * counts)
+    words = philox.random_raw(len(items) * counts * WORDS_PER_COUNT).reshape(len(items), -1)
+    assert words.size > WORDS_AT_ONCE
+    expected = (words.view(np.uint32)[:, :size] >> 8) * 2.0**-24
+    np.testing.assert_array_equal(drawn.numpy(), expected.astype(np.float32))

@@ -140,7 +140,8 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(torch.get_num_threads(), "noise")
 
 
-os.register_at_fork(after_in_child=_threads.cache_clear)  # a forked process has no such threads
+if hasattr(os, "register_at_fork"):  # POSIX: a forked process has no such threads
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 def _runs(items: Sequence[int], longest: int) -> Iterator[tuple[int, int, int]]:
