@@ -34,7 +34,7 @@ def check_page(explanation: Explanation, folder: Path) -> str:
     page = (saved / "page.html").read_text(encoding="utf-8")
     seen = Seen()
     seen.feed(page)
-    assert len(seen.of("h1")) == 1
+    assert len(seen.of("h1")) == 1, "one heading of the first rank is allowed"
     assert explanation.title and explanation.lead and len(explanation.sections) >= 1
     for tag, attributes in seen.elements:
         for name in LOADS:

@@ -74,7 +74,7 @@ def test_there_is_no_other_view(runs):
         ('<img src="https://a.example/x.png" alt="a picture">', "loads"),
         ('<img src="data:image/png;base64,AA==" alt="">', "without words"),
         ('<button type="button">x</button>', "without a name"),
-        ("<h1>another</h1>", ""),
+        ("<h1>another</h1>", "one heading"),
         ('<p style="background: url(http://a.example)">', "loads"),
     ],
 )

@@ -46,8 +46,8 @@ class Swap:
     with_summary: bool = False
 
     def is_on(self, t: float) -> bool:
-        """Whether it is swapped at t."""
-        return self.until < t <= self.since
+        """Whether it is swapped at t, which is a float32 that networks are given."""
+        return bool(np.float32(self.until) < np.float32(t) <= np.float32(self.since))
 
 
 def reads_words(task: Any) -> bool:
