@@ -22,6 +22,7 @@ from noiseloom.explain.explanation import Explanation
 from noiseloom.explain.head_figures import NAMES
 from noiseloom.explain.item_attention import Tokens, attention_at, item_layers, tokens_of
 from noiseloom.explain.memory import peak_above
+from noiseloom.explain.options import refuse
 from noiseloom.explain.samples import lying, names_of
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.text_attention import text_attention, why_not
@@ -32,6 +33,7 @@ from noiseloom.tasks import Request, Task, Translates
 from noiseloom.tasks.generating import ImageGeneration
 from noiseloom.training.loop import resident_bytes
 
+DRAWN = 2
 MOST = 2**26  # weights that are kept in all: 256 MiB
 
 
@@ -41,7 +43,9 @@ class Config:
 
     about: ClassVar[str] = "where each head of each layer looks, at patches or at words"
 
-    num: Annotated[int, Ge(1)] = option(2, "samples that are drawn, where the run draws")
+    num: Annotated[int, Ge(1)] | None = option(
+        None, f"samples, where the run draws; inputs take turns; null: one an input, or {DRAWN}"
+    )
     layer: Annotated[int, Ge(0)] | None = option(None, "one layer, from 0; null: all")
     head: Annotated[int, Ge(0)] | None = option(None, "one head, from 0; null: all")
     step: Annotated[int, Ge(0)] | None = option(
@@ -72,8 +76,8 @@ class Config:
         heads = layers[0].layer.heads
         self._check(len(layers), heads, tokens.number)
         before, began = resident_bytes(), time.perf_counter()
-        labels = subject.asked(max(self.num, len(subject.inputs)))
-        num = self.num if labels is None else len(labels)
+        num = max(self.num or (len(subject.inputs) or DRAWN), len(subject.inputs))
+        labels = subject.asked(num)
         asked = None if labels is None else torch.from_numpy(labels)
         request = Request(labels=asked, steps=self.steps, guidance=self.guidance)
         way = way_of(task, request, Random(subject.seed, range(num)))
@@ -140,13 +144,13 @@ class Config:
 
     def _of_text(self, subject: Subject) -> Explanation:
         task = subject.task
+        drawn = {"num": self.num, "step": self.step, "steps": self.steps}
+        refuse({**drawn, "guidance": self.guidance}, "a text is looked at as it stands, not drawn")
         before, began = resident_bytes(), time.perf_counter()
         texts = list(subject.inputs) or held_out(subject)
         attention = text_attention(task, texts, Random(subject.seed, range(1)))
         layers = attention.layers
         self._check(len(layers), len(layers[0].weights), len(attention.queries))
-        if self.step is not None:
-            raise InputError("step is given, and a text is not drawn in steps; leave it out")
         token = len(attention.queries) - 1 if self.token is None else self.token
         chosen = range(len(layers)) if self.layer is None else [self.layer]
         sections = [
@@ -164,6 +168,7 @@ class Config:
             lead=(
                 f"{len(layers)} layers of {len(layers[0].weights)} heads over "
                 f"{len(attention.sources)} tokens."
+                + (f" {attention.note}" if attention.note else "")
             ),
             sections=sections,
             protocol={**subject.protocol, "texts": texts, **took(began, before)},

@@ -34,7 +34,7 @@ from noiseloom.tasks import Draws, Fills, Request, Task, Writes
 from noiseloom.training.loop import Working
 
 BY_FEATURES = 3  # training images nearest in features, beside each sample
-HELD_OUT_TEXTS, TOKENS = 200, 200
+HELD_OUT, HELD_OUT_TEXTS, TOKENS = 1_000, 200, 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +44,8 @@ class Config:
     about: ClassVar[str] = "the training items nearest to samples, and whether these are copies"
 
     num: Annotated[int, Ge(1)] = option(16, "samples")
-    held_out: Annotated[int, Ge(50)] = option(
-        1_000, "held-out items that say how near is usual, if there are more"
+    held_out: Annotated[int, Ge(50)] | None = option(
+        None, f"held-out items that say how near is usual, if there are more; null: {HELD_OUT:,}"
     )
     features: bool | None = option(
         None,
@@ -97,7 +97,7 @@ class Config:
             seed=subject.seed,
             on_step=lambda done, total: subject.on_event(Working("Sampling", done, total)),
         ).items
-        compared = compare(samples, dataset, held_out=self.held_out, progress=progress)
+        compared = compare(samples, dataset, held_out=self.held_out or HELD_OUT, progress=progress)
         alike = self._by_features(subject, samples, progress)
         found = found_of_items(dataset, samples, compared, alike, names_of(task, labels, num))
         protocol = {**task.describe(request), "num": num, **found.protocol}
@@ -125,6 +125,7 @@ class Config:
     def _of_texts(self, subject: Subject, task: Writes) -> Found:
         drawn = {"steps": self.steps, "guidance": self.guidance, "features": self.features}
         refuse(drawn, "this run draws no pictures, it writes text")
+        refuse({"held_out": self.held_out}, f"texts stand beside {HELD_OUT_TEXTS} held-out ones")
         dataset, tokens = subject.dataset, self.tokens or TOKENS
         assert isinstance(dataset, TextDataset)
         given = list(subject.inputs)

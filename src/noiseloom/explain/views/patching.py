@@ -22,6 +22,7 @@ from noiseloom.errors import InputError
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.interventions import layers_of, network_of
+from noiseloom.explain.options import refuse
 from noiseloom.explain.read_texts import ReadText, answers, language_model, piece, read_text
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.state_swap import Answer, Traced, traced
@@ -30,8 +31,9 @@ from noiseloom.explain.word_effects import Carried, Effects, carried, pair_of
 from noiseloom.explain.word_swap import Swap, draw_swapped, reads_words
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Predicts, Prompted, Request, Task, Walks
-from noiseloom.training.loop import Working
+from noiseloom.training.loop import Note, Working
 
+PICTURES, RANGES = 8, 3
 SHOWN = 6  # noises of which pictures are seen
 TWO = "This view compares two inputs"
 
@@ -52,8 +54,12 @@ class Config:
 
     about: ClassVar[str] = "which block, word or step carries what differs between two prompts"
 
-    num: Annotated[int, Ge(1)] = option(8, "pictures drawn for each swap")
-    ranges: Annotated[int, Ge(1)] = option(3, "ranges that the steps are cut into")
+    num: Annotated[int, Ge(1)] | None = option(
+        None, f"pictures drawn for each swap; null: {PICTURES}"
+    )
+    ranges: Annotated[int, Ge(1)] | None = option(
+        None, f"ranges that the steps are cut into; null: {RANGES}"
+    )
     steps: Annotated[int, Ge(1)] | None = option(
         None, "moves from noise to data, where pictures are drawn; null: the run's"
     )
@@ -74,11 +80,13 @@ class Config:
         """See `View.explain`: inputs are two prompts, or texts, of as many tokens."""
         if len(subject.inputs) != 2:
             raise InputError(
-                f"{TWO}, and {len(subject.inputs)} are given; give two of as many words, such as "
+                f"{TWO}; given: {len(subject.inputs)}. Give two of as many words, such as "
                 '"a red circle left of a blue square" "a green circle left of a blue square"'
             )
         if reads_words(subject.task):
             return self._of_words(subject)
+        drawn = {"num": self.num, "ranges": self.ranges, "steps": self.steps}
+        refuse(drawn, "this run draws nothing, it reads text")
         return self._of_states(subject)
 
     def _of_words(self, subject: Subject) -> Explanation:
@@ -94,10 +102,10 @@ class Config:
         found = carried(
             pair,
             draw,
-            num=self.num,
+            num=self.num or PICTURES,
             blocks=blocks,
             times=task.walk(request).times.tolist(),
-            ranges=self.ranges,
+            ranges=self.ranges or RANGES,
             scenes=world_of_run(subject.run) is not None,
             progress=lambda done, total: subject.on_event(Working("Swapping words", done, total)),
         )
@@ -119,7 +127,7 @@ class Config:
                 **subject.protocol,
                 **task.describe(request),
                 "prompts": [first, second],
-                "num": self.num,
+                "num": self.num or PICTURES,
                 "ranges_of_t": [
                     [round(since, 4), round(until, 4)] for since, until in found.ranges
                 ],
@@ -197,7 +205,9 @@ def _two_texts(subject: Subject) -> Reads:
             return lambda times: answers(model, text.tokens.expand(times, -1), [place])[:, 0]
 
         return Reads(answer(first), answer(second), (first.pieces, second.pieces), names)
-    items, _ = read_asked(form, list(subject.inputs))
+    items, said = read_asked(form, list(subject.inputs))
+    if said:
+        subject.on_event(Note(said))
     reader: Any = task
     rows = [item[0][item[0] != tokenizer.special(PAD)] for item in items]
     pieces = [[piece(tokenizer, int(token)) for token in row] for row in rows]

@@ -17,6 +17,7 @@ from annotated_types import Ge, Gt, Lt
 
 from noiseloom.config import option
 from noiseloom.data.forms import TextForm
+from noiseloom.errors import InputError
 from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
@@ -29,7 +30,7 @@ from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Request, Task, WritesAnywhere
 
-TOKENS = 60
+FOLLOWED, SETTLED, TOKENS = 4, 0.1, 60
 COLUMNS = 12  # steps in the strip that is seen at once
 
 
@@ -48,13 +49,16 @@ class Config:
 
     about: ClassVar[str] = "how samples came out of noise, or texts out of masks, and in what order"
 
-    num: Annotated[int, Ge(1)] = option(4, "samples that are followed")
+    num: Annotated[int, Ge(1)] | None = option(
+        None, f"samples that are followed, inputs take turns; null: one an input, or {FOLLOWED}"
+    )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
-    settled: Annotated[float, Gt(0), Lt(1)] = option(
-        0.1, "how near to its end what is expected of a pixel must stay, of the range of values"
+    settled: Annotated[float, Gt(0), Lt(1)] | None = option(
+        None,
+        "how near to its end what is expected of a pixel must stay, of the range of values; "
+        f"null: {SETTLED}",
     )
-
     tokens: Annotated[int, Ge(1)] | None = option(
         None, f"length of texts, in tokens; null: {TOKENS}"
     )
@@ -73,6 +77,7 @@ class Config:
         path, names = self.followed(subject)
         times = [round(t, 4) for t in path.t]
         if path.x0[0].dtype != np.uint8:
+            refuse({"settled": self.settled}, "the places of points are not decided one by one")
             return self._of_points(subject, path)
         x0, xt = (np.stack([lying(items) for items in stages]) for stages in (path.x0, path.xt))
         change = np.abs(np.diff(x0.astype(np.float32), axis=0)).mean(axis=(2, 3, 4)) / 255
@@ -93,7 +98,10 @@ class Config:
                 f"after the first, half were decided by t = {half:.2f}."
             ),
             sections=sections,
-            protocol=self._protocol(subject, names),
+            protocol={
+                **self._protocol(subject, names),
+                "settled": self.settled or SETTLED,
+            },
             figures={
                 "times": times,
                 "mean_change_by_step": [None, *change.mean(axis=1).round(5).tolist()],
@@ -113,8 +121,8 @@ class Config:
         """The way of each sample, and what it was asked to be ("" for nothing)."""
         task = subject.task
         assert isinstance(task, Draws)
-        labels = subject.asked(max(self.num, len(subject.inputs)))
-        num = self.num if labels is None else len(labels)
+        num = max(self.num or (len(subject.inputs) or FOLLOWED), len(subject.inputs))
+        labels = subject.asked(num)
         request = Request(
             labels=None if labels is None else torch.from_numpy(labels),
             steps=self.steps,
@@ -125,6 +133,11 @@ class Config:
             path.t.append(step.t)
             path.x0.append(task.form.to_items(step.x0.cpu()))
             path.xt.append(task.form.to_items(step.x.cpu()))
+        if len(path.t) == 1:
+            raise InputError(
+                "Samples come in 1 step, and what changes on the way takes two or more; give "
+                "steps=2 or more"
+            )
         return path, names_of(task, labels, num)
 
     def decided(self, x0: np.ndarray, times: Sequence[float]) -> np.ndarray:
@@ -133,7 +146,7 @@ class Config:
         NaN for one that was there from the first step.
         """
         off = np.abs(x0.astype(np.int16) - x0[-1].astype(np.int16)).max(axis=-1)
-        is_near = off <= self.settled * 255
+        is_near = off <= (self.settled or SETTLED) * 255
         stays = np.flip(np.logical_and.accumulate(np.flip(is_near, 0), axis=0), 0)
         first = stays.argmax(axis=0)
         return np.where(first > 0, np.array(times)[first], np.nan)
@@ -168,8 +181,11 @@ class Config:
         form = task.form
         assert isinstance(form, TextForm)
         refuse({"guidance": self.guidance}, "texts that come out of masks are not guided")
+        refuse({"settled": self.settled}, "a token that has appeared does not change any more")
         tokens = self.tokens or TOKENS
-        prompts = list(subject.inputs) or [""] * self.num
+        given = list(subject.inputs) or [""]
+        num = max(self.num or len(subject.inputs) or FOLLOWED, len(subject.inputs))
+        prompts = [given[number % len(given)] for number in range(num)]
         writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
         random = Random(subject.seed, range(len(prompts)))
         texts = unfolded(task, prompts, writing, random, form.tokenizer.vocabulary)
@@ -196,7 +212,7 @@ class Config:
         assert isinstance(task, Draws)
         how = task.describe(Request(steps=self.steps, guidance=self.guidance))
         asked = {"asked": list(names)} if any(names) else {}
-        return {**subject.protocol, **how, "settled": self.settled, **asked}
+        return {**subject.protocol, **how, **asked}
 
 
 def _films(xt: np.ndarray, x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
