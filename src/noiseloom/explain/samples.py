@@ -7,6 +7,8 @@ import numpy as np
 from noiseloom.runs.drawing import class_names
 from noiseloom.tasks import Task
 
+MOST_SAMPLES = 64  # that one page shows, and that are drawn together
+
 
 def names_of(task: Task, labels: np.ndarray | None, num: int) -> list[str]:
     """What each sample is asked to be, in words; "" where it is asked for nothing."""

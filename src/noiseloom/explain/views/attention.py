@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from noiseloom.config import option
 from noiseloom.data.forms import TextForm
@@ -23,7 +23,7 @@ from noiseloom.explain.head_figures import NAMES
 from noiseloom.explain.item_attention import Tokens, attention_at, item_layers, tokens_of
 from noiseloom.explain.memory import peak_above
 from noiseloom.explain.options import refuse
-from noiseloom.explain.samples import lying, names_of
+from noiseloom.explain.samples import MOST_SAMPLES, lying, names_of
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.text_attention import text_attention, why_not
 from noiseloom.explain.way import way_of
@@ -43,7 +43,7 @@ class Config:
 
     about: ClassVar[str] = "where each head of each layer looks, at patches or at words"
 
-    num: Annotated[int, Ge(1)] | None = option(
+    num: Annotated[int, Ge(1), Le(MOST_SAMPLES)] | None = option(
         None, f"samples, where the run draws; inputs take turns; null: one an input, or {DRAWN}"
     )
     layer: Annotated[int, Ge(0)] | None = option(None, "one layer, from 0; null: all")

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from noiseloom.config import option
 from noiseloom.data.forms import TextForm
@@ -22,7 +22,7 @@ from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.options import refuse
-from noiseloom.explain.samples import lying, names_of
+from noiseloom.explain.samples import MOST_SAMPLES, lying, names_of
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.trajectory_of_texts import found_of_texts
 from noiseloom.explain.unfolding import unfolded
@@ -49,7 +49,7 @@ class Config:
 
     about: ClassVar[str] = "how samples came out of noise, or texts out of masks, and in what order"
 
-    num: Annotated[int, Ge(1)] | None = option(
+    num: Annotated[int, Ge(1), Le(MOST_SAMPLES)] | None = option(
         None, f"samples that are followed, inputs take turns; null: one an input, or {FOLLOWED}"
     )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from noiseloom.config import option
 from noiseloom.data.caption_tokens import Captions
@@ -20,7 +20,7 @@ from noiseloom.errors import InputError
 from noiseloom.explain import parts
 from noiseloom.explain.caption_words import chosen_words, words_in
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.samples import lying
+from noiseloom.explain.samples import MOST_SAMPLES, lying
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.way import Way, way_of
 from noiseloom.explain.word_maps import READINGS, By, WordOf, over_steps, shared
@@ -38,7 +38,7 @@ class Config:
 
     about: ClassVar[str] = "which pixels each word of the prompt drew, and when"
 
-    num: Annotated[int, Ge(1)] = option(1, "samples; prompts take turns")
+    num: Annotated[int, Ge(1), Le(MOST_SAMPLES)] = option(1, "samples; prompts take turns")
     word: str | None = option(None, "words to look at, split by commas; null: all of the prompt")
     by: By = option(
         "leaving-out",
