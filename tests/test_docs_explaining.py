@@ -68,6 +68,7 @@ def test_only_known_blocks_and_every_view() -> None:
     assert {shlex.split(command)[3] for command in COMMANDS[1:]} == set(told)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_runs(command: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
