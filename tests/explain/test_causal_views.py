@@ -225,3 +225,9 @@ def test_texts_that_are_cut_are_said_to_be(reviews: Run) -> None:
     with pytest.raises(InputError, match="nothing can be traced"):
         explain(reviews, "patching", [long, long], on_event=said.append)
     assert any("only the beginning is read" in str(event) for event in said)
+
+
+def test_texts_of_one_token_have_no_place_before_the_last(text: Run) -> None:
+    found = explain(text, "patching", ["a", "r"])
+    assert found.arrays["effect"].shape == (2, 1)
+    assert found.figures["strongest_before_the_last_place"] is None

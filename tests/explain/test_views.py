@@ -143,3 +143,9 @@ def test_an_explanation_that_is_interrupted_leaves_nothing(tmp_path, monkeypatch
 def test_the_listing_says_what_holds_where_nothing_is_typed(runs):
     text = listing(runs[0]).text
     assert "instead=nothing: " in text and "  layer: one layer, from 0; null: all" in text
+
+
+@pytest.mark.parametrize("view", ["attention", "trajectory", "words"])
+def test_more_samples_than_a_page_shows_are_refused(view):
+    with pytest.raises(InputError, match="'num' is 65. Allowed: .* at most 64"):
+        view_of(view, ["num=65"])

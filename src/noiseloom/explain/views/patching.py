@@ -156,7 +156,6 @@ class Config:
         except ValueError as error:
             raise InputError(f"{error}; give two texts that lead to different answers") from error
         effect = found.effect.numpy()
-        stage, place = np.unravel_index(effect[:, :-1].argmax(), effect[:, :-1].shape)
         told = reads.names[found.told]
         start, end = (float(logs[found.told].exp()) for logs in (found.base, found.other))
         return Explanation(
@@ -172,13 +171,7 @@ class Config:
             figures={
                 "probability_first": start,
                 "probability_second": end,
-                "strongest_before_the_last_place": {
-                    "block": int(stage) + 1,
-                    "place": int(place),
-                    "effect": round(float(effect[stage, place]), 4),
-                }
-                if effect.shape[1] > 1
-                else None,
+                "strongest_before_the_last_place": _strongest(effect[:, :-1]),
             },
             arrays={
                 "effect": effect,
@@ -189,6 +182,15 @@ class Config:
                 "probability": "block; place: of the answer",
             },
         )
+
+
+def _strongest(effect: np.ndarray) -> dict[str, Any] | None:
+    """The block and the place of the largest effect; None where there is no place."""
+    if not effect.size:
+        return None
+    block, place = np.unravel_index(int(effect.argmax()), effect.shape)
+    strength = round(float(effect[block, place]), 4)
+    return {"block": int(block) + 1, "place": int(place), "effect": strength}
 
 
 def _two_texts(subject: Subject) -> Reads:
