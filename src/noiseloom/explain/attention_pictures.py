@@ -14,6 +14,7 @@ from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Section
 from noiseloom.explain.item_attention import ItemAttention, ItemLayer, Tokens
+from noiseloom.explain.tables import table
 
 SCALE = 6  # screen pixels of a picture's pixel, at most
 WIDE = 480  # screen pixels of the widest picture, about
@@ -198,7 +199,7 @@ def heads_told(
     return Section(
         "Head by head",
         parts.text(words)
-        + parts.table(heads, rows, "what each head looks at, on average")
+        + table(heads, rows, "what each head looks at, on average")
         + f'<figure class="square">{chart}<figcaption>Entropy by t, in nats: the first layer in '
         "orange, the last in blue.</figcaption></figure>",
     )

@@ -15,6 +15,7 @@ from noiseloom.explain import parts
 from noiseloom.explain.explanation import Section
 from noiseloom.explain.found import Found
 from noiseloom.explain.losses_of_text import KINDS, windows_of
+from noiseloom.explain.tables import table
 from noiseloom.seeds import Random
 from noiseloom.tasks import Uncovers
 
@@ -80,9 +81,7 @@ def find_behind_masks(
         "one of its frequency does; where little is, what stands round it tells most of it. "
         "Held-out text above training text is what was learned by heart."
     )
-    table = parts.table(
-        ("hidden", "training text", "held-out text"), rows, "Bits of a hidden token"
-    )
+    told = table(("hidden", "training text", "held-out text"), rows, "Bits of a hidden token")
     chart = parts.chart("bits of a hidden token", lines, across="share hidden", log=False)
     held_out = means["held_out"]
     return Found(
@@ -90,7 +89,7 @@ def find_behind_masks(
             f"A hidden token of held-out text takes {held_out[0]:.3g} bits where almost nothing "
             f"else is hidden, and {held_out[-1]:.3g} where everything is."
         ),
-        sections=[Section("By the share that is hidden", parts.text(said) + chart + table)],
+        sections=[Section("By the share that is hidden", parts.text(said) + chart + told)],
         figures={"share_hidden": list(SHARES), "bits_of_a_hidden_token": means},
         protocol={"windows": {name: min(num, len(split)) for name, split in splits.items()}},
     )

@@ -32,6 +32,7 @@ from noiseloom.explain import parts
 from noiseloom.explain.explanation import Section
 from noiseloom.explain.found import Found
 from noiseloom.explain.item_pictures import sheet
+from noiseloom.explain.tables import table
 
 SHOWN = 6  # hardest items at each t
 UNIT = "share of the data's variance"
@@ -214,4 +215,4 @@ def _classes(classes: dict[SplitName, Tensor], names: Sequence[str]) -> str:
     ]
     rows.sort(key=lambda row: -row[2] if row[2] == row[2] else 0.0)
     heads = ("class", "training items", "held-out items")
-    return parts.table(heads, rows, "Mean error over all t, as a share of the data's variance")
+    return table(heads, rows, "Mean error over all t, as a share of the data's variance")

@@ -18,6 +18,7 @@ from noiseloom.explain import parts
 from noiseloom.explain.explanation import Section
 from noiseloom.explain.found import Found
 from noiseloom.explain.losses_of_text import KINDS
+from noiseloom.explain.tables import table
 from noiseloom.seeds import Random
 from noiseloom.tasks import Estimates, Predicts, Task
 
@@ -140,7 +141,7 @@ def _curves(found: dict[str, Losses]) -> str:
     )
     heads = ("", "mean", *(f"{share:.0%} are below" for share in QUANTILES))
     chart = parts.chart("loss of an item", lines, across="share of items", log=False)
-    return parts.text(said) + chart + parts.table(heads, rows, "Loss of an item")
+    return parts.text(said) + chart + table(heads, rows, "Loss of an item")
 
 
 def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) -> str:
@@ -159,7 +160,7 @@ def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) ->
             if values is not None:
                 heads.append(head)
                 columns.append(values)
-        return parts.table(heads, list(zip(*columns, strict=True)), "The hardest first")
+        return table(heads, list(zip(*columns, strict=True)), "The hardest first")
     captions = [
         " ".join(
             words
@@ -190,7 +191,7 @@ def _classes(classes: dict[str, list[float | None]], names: Sequence[str]) -> st
         rows.append([name, *("none" if value is None else value for value in both)])
     rows.sort(key=lambda row: -row[2] if isinstance(row[2], float) else 0.0)
     heads = ("class", "training items", "held-out items")
-    return parts.table(heads, rows, "Mean loss of each class, the hardest first")
+    return table(heads, rows, "Mean loss of each class, the hardest first")
 
 
 def named(form: Form, labels: np.ndarray) -> list[str] | None:

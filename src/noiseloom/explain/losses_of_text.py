@@ -17,6 +17,7 @@ from noiseloom.explain import parts
 from noiseloom.explain.explanation import Section
 from noiseloom.explain.found import Found
 from noiseloom.explain.surprisal import Word, most_surprising, text_bits, window_nats, words_of
+from noiseloom.explain.tables import table
 from noiseloom.seeds import generator
 from noiseloom.tasks import Scores
 
@@ -91,7 +92,7 @@ def find_of_text(
         sections=[
             Section(title, _coloured(own_words, limit)),
             Section("The most surprising words of held-out text", _listed(listed)),
-            Section("Training text and held-out text", parts.table(heads, rows, "Bits")),
+            Section("Training text and held-out text", table(heads, rows, "Bits")),
             Section("By place in the window", _by_place(bits)),
         ],
         figures=figures,
@@ -151,7 +152,7 @@ def _listed(words: Sequence[tuple[Word, str]]) -> str:
         (word.text.strip(), round(word.bits, 2), f"…{' '.join(before.split())}")
         for word, before in words
     ]
-    return parts.table(("word", "bits", "it came after"), rows, "Most surprising first")
+    return table(("word", "bits", "it came after"), rows, "Most surprising first")
 
 
 def _by_place(bits: dict[str, np.ndarray]) -> str:

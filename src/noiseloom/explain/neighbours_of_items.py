@@ -14,6 +14,7 @@ from noiseloom.explain.explanation import Section
 from noiseloom.explain.found import Found
 from noiseloom.explain.item_pictures import sheet
 from noiseloom.explain.neighbours import Compared
+from noiseloom.explain.tables import table
 
 CELL = 84  # pixels of a picture among several
 CLIP = 640  # pixels of a clip's frames in a row
@@ -162,4 +163,4 @@ def _table(rows: Sequence[dict[str, Any]], found: Compared) -> str:
         "stands out twice as much as 99 % of held-out items do."
     )
     heads = ("sample", "training item", "distance, of the usual", "over the next", "it is")
-    return parts.text(words) + parts.table(heads, cells, "Samples and their nearest training items")
+    return parts.text(words) + table(heads, cells, "Samples and their nearest training items")

@@ -22,23 +22,22 @@ STYLE = """<style>
 caption { text-align: left; color: var(--soft); font-size: .9rem; }
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
 mark { color: inherit; border-radius: 4px; padding: .1rem 0;
-  background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
-.matrix { width: auto; } .matrix th, .matrix td { padding: 1px; border: 0; font-size: .78rem;
-  line-height: 1.1; color: var(--soft); font-weight: 400; }
-.matrix thead span { display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg);
-  min-height: 1.1rem; } .matrix .short span { writing-mode: horizontal-tb; transform: none; }
-.matrix thead th { vertical-align: bottom; } .matrix tbody th { text-align: right;
+  background: color-mix(in srgb, var(--tone) calc(var(--share) * var(--full)), transparent); }
+.plain caption { margin: .4rem 0 .2rem; }
+.plain th, .plain td { padding: .35rem .7rem .35rem 0; }
+.shade { white-space: nowrap; background:
+  color-mix(in srgb, var(--tone) calc(var(--share) * var(--full)), transparent); }
+.plain .shade { padding-left: .7rem; }
+.more { --tone: var(--blue); } .less { --tone: var(--orange); } .shade, mark { --full: 70%; }
+@media (prefers-color-scheme: dark) { .shade, mark { --full: 50%; } }
+.dense th, .dense .shade { padding: 1px; border: 0; font-size: .78rem; line-height: 1.1; }
+.dense .shade { min-width: 1.1rem; height: 1.1rem; --full: 100%; }
+.dense .shade span { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
+.dense thead th { vertical-align: bottom; } .dense tbody th { text-align: right;
   white-space: nowrap; padding-right: .4rem; }
-.matrix tbody td { min-width: 1.1rem; height: 1.1rem; background:
-  color-mix(in srgb, var(--blue) calc(var(--share) * 100%), var(--card)); }
-.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
-  clip-path: inset(50%); white-space: nowrap; }
-.shaded td { white-space: nowrap; text-align: center; padding: .25rem .5rem; }
-.shade { background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
-.shade.more { --tone: var(--blue); } .shade.less { --tone: var(--orange); }
-mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
-td.heated { padding: .35rem .7rem; background:
-  color-mix(in srgb, var(--blue) calc(var(--share) * 45%), transparent); }
+.upright thead span { display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg);
+  min-height: 1.1rem; }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 </style>"""
 SCRIPT = """<script>

@@ -24,6 +24,7 @@ from noiseloom.explain.interventions import Heads, Instead, heads_of, network_of
 from noiseloom.explain.measures import Measure, of_classes, of_denoising, of_loss, of_scenes
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
 from noiseloom.training.loop import Working
 
@@ -117,24 +118,24 @@ def _table(
 ) -> str:
     largest = max((abs(one.change) for row in rows for one in row), default=0.0) or 1.0
     most = max(layer.count for layer in layers)
-    lines = []
+    lines: list[Sequence[Filled]] = []
     for layer, row in zip(layers, rows, strict=True):
         cells = [_cell(one, largest, measure) for one in row]
-        gap = [parts.Cell("")] * (most - layer.count)
-        lines.append((layer.name, [*cells[:-1], *gap, cells[-1]]))
+        gap = [Cell("")] * (most - layer.count)
+        lines.append([layer.name, *cells[:-1], *gap, cells[-1]])
     heads = ["", *(f"head {number}" for number in range(1, most + 1)), "all of them"]
     words = (
         "A cell is the change when that head says nothing of its own. Orange: it is worse for it, "
         "blue: better. A change of less than two standard errors is in brackets: it may be chance."
     )
-    return parts.text(words) + parts.shaded(heads, lines, f"change of {name}")
+    return parts.text(words) + table(heads, lines, f"change of {name}")
 
 
-def _cell(one: Effect, largest: float, measure: Measure) -> parts.Cell:
+def _cell(one: Effect, largest: float, measure: Measure) -> Cell:
     good = one.change if measure.more_is_better else -one.change
     words = f"{one.change:+.3f}" if one.is_clear else f"({one.change:+.3f})"
     more = f"{one.change:+.4f} ± {one.error:.4f} (one standard error), {one.num} items"
-    return parts.Cell(words, good / largest, more)
+    return Cell(words, good / largest, more=more)
 
 
 def _spoken(

@@ -34,6 +34,7 @@ from noiseloom.explain.read_texts import (
     read_text,
 )
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Denoises, Predicts, Task
@@ -116,18 +117,18 @@ class Config:
         items, names, truth = self._items(subject)
         logits = at_each_stage(layers, lambda: task.predict(items))
         found, classes = decoded(logits), task.form.class_names
-        rows = []
+        rows: list[Sequence[Filled]] = []
         for place, name in enumerate(names):
             cells = [
-                parts.Cell(
+                Cell(
                     f"{classes[int(found.best[stage, place])]} "
                     f"{found.confidence[stage, place]:.2f}",
                     float(found.confidence[stage, place]),
-                    "" if truth is None else f"in truth {classes[truth[place]]}",
+                    more="" if truth is None else f"in truth {classes[truth[place]]}",
                 )
                 for stage in range(len(found.best))
             ]
-            rows.append((name, cells))
+            rows.append((name, *cells))
         heads = ["item", *_stages(len(layers))]
         accuracy = None
         if truth is not None:
@@ -140,7 +141,12 @@ class Config:
         return Explanation(
             title="What each block has come to",
             lead=f"The class of {len(items)} items, read by the final head after each block.",
-            sections=[Section("Item by item", parts.text(words) + parts.shaded(heads, rows))],
+            sections=[
+                Section(
+                    "Item by item",
+                    parts.text(words) + table(heads, rows, "the likeliest class at each stage"),
+                )
+            ],
             protocol={**subject.protocol, "items": list(names)},
             figures={**_of_stages(found), "accuracy_by_stage": accuracy},
             arrays={"probability": logits.double().softmax(dim=-1).numpy()},
@@ -217,13 +223,13 @@ def _text_part(
     form: TextForm, text: ReadText, places: Sequence[int], found: Decoded, causal: bool
 ) -> str:
     """Places from top to bottom, stages from left to right: a text of any length fits the page."""
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for number, place in enumerate(places):
         cells = [
-            parts.Cell(
+            Cell(
                 f"{piece(form.tokenizer, int(best))} {confidence:.2f}",
                 float(final) if rank == 0 else -min(1.0, float(np.log2(1 + float(rank))) / 8),
-                f"the final answer is number {int(rank) + 1} here, probability {final:.3f}",
+                more=f"the final answer is number {int(rank) + 1} here, probability {final:.3f}",
             )
             for best, confidence, rank, final in zip(
                 found.best[:, number],
@@ -233,8 +239,8 @@ def _text_part(
                 strict=True,
             )
         ]
-        cells.append(parts.Cell(_from(int(found.settled[number]))))
-        rows.append((text.pieces[place] if causal else f"mask {number + 1}", cells))
+        cells.append(Cell(_from(int(found.settled[number]))))
+        rows.append((text.pieces[place] if causal else f"mask {number + 1}", *cells))
     heads = ["after" if causal else "at", *_stages(len(found.best) - 1), "stands from"]
     words = (
         "A cell is the likeliest piece after so many blocks and its probability. Blue: it is what "
@@ -242,7 +248,7 @@ def _text_part(
         "further down the list the final answer still stands. The last column says from which "
         "block on the answer stays."
     )
-    return parts.text(words) + parts.shaded(heads, rows, "the likeliest piece at each stage")
+    return parts.text(words) + table(heads, rows, "the likeliest piece at each stage")
 
 
 def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: int) -> str:
@@ -263,22 +269,22 @@ def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: 
 
 
 def _errors_part(errors: dict[str, np.ndarray], times: Sequence[float], depth: int) -> str:
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for at, t in enumerate(times):
         values = errors["to_end"][at]
         cells = [
-            parts.Cell(f"{value:.3f}", -min(1.0, float(value)), f"to the truth {truth:.3f}")
+            Cell(f"{value:.3f}", -min(1.0, float(value)), more=f"to the truth {truth:.3f}")
             for value, truth in zip(values, errors["to_truth"][at], strict=True)
         ]
-        rows.append((f"{t:g}", cells))
+        rows.append((f"{t:g}", *cells))
     mean = Line("mean of all t", list(enumerate(errors["to_end"].mean(axis=0).tolist())))
     chart = line_chart("distance from the answer", [mean], log=False, across="blocks")
     words = (
         "The mean square distance between what is expected after so many blocks and the network's "
         "answer, as a share of the data's variance. Deep orange is far from it."
     )
-    table = parts.shaded(["t", *_stages(depth)], rows, "distance from the answer")
-    return parts.text(words) + table + f'<figure class="square">{chart}</figure>'
+    distances = table(["t", *_stages(depth)], rows, "distance from the answer")
+    return parts.text(words) + distances + f'<figure class="square">{chart}</figure>'
 
 
 def _of_stages(found: Decoded) -> dict[str, Any]:

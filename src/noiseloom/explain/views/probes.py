@@ -21,6 +21,7 @@ from noiseloom.explain.known_facts import facts_of, token_facts
 from noiseloom.explain.looking import Pooling, is_by_token, looks_of
 from noiseloom.explain.probing import Fact, Reading, probe
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Task
 from noiseloom.training.loop import Working
 
@@ -193,18 +194,17 @@ def _fact(
 ) -> str:
     """The table of a fact: places by noise levels."""
     measure, chance = figure["measure"], figure["chance"]
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for place, name in enumerate(places):
         cells = []
         for look in readings:
             one = look[place][number]
             words = f"{one.score:.0%}" if measure == "accuracy" else f"{one.score:.2f}"
-            cells.append(
-                (words, f"{one.selectivity:+.2f}", (one.score - chance) / max(1e-9, 1 - chance))
-            )
-        rows.append((name, cells))
+            above = max(0.0, one.score - chance) / max(1e-9, 1 - chance)
+            cells.append(Cell(words, above, below=f"{one.selectivity:+.2f}"))
+        rows.append((name, *cells))
     heads = ["read off", *("score" if t is None else f"t = {t:g}" for t in seen)]
     known = f"one of {len(fact.names)} classes" if fact.names else "a number"
     floor = f"always the commonest: {chance:.0%}" if fact.names else "always the mean: R² 0"
     caption = f"{fact.name}, {known}; {floor}"
-    return parts.heated(heads, rows, caption)
+    return table(heads, rows, caption)

@@ -33,6 +33,7 @@ from noiseloom.explain.exact_score import (
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.field_picture import field_picture
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import table
 from noiseloom.runs.drawing import class_number
 from noiseloom.tasks import Denoises, Task, Walks
 
@@ -234,7 +235,7 @@ def _figures(rows: Sequence[dict[str, Any]], exact: Exact) -> str:
         "Mean square of the difference over the mean square of the exact score, both over points "
         f"of that noise: 0 is exact, 1 is what no arrows at all would score. {whose}"
     )
-    table = parts.table(
+    told = table(
         ("t", "log-SNR", "relative error", "interval (95 %)"), cells, "Relative error of the score"
     )
-    return parts.text(words) + f'<figure class="square">{chart}</figure>' + table
+    return parts.text(words) + f'<figure class="square">{chart}</figure>' + told
