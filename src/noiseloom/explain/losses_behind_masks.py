@@ -12,8 +12,7 @@ from noiseloom.diffusion.discrete import hide_some
 from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.losses_of_text import KINDS, windows_of
 from noiseloom.seeds import Random
 from noiseloom.tasks import Uncovers
@@ -50,9 +49,9 @@ def bits_behind(
     return np.concatenate(found)
 
 
-def find_behind_masks(
+def explain_behind_masks(
     task: Uncovers, dataset: TextDataset, *, num: int, seed: int, progress: Progress = ignore
-) -> Found:
+) -> Explanation:
     """What view `losses` shows of a model that says what is behind masks."""
     vocabulary = dataset.text_form.tokenizer.vocabulary
     splits = {"train": dataset.train, "held_out": dataset.reference}
@@ -85,7 +84,8 @@ def find_behind_masks(
     )
     chart = parts.chart("bits of a hidden token", lines, across="share hidden", log=False)
     held_out = means["held_out"]
-    return Found(
+    return Explanation(
+        title="What is hard for it",
         lead=(
             f"A hidden token of held-out text takes {held_out[0]:.3g} bits where almost nothing "
             f"else is hidden, and {held_out[-1]:.3g} where everything is."

@@ -29,8 +29,7 @@ from noiseloom.evaluate.loss_by_time import (
 )
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_pictures import sheet
 
 SHOWN = 6  # hardest items at each t
@@ -100,7 +99,7 @@ def by_class(errors: Errors, num_classes: int) -> Tensor:
     return torch.stack(columns, dim=1)
 
 
-def find_by_time(
+def explain_by_time(
     judged_for: JudgedFor,
     dataset: Dataset,
     *,
@@ -108,7 +107,7 @@ def find_by_time(
     times: int,
     seed: int,
     progress: Progress = ignore,
-) -> Found:
+) -> Explanation:
     """What view `losses` shows of a denoiser of `dataset`, which is as the model sees it."""
     errors = errors_of(judged_for, dataset, num=num, times=times, seed=seed, progress=progress)
     held_out = errors["held_out"]
@@ -143,10 +142,11 @@ def find_by_time(
         f"{t[largest]:.2f}, by a factor of {gap[largest]:.3g}."
     )
     counts = {name: len(one.chosen) for name, one in errors.items()}
-    return Found(
-        lead,
-        sections,
-        figures,
+    return Explanation(
+        title="What is hard for it",
+        lead=lead,
+        sections=sections,
+        figures=figures,
         protocol={"items": counts},
         arrays={
             "t": held_out.t.numpy(),

@@ -15,8 +15,7 @@ from noiseloom.data.forms import Form, TextForm
 from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.losses_of_text import KINDS
 from noiseloom.seeds import Random
 from noiseloom.tasks import Estimates, Predicts, Task
@@ -50,9 +49,9 @@ def losses_of(task: Task, split: Split, *, num: int, seed: int, purpose: str) ->
     return Losses(chosen, np.concatenate(found))
 
 
-def find_of_items(
+def explain_items(
     task: Task, dataset: Dataset, *, num: int, seed: int, progress: Progress = ignore
-) -> Found:
+) -> Explanation:
     """What view `losses` shows of a task that has a loss for each item."""
     splits = {"train": dataset.train, "held_out": dataset.reference}
     found = {}
@@ -85,7 +84,8 @@ def find_of_items(
         }
     worst = held_out.loss[hardest[: max(1, len(hardest) // 20)]].sum()
     share = worst / max(held_out.loss.sum(), 1e-30)
-    return Found(
+    return Explanation(
+        title="What is hard for it",
         lead=(
             f"A held-out item has a loss of {means['held_out']:.3g} on the average, a training "
             f"item {means['train']:.3g}. The hardest 5 % of held-out items have {share:.0%} of it."

@@ -14,8 +14,7 @@ from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.evaluate.resampling import ratio_interval
 from noiseloom.evaluate.windows import text_of
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.surprisal import Word, most_surprising, text_bits, window_nats, words_of
 from noiseloom.seeds import generator
 from noiseloom.tasks import Scores
@@ -32,7 +31,7 @@ def windows_of(split: Split, num: int) -> np.ndarray:
     return np.asarray(split.items[chosen])
 
 
-def find_of_text(
+def explain_text(
     task: Scores,
     dataset: TextDataset,
     texts: Sequence[str],
@@ -41,7 +40,7 @@ def find_of_text(
     shown: int,
     seed: int,
     progress: Progress = ignore,
-) -> Found:
+) -> Explanation:
     """What view `losses` shows of a model of text: of `texts` or, without any, of held-out text."""
     form = dataset.text_form
     own_words = [
@@ -82,7 +81,8 @@ def find_of_text(
     }
     heads = ("", "bits per token", "interval (95 %)", "bits per byte")
     gap = figures["held_out"]["bits_per_token"] - figures["train"]["bits_per_token"]
-    return Found(
+    return Explanation(
+        title="What is hard for it",
         lead=(
             f"A token of held-out text takes {figures['held_out']['bits_per_token']:.3g} bits, one "
             f"of training text {figures['train']['bits_per_token']:.3g}: {abs(gap):.2g} "

@@ -1,22 +1,8 @@
-"""Samples as pages show them: what each was asked to be, and clips as pictures."""
+"""Samples as pages show them: clips as pictures."""
 
 from __future__ import annotations
 
 import numpy as np
-
-from noiseloom.runs.drawing import class_names
-from noiseloom.tasks import Task
-
-
-def names_of(task: Task, labels: np.ndarray | None, num: int) -> list[str]:
-    """What each sample is asked to be, in words; "" where it is asked for nothing."""
-    if labels is None:
-        return [""] * num
-    if labels.ndim == 2:
-        assert task.form.captions is not None
-        return list(task.form.captions.decode(labels))
-    names = class_names(task)
-    return [names[int(label)] for label in labels]
 
 
 def lying(items: np.ndarray) -> np.ndarray:

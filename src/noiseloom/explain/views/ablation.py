@@ -25,7 +25,6 @@ from noiseloom.explain.measures import Measure, of_classes, of_denoising, of_los
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.subject import Subject
 from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
-from noiseloom.training.loop import Working
 
 FEWEST = 2  # items, so that a change has an error
 SPOKEN = 5  # changes that are named above the tables
@@ -62,11 +61,8 @@ class Config:
         """See `View.explain`."""
         subject.refuse_inputs("this view measures held-out items")
         layers, measure = heads_of(network_of(subject.task)), self._measure(subject)
-
-        def told(done: int, total: int) -> None:
-            subject.on_event(Working("Switching heads off", done, total))
-
-        found = head_effects(layers, measure.of, self.instead)
+        working = subject.working("Switching heads off")
+        found = head_effects(layers, measure.of, self.instead, working)
         changes, errors = _arrays(found, "change"), _arrays(found, "error")
         before = {name: rows[0][0].before for name, rows in found.items()}
         sections = [Section("What is needed most", parts.text(_spoken(found, layers, measure)))] + [
@@ -85,7 +81,6 @@ class Config:
             ),
             sections=sections,
             protocol={
-                **subject.protocol,
                 "instead": self.instead,
                 "measured": measure.told,
                 "steps": self.steps,

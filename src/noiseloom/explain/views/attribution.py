@@ -114,7 +114,6 @@ class Config:
             lead=_lead(found, self.within) + (f" {chosen.note}" if chosen.note else ""),
             sections=sections,
             protocol={
-                **subject.protocol,
                 "baseline": found[0].followed.baseline_name,
                 "within": self.within,
                 "most_steps": self.most_steps,

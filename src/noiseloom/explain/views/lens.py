@@ -106,7 +106,7 @@ class Config:
                 f"{asked}. On average the answer stands from block {settled.mean():.1f} on."
             ),
             sections=sections,
-            protocol={**subject.protocol, "texts": ["".join(one.pieces) for one in texts]},
+            protocol={"texts": ["".join(one.pieces) for one in texts]},
             figures={"texts": figures, "mean_settled_block": round(float(settled.mean()), 3)},
             arrays=arrays,
             axes={name: _axes(name.rsplit("_", 1)[0]) for name in arrays},
@@ -141,7 +141,7 @@ class Config:
             title="What each block has come to",
             lead=f"The class of {len(items)} items, read by the final head after each block.",
             sections=[Section("Item by item", parts.text(words) + parts.shaded(heads, rows))],
-            protocol={**subject.protocol, "items": list(names)},
+            protocol={"items": list(names)},
             figures={**_of_stages(found), "accuracy_by_stage": accuracy},
             arrays={"probability": logits.double().softmax(dim=-1).numpy()},
             axes={"probability": f"{STAGE_AXIS}; item; class"},
@@ -191,7 +191,7 @@ class Config:
                 Section("Block by block", _pictures_part(strips, self.times, len(layers))),
                 Section("How far from the end", _errors_part(errors, self.times, len(layers))),
             ],
-            protocol={**subject.protocol, "times": list(self.times), "num": len(chosen)},
+            protocol={"times": list(self.times), "num": len(chosen)},
             figures={
                 "times": list(self.times),
                 **{

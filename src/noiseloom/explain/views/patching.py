@@ -30,7 +30,6 @@ from noiseloom.explain.word_effects import Carried, Effects, carried, pair_of
 from noiseloom.explain.word_swap import Swap, draw_swapped, reads_words
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Predicts, Prompted, Request, Task, Walks
-from noiseloom.training.loop import Working
 
 SHOWN = 6  # noises of which pictures are seen
 TWO = "This view compares two inputs"
@@ -99,7 +98,7 @@ class Config:
             times=task.walk(request).times.tolist(),
             ranges=self.ranges,
             scenes=world_of_run(subject.run) is not None,
-            progress=lambda done, total: subject.on_event(Working("Swapping words", done, total)),
+            progress=subject.working("Swapping words"),
         )
         words = [
             task.prompts.tokenizer.decode([token]).strip()
@@ -116,7 +115,6 @@ class Config:
             ),
             sections=_sections(found, first, second, words),
             protocol={
-                **subject.protocol,
                 **task.describe(request),
                 "prompts": [first, second],
                 "num": self.num,
@@ -160,7 +158,7 @@ class Config:
             sections=[
                 Section("Place by place, block by block", _states_table(found, effect, reads)),
             ],
-            protocol={**subject.protocol, "texts": list(subject.inputs), "answer": told},
+            protocol={"texts": list(subject.inputs), "answer": told},
             figures={
                 "probability_first": start,
                 "probability_second": end,

@@ -22,7 +22,6 @@ from noiseloom.explain.looking import Pooling, is_by_token, looks_of
 from noiseloom.explain.probing import Fact, Reading, probe
 from noiseloom.explain.subject import Subject
 from noiseloom.tasks import Task
-from noiseloom.training.loop import Working
 
 KEPT = {
     "all": "Of an item's state all tokens are kept, side by side.",
@@ -67,7 +66,7 @@ class Config:
             times=self.times,
             pooling=self.pooling,
             seed=subject.seed,
-            on_step=lambda done, total: subject.on_event(Working("Looking", done, total)),
+            on_step=subject.working("Looking"),
         ):
             seen.append(look.t)
             kept = look.kept
@@ -95,7 +94,6 @@ class Config:
                 ),
             ],
             protocol={
-                **subject.protocol,
                 "items": len(is_test),
                 "scored_on": int(is_test.sum()),
                 "kept_of_an_item": kept,
