@@ -131,7 +131,7 @@ def _evenly(
     dataset: Dataset, split: Split, num: int, device: torch.device
 ) -> tuple[np.ndarray, Tensor, Tensor | None]:
     """Which items of a split, evenly taken (files come by class), and these as the model sees."""
-    chosen = np.linspace(0, len(split) - 1, min(num, len(split))).round().astype(int)
+    chosen = split.evenly(num)
     labels = split.asked(chosen)
     x0 = dataset.to_model(split.items[chosen], device)
     return chosen, x0, None if labels is None else torch.from_numpy(labels).to(device)

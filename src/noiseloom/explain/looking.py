@@ -21,7 +21,7 @@ from noiseloom.explain.states import layers_of, watched
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
 from noiseloom.tasks import Denoises, Estimates, Noises, Predicts, Task
-from noiseloom.tasks.text_reading import RowReader
+from noiseloom.tasks.text_reading import row_reader
 
 Pooling = Literal["auto", "mean", "all"]
 MOST = 16_384  # numbers of an item's tokens that auto keeps side by side
@@ -45,7 +45,7 @@ def misfit(task: Task) -> str | None:
     """Why the states of a task cannot be looked at, if so: the end of a sentence."""
     if layers_of(task.model) is None:
         return "the layers of its network do not lie in a list that can be watched"
-    if is_by_token(task) or _is_row_reader(task):
+    if is_by_token(task) or row_reader(task) is not None:
         return None
     if not task.form.is_numeric:
         return "it neither goes on with a text nor reads a class or a number in one"
@@ -105,8 +105,7 @@ def _answer(
         model(tokens_NL)
         rows = F.one_hot(tokens_NL, model.vocabulary)
         return rows.flatten(0, 1), None
-    if _is_row_reader(task):
-        read: RowReader = task.read  # type: ignore[attr-defined]
+    if (read := row_reader(task)) is not None:
         tokens_NCL = read.seen(items)
         read(items, None)
         counts = torch.zeros(len(items), read.form.tokenizer.vocabulary, device=device)
@@ -155,7 +154,3 @@ def _numpy(x: Tensor) -> np.ndarray:
 
 def _is_noisy(task: Task) -> bool:
     return isinstance(task, Denoises) and isinstance(task, Noises)
-
-
-def _is_row_reader(task: Task) -> bool:
-    return isinstance(getattr(task, "read", None), RowReader)

@@ -13,7 +13,7 @@ from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.losses_of_text import KINDS, windows_of
+from noiseloom.explain.losses_of_text import KINDS
 from noiseloom.seeds import Random
 from noiseloom.tasks import Uncovers
 
@@ -57,7 +57,7 @@ def explain_behind_masks(
     splits = {"train": dataset.train, "held_out": dataset.reference}
     means = dict[str, list[float]]()
     for name, split in splits.items():
-        windows = windows_of(split, num)
+        windows = np.asarray(split.items[split.evenly(num)])
         means[name] = []
         for share in SHARES:
             done = (len(means) - 1 + len(means[name]) / len(SHARES)) / len(splits)

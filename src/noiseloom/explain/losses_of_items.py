@@ -38,7 +38,7 @@ class Losses:
 @torch.no_grad()
 def losses_of(task: Task, split: Split, *, num: int, seed: int, purpose: str) -> Losses:
     """The loss of up to `num` items of a split, evenly taken, as when nothing is trained."""
-    chosen = np.linspace(0, len(split) - 1, min(num, len(split))).round().astype(int)
+    chosen = split.evenly(num)
     found = []
     for start in range(0, len(chosen), AT_ONCE):
         some = chosen[start : start + AT_ONCE]

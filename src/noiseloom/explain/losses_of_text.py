@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from noiseloom.data.dataset import Split, TextDataset
+from noiseloom.data.dataset import TextDataset
 from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.evaluate.resampling import ratio_interval
@@ -23,12 +23,6 @@ RESAMPLES = 200
 WORDS, BEFORE = 20, 60  # most surprising words that are listed, and characters before each
 FULL = 0.95  # share of words that are not coloured in full
 KINDS = (("train", "training", "smooth"), ("held_out", "held-out", "other"))
-
-
-def windows_of(split: Split, num: int) -> np.ndarray:
-    """Up to `num` windows of a split, evenly taken, (N, L)."""
-    chosen = np.linspace(0, len(split) - 1, min(num, len(split))).round().astype(int)
-    return np.asarray(split.items[chosen])
 
 
 def explain_text(
@@ -47,10 +41,8 @@ def explain_text(
         words_of(form.tokenizer, tokens, text_bits(task, form, tokens, seed=seed))
         for tokens in _tokens(dataset, texts, shown)
     ]
-    windows = {
-        "train": windows_of(dataset.train, num),
-        "held_out": windows_of(dataset.reference, num),
-    }
+    splits = {"train": dataset.train, "held_out": dataset.reference}
+    windows = {name: np.asarray(split.items[split.evenly(num)]) for name, split in splits.items()}
     bits = {}
     for done, (name, items) in enumerate(windows.items()):
         progress("scoring text", done / len(windows))

@@ -67,7 +67,7 @@ def of_denoising(subject: Subject, num: int, times: Sequence[float]) -> Measure:
     """The square error of x0 at several t, as a share of the data's variance."""
     task, held_out = subject.task, subject.dataset.reference
     assert isinstance(task, Denoises)
-    chosen = evenly(len(held_out), num)
+    chosen = held_out.evenly(num)
     labels = held_out.asked(chosen)
     judged = task.judged(None if labels is None else torch.from_numpy(labels).to(subject.device))
     x0 = task.form.to_model(held_out.items[chosen], subject.device)
@@ -91,7 +91,7 @@ def of_denoising(subject: Subject, num: int, times: Sequence[float]) -> Measure:
 def of_loss(subject: Subject, num: int) -> Measure:
     """The loss of held-out items, as in training but without drop-out."""
     task, held_out = subject.task, subject.dataset.reference
-    chosen = evenly(len(held_out), num)
+    chosen = held_out.evenly(num)
     batch, random = held_out.batch(chosen), Random(subject.seed, range(len(chosen)))
 
     def measure() -> Measured:
@@ -102,10 +102,5 @@ def of_loss(subject: Subject, num: int) -> Measure:
 
 def _held_out(subject: Subject, num: int) -> tuple[np.ndarray, np.ndarray | None]:
     held_out = subject.dataset.reference
-    chosen = evenly(len(held_out), num)
+    chosen = held_out.evenly(num)
     return held_out.items[chosen], None if held_out.labels is None else held_out.labels[chosen]
-
-
-def evenly(total: int, num: int) -> np.ndarray:
-    """The numbers of `num` of `total` items, evenly taken: files come by class."""
-    return np.unique(np.linspace(0, total - 1, min(num, total)).round().astype(int))

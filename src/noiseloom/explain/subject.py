@@ -60,13 +60,15 @@ class Subject:
         return next(self.task.model.parameters()).device
 
     def wanted(
-        self, task: Draws, num: int, *, steps: int | None = None, guidance: float | None = None
+        self, num: int, *, steps: int | None = None, guidance: float | None = None
     ) -> Wanted:
-        """`num` samples of its task, or one of each input, if these are more.
+        """`num` samples of a task that draws, or one of each input, if these are more.
 
         The inputs, prompts or classes, take turns; without any, classes or examples of captions do.
         Raises InputError for what the run cannot be asked.
         """
+        task = self.task
+        assert isinstance(task, Draws)  # the view saw to it
         inputs, captions = list(self.inputs) or None, prompts_of(task)
         labels = choose_asked(
             task,

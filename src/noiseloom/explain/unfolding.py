@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from noiseloom.data.tokenizer import Tokenizer
+from noiseloom.evaluate.correlation import spearman
 from noiseloom.explain.surprisal import words_of
 from noiseloom.seeds import Random
 from noiseloom.tasks import WritesAnywhere, Writing
@@ -99,12 +100,5 @@ def order_correlation(texts: Sequence[Unfolded]) -> float | None:
     for text in texts:
         own = text.look[(text.look > 0) & (text.look < text.never)]
         if len(np.unique(own)) > 1:
-            found.append(np.corrcoef(np.arange(len(own)), _ranks(own))[0, 1])
+            found.append(spearman(np.arange(len(own)), own))
     return float(np.mean(found)) if found else None
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """The place of each in order, equals sharing the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = counts.cumsum()
-    return (ends - (counts - 1) / 2)[inverse]

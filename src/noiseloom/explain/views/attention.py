@@ -19,7 +19,7 @@ from noiseloom.explain import attention_pictures, text_pages
 from noiseloom.explain.explanation import Explanation
 from noiseloom.explain.head_figures import NAMES
 from noiseloom.explain.item_attention import Tokens, attention_at, item_layers, tokens_of
-from noiseloom.explain.samples import lying
+from noiseloom.explain.item_pictures import lying
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.text_attention import text_attention, why_not
 from noiseloom.explain.way import way_of
@@ -67,7 +67,7 @@ class Config:
         layers, tokens = item_layers(task), tokens_of(task)
         heads = layers[0].layer.heads
         self._check(len(layers), heads, tokens.number)
-        wanted = subject.wanted(task, self.num, steps=self.steps, guidance=self.guidance)
+        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
         request, names = wanted.request, wanted.names
         way = way_of(task, request, wanted.random)
         steps = self._steps(len(way.states))

@@ -70,7 +70,7 @@ class Config:
     def _of_items(self, subject: Subject, task: Draws, progress: Progress) -> Explanation:
         refuse({"tokens": self.tokens}, "this run writes no text")
         dataset = subject.dataset
-        wanted = subject.wanted(task, self.num, steps=self.steps, guidance=self.guidance)
+        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
         samples = draw(
             task,
             wanted.request,

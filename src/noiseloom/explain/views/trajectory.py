@@ -19,7 +19,7 @@ from noiseloom.data.forms import Form, TextForm
 from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.samples import lying
+from noiseloom.explain.item_pictures import lying
 from noiseloom.explain.subject import Subject, Wanted, refuse
 from noiseloom.explain.trajectory_of_texts import explain_texts
 from noiseloom.explain.unfolding import unfolded
@@ -70,7 +70,7 @@ class Config:
             return self._of_texts(subject, task)
         assert isinstance(task, Draws)
         refuse({"tokens": self.tokens}, "this run writes no text")
-        wanted = subject.wanted(task, self.num, steps=self.steps, guidance=self.guidance)
+        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
         path, names = path_of(task, wanted), wanted.names
         protocol = {**task.describe(wanted.request), "asked": [name for name in names if name]}
         if path.x0[0].dtype != np.uint8:

@@ -18,7 +18,7 @@ from noiseloom.errors import InputError
 from noiseloom.explain import parts
 from noiseloom.explain.caption_words import chosen_words, words_in
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.samples import lying
+from noiseloom.explain.item_pictures import lying
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.way import Way, way_of
 from noiseloom.explain.word_maps import READINGS, By, WordOf, over_steps, shared
@@ -59,7 +59,7 @@ class Config:
         """See `View.explain`: inputs are prompts."""
         task = subject.task
         assert isinstance(task, ImageGeneration) and task.prompts is not None
-        wanted = subject.wanted(task, self.num, steps=self.steps, guidance=self.guidance)
+        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
         request, tokens = wanted.request, wanted.request.labels
         if tokens is None:
             raise InputError("No prompt is given, and the run knows no examples; give one")
