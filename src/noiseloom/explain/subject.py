@@ -14,6 +14,8 @@ from noiseloom.data.dataset import Dataset
 from noiseloom.errors import InputError
 from noiseloom.explain.explanation import Explanation
 from noiseloom.runs.drawing import choose_asked, class_names, prompts_of
+from noiseloom.runs.latents import seen_data
+from noiseloom.runs.reading_ahead import read_ahead
 from noiseloom.runs.run import OnEvent, Run
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Request, Task
@@ -53,6 +55,14 @@ class Subject:
     def dataset(self) -> Dataset:
         """The run's data, opened when first asked for; of several sizes the commonest alone."""
         return self.run.open_data(self.on_event).alike()
+
+    @cached_property
+    def seen(self) -> Dataset:
+        """The data as the model sees it: itself, or its latents; captions are read beforehand."""
+        others = self.run.others(on_event=self.on_event)
+        seen = seen_data(self.run, self.dataset, others, self.on_event)
+        read_ahead(self.task, seen, self.on_event)
+        return seen
 
     @property
     def device(self) -> torch.device:

@@ -16,7 +16,6 @@ import numpy as np
 from annotated_types import Ge
 
 from noiseloom.config import option
-from noiseloom.data.forms import ImageForm, PointForm, VideoForm
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.head_effects import Effect, head_effects
@@ -102,7 +101,7 @@ class Config:
             return of_scenes(subject, world, self.num or 32, Request(steps=self.steps))
         if isinstance(task, Predicts):
             return of_classes(subject, self.num or 256)
-        if isinstance(task, Denoises) and isinstance(task.form, ImageForm | PointForm | VideoForm):
+        if isinstance(task, Denoises):
             return of_denoising(subject, self.num or 256, self.times)
         return of_loss(subject, self.num or 256)
 

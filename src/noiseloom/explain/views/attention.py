@@ -18,12 +18,17 @@ from noiseloom.errors import InputError
 from noiseloom.explain import attention_pictures, text_pages
 from noiseloom.explain.explanation import Explanation
 from noiseloom.explain.head_figures import NAMES
-from noiseloom.explain.item_attention import Tokens, attention_at, item_layers, tokens_of
+from noiseloom.explain.item_attention import (
+    Tokens,
+    attention_at,
+    item_layers,
+    tokens_of,
+    transformer_of,
+)
 from noiseloom.explain.item_pictures import lying
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.text_attention import text_attention, why_not
 from noiseloom.explain.way import way_of
-from noiseloom.networks.dit import DiT
 from noiseloom.seeds import Random
 from noiseloom.tasks import Task, Translates
 from noiseloom.tasks.generating import ImageGeneration
@@ -52,7 +57,7 @@ class Config:
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
         if isinstance(task, ImageGeneration):
-            if isinstance(task.model.network, DiT):
+            if transformer_of(task) is not None:
                 return None
             return "its network is no transformer, whose patches look at one another"
         return why_not(task)

@@ -91,7 +91,8 @@ class Config:
         items = chosen.items
 
         def others() -> np.ndarray:
-            return np.asarray(subject.dataset.reference.items[:LIKE_IT])
+            held_out = subject.dataset.reference
+            return np.asarray(held_out.items[held_out.evenly(LIKE_IT)])
 
         found = [
             self.found(task, item, title, others)

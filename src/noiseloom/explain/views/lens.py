@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge
 from torch import Tensor
 
 from noiseloom.config import option
-from noiseloom.data.forms import ImageForm, TextForm, VideoForm
+from noiseloom.data.forms import TextForm
 from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.loss_by_time import items_evenly
 from noiseloom.explain import parts
 from noiseloom.explain.depth_lens import Decoded, at_each_stage, decoded
 from noiseloom.explain.explanation import Explanation, Section
@@ -62,8 +62,7 @@ class Config:
         """See `View.misfit`."""
         if not blocks_of(network_of(task)):
             return "its network has no transformer blocks that hand on one state"
-        draws = isinstance(task, Denoises) and isinstance(task.form, ImageForm | VideoForm)
-        if draws or isinstance(task, Predicts) or language_model(task) is not None:
+        if isinstance(task, Denoises | Predicts) or language_model(task) is not None:
             return None
         return "it answers neither pieces of text, nor classes, nor pictures"
 
@@ -165,15 +164,10 @@ class Config:
 
     def _of_pictures(self, subject: Subject, layers: Sequence[Layer]) -> Explanation:
         subject.refuse_inputs("this view looks at held-out items with noise")
-        task, held_out = subject.task, subject.dataset.reference
+        task, seen_data = subject.task, subject.seen
         assert isinstance(task, Denoises)
-        chosen = held_out.evenly(self.num)
-        labels = held_out.asked(chosen)
-        judged = task.judged(
-            None if labels is None else torch.from_numpy(labels).to(subject.device)
-        )
-        x0 = task.form.to_model(held_out.items[chosen], subject.device)
-        found = stages_of(judged, layers, x0, self.times, seed=subject.seed)
+        chosen, x0, labels = items_evenly(seen_data, seen_data.reference, self.num, subject.device)
+        found = stages_of(task.judged(labels), layers, x0, self.times, seed=subject.seed)
         pictures = np.stack(
             [[middle(task.form.to_items(x0.cpu())) for x0 in time] for time in found.x0]
         )

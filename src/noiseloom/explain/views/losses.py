@@ -21,8 +21,6 @@ from noiseloom.explain.losses_of_items import explain_items
 from noiseloom.explain.losses_of_text import explain_text
 from noiseloom.explain.subject import Subject, refuse
 from noiseloom.runs.judging import shown
-from noiseloom.runs.latents import seen_data
-from noiseloom.runs.reading_ahead import read_ahead
 from noiseloom.tasks import (
     Denoises,
     Estimates,
@@ -82,11 +80,9 @@ class Config:
             refuse({"times": self.times}, "this run is no denoiser, which knows times")
         dataset = subject.dataset
         if isinstance(task, Denoises):
-            run, on_event = subject.run, subject.on_event
-            seen = seen_data(run, dataset, run.others(on_event=on_event), on_event)
-            read_ahead(task, seen, on_event)
+            times = self.times or TIMES
             return explain_by_time(
-                task.judged, seen, num=num, times=self.times or TIMES, seed=seed, progress=progress
+                task.judged, subject.seen, num=num, times=times, seed=seed, progress=progress
             )
         if isinstance(task, Uncovers):
             assert isinstance(dataset, TextDataset)

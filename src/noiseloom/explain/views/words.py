@@ -18,11 +18,11 @@ from noiseloom.errors import InputError
 from noiseloom.explain import parts
 from noiseloom.explain.caption_words import chosen_words, words_in
 from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.item_attention import transformer_of
 from noiseloom.explain.item_pictures import lying
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.way import Way, way_of
 from noiseloom.explain.word_maps import READINGS, By, WordOf, over_steps, shared
-from noiseloom.networks.dit import DiT
 from noiseloom.tasks import Task
 from noiseloom.tasks.generating import ImageGeneration
 
@@ -51,7 +51,7 @@ class Config:
         """See `View.misfit`."""
         if not isinstance(task, ImageGeneration) or task.prompts is None:
             return "it draws nothing by prompts"
-        if not isinstance(task.model.network, DiT):
+        if transformer_of(task) is None:
             return "its network is no transformer that looks at words"
         return None
 
