@@ -13,7 +13,7 @@ from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.losses_of_text import KINDS
+from noiseloom.explain.train_and_held_out import SIDES
 from noiseloom.seeds import Random
 from noiseloom.tasks import Uncovers
 
@@ -68,7 +68,7 @@ def explain_behind_masks(
     progress("looking behind masks", 1.0)
     lines = [
         Line(f"{words} text", list(zip(SHARES, means[name], strict=True)), kind)
-        for name, words, kind in KINDS
+        for name, words, kind in SIDES
     ]
     rows = [
         (f"{share:.0%}", means["train"][place], means["held_out"][place])

@@ -31,14 +31,10 @@ from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_pictures import sheet
+from noiseloom.explain.train_and_held_out import SIDES, class_table
 
 SHOWN = 6  # hardest items at each t
 UNIT = "share of the data's variance"
-
-CURVES: tuple[tuple[SplitName, str, str], ...] = (
-    ("train", "training items", "smooth"),
-    ("held_out", "held-out items", "other"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +127,9 @@ def explain_by_time(
     names, labels = dataset.class_names, held_out.labels
     if names and labels is not None and labels.ndim == 1:
         classes = {name: by_class(one, len(names)) for name, one in errors.items()}
-        sections.append(Section("By class", _classes(classes, names)))
+        caption = "Mean error over all t, as a share of the data's variance"
+        over_t = {str(name): _known(values.mean(dim=0)) for name, values in classes.items()}
+        sections.append(Section("By class", class_table(over_t, names, caption)))
         figures["by_class"] = {
             label: {name: _known(values[:, place]) for name, values in classes.items()}
             for place, label in enumerate(names)
@@ -167,9 +165,10 @@ def _known(values: Tensor) -> list[float | None]:
 
 def _curves(errors: dict[SplitName, Errors]) -> str:
     t = errors["train"].t.tolist()
+    means = {str(name): one.own.mean(dim=1).tolist() for name, one in errors.items()}
     lines = [
-        Line(words, list(zip(t, errors[name].own.mean(dim=1).tolist(), strict=True)), kind)
-        for name, words, kind in CURVES
+        Line(f"{words} items", list(zip(t, means[name], strict=True)), kind)
+        for name, words, kind in SIDES
     ]
     floor = errors["train"].floor
     said = (
@@ -204,14 +203,3 @@ def _films(dataset: Dataset, errors: Errors, worst: Sequence[Hardest]) -> str:
         )
     alt = "the hardest held-out items, what was seen of them, and what they were taken for"
     return parts.text(said) + parts.turned(pictures, labels, alt)
-
-
-def _classes(classes: dict[SplitName, Tensor], names: Sequence[str]) -> str:
-    means = {name: values.mean(dim=0).tolist() for name, values in classes.items()}
-    rows = [
-        (label, means["train"][place], means["held_out"][place])
-        for place, label in enumerate(names)
-    ]
-    rows.sort(key=lambda row: -row[2] if row[2] == row[2] else 0.0)
-    heads = ("class", "training items", "held-out items")
-    return parts.table(heads, rows, "Mean error over all t, as a share of the data's variance")

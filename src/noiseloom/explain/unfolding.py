@@ -14,7 +14,7 @@ import numpy as np
 
 from noiseloom.data.tokenizer import Tokenizer
 from noiseloom.evaluate.correlation import spearman
-from noiseloom.explain.surprisal import words_of
+from noiseloom.explain.words import spaced_words
 from noiseloom.seeds import Random
 from noiseloom.tasks import WritesAnywhere, Writing
 from noiseloom.tasks.holes import show
@@ -83,10 +83,9 @@ def words_by_look(text: Unfolded, tokenizer: Tokenizer) -> list[Appeared]:
     """The words of a text that was written, in its order."""
     written = text.tokens != tokenizer.vocabulary
     tokens, looks = text.tokens[written], text.look[written]
-    words = words_of(tokenizer, tokens, np.zeros(len(tokens)))
     return [
-        Appeared(word.text, int(looks[word.first : word.first + word.tokens].max()))
-        for word in words
+        Appeared(word.text, int(looks[word.first : word.end].max()))
+        for word in spaced_words(tokenizer, tokens)
     ]
 
 
