@@ -28,13 +28,14 @@ class Explanation:
     """What was found.
 
     `lead` is a sentence or two of plain text; `arrays` are saved as `.npz`, `figures` and
-    `protocol` as JSON; each array's axes are told in `axes`.
+    `protocol` as JSON; each array's axes are told in `axes`. What is the same of every view, which
+    weights and seed, `explain` adds to the protocol.
     """
 
     title: str
     lead: str
     sections: Sequence[Section]
-    protocol: Mapping[str, Any]
+    protocol: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     axes: Mapping[str, str] = field(default_factory=dict)

@@ -29,18 +29,12 @@ from noiseloom.evaluate.loss_by_time import (
 )
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_pictures import sheet
-from noiseloom.explain.tables import table
+from noiseloom.explain.train_and_held_out import SIDES, class_table
 
 SHOWN = 6  # hardest items at each t
 UNIT = "share of the data's variance"
-
-CURVES: tuple[tuple[SplitName, str, str], ...] = (
-    ("train", "training items", "smooth"),
-    ("held_out", "held-out items", "other"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +95,7 @@ def by_class(errors: Errors, num_classes: int) -> Tensor:
     return torch.stack(columns, dim=1)
 
 
-def find_by_time(
+def explain_by_time(
     judged_for: JudgedFor,
     dataset: Dataset,
     *,
@@ -109,7 +103,7 @@ def find_by_time(
     times: int,
     seed: int,
     progress: Progress = ignore,
-) -> Found:
+) -> Explanation:
     """What view `losses` shows of a denoiser of `dataset`, which is as the model sees it."""
     errors = errors_of(judged_for, dataset, num=num, times=times, seed=seed, progress=progress)
     held_out = errors["held_out"]
@@ -133,7 +127,9 @@ def find_by_time(
     names, labels = dataset.class_names, held_out.labels
     if names and labels is not None and labels.ndim == 1:
         classes = {name: by_class(one, len(names)) for name, one in errors.items()}
-        sections.append(Section("By class", _classes(classes, names)))
+        caption = "Mean error over all t, as a share of the data's variance"
+        over_t = {str(name): _known(values.mean(dim=0)) for name, values in classes.items()}
+        sections.append(Section("By class", class_table(over_t, names, caption)))
         figures["by_class"] = {
             label: {name: _known(values[:, place]) for name, values in classes.items()}
             for place, label in enumerate(names)
@@ -144,10 +140,11 @@ def find_by_time(
         f"{t[largest]:.2f}, by a factor of {gap[largest]:.3g}."
     )
     counts = {name: len(one.chosen) for name, one in errors.items()}
-    return Found(
-        lead,
-        sections,
-        figures,
+    return Explanation(
+        title="What is hard for it",
+        lead=lead,
+        sections=sections,
+        figures=figures,
         protocol={"items": counts},
         arrays={
             "t": held_out.t.numpy(),
@@ -168,9 +165,10 @@ def _known(values: Tensor) -> list[float | None]:
 
 def _curves(errors: dict[SplitName, Errors]) -> str:
     t = errors["train"].t.tolist()
+    means = {str(name): one.own.mean(dim=1).tolist() for name, one in errors.items()}
     lines = [
-        Line(words, list(zip(t, errors[name].own.mean(dim=1).tolist(), strict=True)), kind)
-        for name, words, kind in CURVES
+        Line(f"{words} items", list(zip(t, means[name], strict=True)), kind)
+        for name, words, kind in SIDES
     ]
     floor = errors["train"].floor
     said = (
@@ -205,14 +203,3 @@ def _films(dataset: Dataset, errors: Errors, worst: Sequence[Hardest]) -> str:
         )
     alt = "the hardest held-out items, what was seen of them, and what they were taken for"
     return parts.text(said) + parts.turned(pictures, labels, alt)
-
-
-def _classes(classes: dict[SplitName, Tensor], names: Sequence[str]) -> str:
-    means = {name: values.mean(dim=0).tolist() for name, values in classes.items()}
-    rows = [
-        (label, means["train"][place], means["held_out"][place])
-        for place, label in enumerate(names)
-    ]
-    rows.sort(key=lambda row: -row[2] if row[2] == row[2] else 0.0)
-    heads = ("class", "training items", "held-out items")
-    return table(heads, rows, "Mean error over all t, as a share of the data's variance")

@@ -55,8 +55,7 @@ def compare(
     """
     train = dataset.train.items
     most = int(MOST_COMPARED / (len(train) * max(1, math.prod(train.shape[1:]))))
-    num = min(len(dataset.reference), held_out, max(LEAST_HELD_OUT, most))
-    chosen = np.linspace(0, len(dataset.reference) - 1, num).round().astype(int)
+    chosen = dataset.reference.evenly(min(held_out, max(LEAST_HELD_OUT, most)))
     real = np.asarray(dataset.reference.items[chosen])
     own, held = (_nearest(items, train, dataset, progress) for items in (samples, real))
     is_copy = np.zeros(len(samples), bool)
@@ -114,8 +113,8 @@ def nearest_by_features(
 
     Of more than `MOST_EMBEDDED` training images as many, evenly taken.
     """
-    count = min(MOST_EMBEDDED, len(dataset.train))
-    chosen = np.linspace(0, len(dataset.train) - 1, count).round().astype(int)
+    chosen = dataset.train.evenly(MOST_EMBEDDED)
+    count = len(chosen)
     progress("looking at training images", 0.0)
     own, _ = features.embed_items(samples, dataset.to_model)
     best = torch.empty(len(own), 0)

@@ -10,8 +10,7 @@ import numpy as np
 from noiseloom import media
 from noiseloom.data.dataset import Dataset
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_pictures import sheet
 from noiseloom.explain.neighbours import Compared
 from noiseloom.explain.tables import table
@@ -21,19 +20,20 @@ CLIP = 640  # pixels of a clip's frames in a row
 POINTS = 2_000  # training points that are drawn
 
 
-def found_of_items(
+def explain_items(
     dataset: Dataset,
     samples: np.ndarray,
     found: Compared,
     alike: np.ndarray | None,
     names: Sequence[str],
-) -> Found:
+) -> Explanation:
     """What view `neighbours` shows of samples, as stored; `names` say what each was asked to be.
 
     `alike` (N, k) are the training images nearest in features, None where nobody looked.
     """
     rows = rows_of(found, names)
-    return Found(
+    return Explanation(
+        title="The nearest training items",
         lead=_said(found),
         sections=[
             Section(

@@ -9,8 +9,7 @@ import numpy as np
 
 from noiseloom.data.tokenizer import Tokenizer
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.tables import table
 from noiseloom.explain.unfolding import (
     Appeared,
@@ -24,7 +23,7 @@ FRAMES = 24  # looks that one turns through
 LISTED = 8  # words that came first, and last
 
 
-def found_of_texts(texts: Sequence[Unfolded], tokenizer: Tokenizer) -> Found:
+def explain_texts(texts: Sequence[Unfolded], tokenizer: Tokenizer) -> Explanation:
     """What view `trajectory` shows of texts that were written by uncovering masks."""
     words = [words_by_look(text, tokenizer) for text in texts]
     order = order_correlation(texts)
@@ -45,7 +44,8 @@ def found_of_texts(texts: Sequence[Unfolded], tokenizer: Tokenizer) -> Found:
     when = np.full((len(texts), length), -1)
     for place, text in enumerate(texts):
         rows[place, : len(text.tokens)], when[place, : len(text.tokens)] = text.tokens, text.look
-    return Found(
+    return Explanation(
+        title="From masks to text",
         lead=(
             f"{looks} looks at masks, each of which uncovered what the model chose. {_like(order)}"
         ),

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from noiseloom.diffusion.denoiser import Denoiser
+from noiseloom.explain.states import hooked
 from noiseloom.networks.caption_reader import Kept, Reading
 from noiseloom.networks.dit import DiT
 from noiseloom.seeds import Random
@@ -85,11 +86,8 @@ def swapped_words(model: Denoiser, swap: Swap) -> Iterator[None]:
         kept = Kept(known[len(asked)])
         return xt, t, replace(condition, kept=kept), *rest
 
-    hook = model.register_forward_pre_hook(exchange)
-    try:
+    with hooked([model.register_forward_pre_hook(exchange)]):
         yield
-    finally:
-        hook.remove()
 
 
 def draw_swapped(

@@ -16,7 +16,6 @@ import numpy as np
 from annotated_types import Ge
 
 from noiseloom.config import option
-from noiseloom.data.forms import ImageForm, PointForm, VideoForm
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.head_effects import Effect, head_effects
@@ -26,7 +25,6 @@ from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
-from noiseloom.training.loop import Working
 
 FEWEST = 2  # items, so that a change has an error
 SPOKEN = 5  # changes that are named above the tables
@@ -63,11 +61,8 @@ class Config:
         """See `View.explain`."""
         subject.refuse_inputs("this view measures held-out items")
         layers, measure = heads_of(network_of(subject.task)), self._measure(subject)
-
-        def told(done: int, total: int) -> None:
-            subject.on_event(Working("Switching heads off", done, total))
-
-        found = head_effects(layers, measure.of, self.instead)
+        working = subject.working("Switching heads off")
+        found = head_effects(layers, measure.of, self.instead, working)
         changes, errors = _arrays(found, "change"), _arrays(found, "error")
         before = {name: rows[0][0].before for name, rows in found.items()}
         sections = [Section("What is needed most", parts.text(_spoken(found, layers, measure)))] + [
@@ -86,7 +81,6 @@ class Config:
             ),
             sections=sections,
             protocol={
-                **subject.protocol,
                 "instead": self.instead,
                 "measured": measure.told,
                 "steps": self.steps,
@@ -108,7 +102,7 @@ class Config:
             return of_scenes(subject, world, self.num or 32, Request(steps=self.steps))
         if isinstance(task, Predicts):
             return of_classes(subject, self.num or 256)
-        if isinstance(task, Denoises) and isinstance(task.form, ImageForm | PointForm | VideoForm):
+        if isinstance(task, Denoises):
             return of_denoising(subject, self.num or 256, self.times)
         return of_loss(subject, self.num or 256)
 

@@ -6,12 +6,10 @@ write text, in a text. What is computed is in `item_attention` and `text_attenti
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge
 
 from noiseloom.config import option
@@ -20,17 +18,20 @@ from noiseloom.errors import InputError
 from noiseloom.explain import attention_pictures, text_pages
 from noiseloom.explain.explanation import Explanation
 from noiseloom.explain.head_figures import NAMES
-from noiseloom.explain.item_attention import Tokens, attention_at, item_layers, tokens_of
-from noiseloom.explain.memory import peak_above
-from noiseloom.explain.samples import lying, names_of
+from noiseloom.explain.item_attention import (
+    Tokens,
+    attention_at,
+    item_layers,
+    tokens_of,
+    transformer_of,
+)
+from noiseloom.explain.item_pictures import lying
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.text_attention import text_attention, why_not
 from noiseloom.explain.way import way_of
-from noiseloom.networks.dit import DiT
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request, Task, Translates
+from noiseloom.tasks import Task, Translates
 from noiseloom.tasks.generating import ImageGeneration
-from noiseloom.training.loop import resident_bytes
 
 MOST = 2**26  # weights that are kept in all: 256 MiB
 
@@ -56,7 +57,7 @@ class Config:
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
         if isinstance(task, ImageGeneration):
-            if isinstance(task.model.network, DiT):
+            if transformer_of(task) is not None:
                 return None
             return "its network is no transformer, whose patches look at one another"
         return why_not(task)
@@ -71,19 +72,15 @@ class Config:
         layers, tokens = item_layers(task), tokens_of(task)
         heads = layers[0].layer.heads
         self._check(len(layers), heads, tokens.number)
-        before, began = resident_bytes(), time.perf_counter()
-        labels = subject.asked(max(self.num, len(subject.inputs)))
-        num = self.num if labels is None else len(labels)
-        asked = None if labels is None else torch.from_numpy(labels)
-        request = Request(labels=asked, steps=self.steps, guidance=self.guidance)
-        way = way_of(task, request, Random(subject.seed, range(num)))
+        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
+        request, names = wanted.request, wanted.names
+        way = way_of(task, request, wanted.random)
         steps = self._steps(len(way.states))
-        self._check_size(len(steps) * num * tokens.number * tokens.number)
+        self._check_size(len(steps) * wanted.num * tokens.number * tokens.number)
         token = self._middle(tokens) if self.token is None else self.token
         states = [way.states[step] for step in steps]
-        attention = attention_at(task, states, asked, token=token)
+        attention = attention_at(task, states, request.labels, token=token)
         expected = np.stack([lying(way.expected[step]) for step in steps])  # (S, N, H, W, C)
-        names = names_of(subject.task, labels, num)
         times = [state.t for state in states]
         told = [f"step {step}, t = {t:.3f}" for step, t in zip(steps, times, strict=True)]
         one_layer = slice(None) if self.layer is None else slice(self.layer, self.layer + 1)
@@ -117,11 +114,9 @@ class Config:
             ),
             sections=sections,
             protocol={
-                **subject.protocol,
                 **task.describe(request),
                 "asked": [name for name in names if name],
                 "prediction_watched": "for what is asked, unguided, at each state of drawing",
-                **took(began, before),
             },
             figures={
                 "layers": [f"{one.layer.name}: {one.reach}" for one in layers],
@@ -140,7 +135,6 @@ class Config:
 
     def _of_text(self, subject: Subject) -> Explanation:
         task = subject.task
-        before, began = resident_bytes(), time.perf_counter()
         texts = list(subject.inputs) or held_out(subject)
         attention = text_attention(task, texts, Random(subject.seed, range(1)))
         layers = attention.layers
@@ -166,7 +160,7 @@ class Config:
                 f"{len(attention.sources)} tokens."
             ),
             sections=sections,
-            protocol={**subject.protocol, "texts": texts, **took(began, before)},
+            protocol={"texts": texts},
             figures={
                 "layers": [layer.name for layer in layers],
                 "tokens": list(attention.queries),
@@ -233,14 +227,6 @@ def held_out(subject: Subject) -> list[str]:
         return [form.tokenizer.decode(item[:-1])]
     texts = [form.tokenizer.decode(row).strip() for row in item]
     return texts[:1] if isinstance(subject.task, Translates) else texts
-
-
-def took(began: float, before: int) -> dict[str, Any]:
-    """Seconds since `began`, and the memory beyond the `before` of then, for protocols."""
-    return {
-        "seconds": round(time.perf_counter() - began, 2),
-        "peak_memory_above_the_model_mib": peak_above(before),
-    }
 
 
 def _item_axes(remembered: int) -> dict[str, str]:

@@ -92,7 +92,8 @@ class Config:
         items = chosen.items
 
         def others() -> np.ndarray:
-            return np.asarray(subject.dataset.reference.items[:LIKE_IT])
+            held_out = subject.dataset.reference
+            return np.asarray(held_out.items[held_out.evenly(LIKE_IT)])
 
         found = [
             self.found(task, item, title, others)
@@ -115,7 +116,6 @@ class Config:
             lead=_lead(found, self.within) + (f" {chosen.note}" if chosen.note else ""),
             sections=sections,
             protocol={
-                **subject.protocol,
                 "baseline": found[0].followed.baseline_name,
                 "within": self.within,
                 "most_steps": self.most_steps,
@@ -156,7 +156,7 @@ class Config:
                 "rank_correlation": spearman(gradients, falls),
             }
         if followed.words:
-            record["words"] = [word.spelt for word in followed.words]
+            record["words"] = [word.text for word in followed.words]
             record["gradients"] = None if gradients is None else gradients.tolist()
             record["occlusion"] = falls.tolist()
         return Found(title, followed, explained, falls, values, gradients, record)
@@ -231,8 +231,8 @@ def _text(one: Found, form: TextForm) -> str:
         limit = float(np.abs(weights).max())
         lines.append(parts.text(name, "note"))
         for text in range(len(form.columns)):
-            rows = [n for n, word in enumerate(one.followed.words) if word.text == text]
-            words = [one.followed.words[n].spelt for n in rows]
+            rows = [n for n, word in enumerate(one.followed.words) if word.column == text]
+            words = [one.followed.words[n].text for n in rows]
             if len(form.columns) > 1:
                 lines.append(parts.text(form.columns[text], "note"))
             lines.append(parts.marked(words, [float(weights[n]) for n in rows], limit))

@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge
 from torch import Tensor
 
 from noiseloom.config import option
-from noiseloom.data.forms import ImageForm, TextForm, VideoForm
+from noiseloom.data.forms import TextForm
 from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.loss_by_time import items_evenly
 from noiseloom.explain import parts
 from noiseloom.explain.depth_lens import Decoded, at_each_stage, decoded
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.interventions import Layer, layers_of, network_of
-from noiseloom.explain.measures import evenly
+from noiseloom.explain.interventions import Layer, blocks_of, network_of
+from noiseloom.explain.item_pictures import middle
 from noiseloom.explain.picture_lens import stages_of
 from noiseloom.explain.read_texts import (
     ReadText,
@@ -61,16 +61,15 @@ class Config:
 
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
-        if not layers_of(network_of(task)):
+        if not blocks_of(network_of(task)):
             return "its network has no transformer blocks that hand on one state"
-        draws = isinstance(task, Denoises) and isinstance(task.form, ImageForm | VideoForm)
-        if draws or isinstance(task, Predicts) or language_model(task) is not None:
+        if isinstance(task, Denoises | Predicts) or language_model(task) is not None:
             return None
         return "it answers neither pieces of text, nor classes, nor pictures"
 
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are texts, or items to be told apart."""
-        layers = layers_of(network_of(subject.task))
+        layers = blocks_of(network_of(subject.task))
         if language_model(subject.task) is not None:
             return self._of_texts(subject, layers)
         if isinstance(subject.task, Predicts):
@@ -107,7 +106,7 @@ class Config:
                 f"{asked}. On average the answer stands from block {settled.mean():.1f} on."
             ),
             sections=sections,
-            protocol={**subject.protocol, "texts": ["".join(one.pieces) for one in texts]},
+            protocol={"texts": ["".join(one.pieces) for one in texts]},
             figures={"texts": figures, "mean_settled_block": round(float(settled.mean()), 3)},
             arrays=arrays,
             axes={name: _axes(name.rsplit("_", 1)[0]) for name in arrays},
@@ -147,7 +146,7 @@ class Config:
                     parts.text(words) + table(heads, rows, "the likeliest class at each stage"),
                 )
             ],
-            protocol={**subject.protocol, "items": list(names)},
+            protocol={"items": list(names)},
             figures={**_of_stages(found), "accuracy_by_stage": accuracy},
             arrays={"probability": logits.double().softmax(dim=-1).numpy()},
             axes={"probability": f"{STAGE_AXIS}; item; class"},
@@ -162,7 +161,7 @@ class Config:
                 subject.on_event(Note(said))
             return items, [_cut(one) for one in subject.inputs], None
         held_out = subject.dataset.reference
-        chosen = evenly(len(held_out), self.num)
+        chosen = held_out.evenly(self.num)
         items = held_out.items[chosen]
         names = [f"held-out item {number + 1}" for number in chosen]
         if isinstance(form, TextForm):
@@ -171,17 +170,14 @@ class Config:
 
     def _of_pictures(self, subject: Subject, layers: Sequence[Layer]) -> Explanation:
         subject.refuse_inputs("this view looks at held-out items with noise")
-        task, held_out = subject.task, subject.dataset.reference
+        task, seen_data = subject.task, subject.seen
         assert isinstance(task, Denoises)
-        chosen = evenly(len(held_out), self.num)
-        labels = held_out.asked(chosen)
-        judged = task.judged(
-            None if labels is None else torch.from_numpy(labels).to(subject.device)
+        chosen, x0, labels = items_evenly(seen_data, seen_data.reference, self.num, subject.device)
+        found = stages_of(task.judged(labels), layers, x0, self.times, seed=subject.seed)
+        pictures = np.stack(
+            [[middle(task.form.to_items(x0.cpu())) for x0 in time] for time in found.x0]
         )
-        x0 = task.form.to_model(held_out.items[chosen], subject.device)
-        found = stages_of(judged, layers, x0, self.times, seed=subject.seed)
-        pictures = np.stack([[_items(task, stage) for stage in time] for time in found.x0])
-        seen = np.stack([_items(task, xt) for xt in found.xt])
+        seen = np.stack([middle(task.form.to_items(xt.cpu())) for xt in found.xt])
         errors = {"to_end": found.to_end, "to_truth": found.to_truth}
         strips = [
             _strip([[seen[at][item], *pictures[at][:, item]] for at in range(len(self.times))])
@@ -197,7 +193,7 @@ class Config:
                 Section("Block by block", _pictures_part(strips, self.times, len(layers))),
                 Section("How far from the end", _errors_part(errors, self.times, len(layers))),
             ],
-            protocol={**subject.protocol, "times": list(self.times), "num": len(chosen)},
+            protocol={"times": list(self.times), "num": len(chosen)},
             figures={
                 "times": list(self.times),
                 **{
@@ -306,12 +302,6 @@ def _from(stage: int) -> str:
 
 def _axes(name: str) -> str:
     return "place: the first stage of the answer" if name == "settled" else f"{STAGE_AXIS}; place"
-
-
-def _items(task: Task, x0: Tensor) -> np.ndarray:
-    """Images as they are stored; of clips (N, T, H, W, C) the frame in the middle."""
-    items = task.form.to_items(x0.cpu())
-    return items if items.ndim == 4 else items[:, items.shape[1] // 2]
 
 
 def _strip(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:

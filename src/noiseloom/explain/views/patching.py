@@ -21,7 +21,8 @@ from noiseloom.data.tokenizer import PAD
 from noiseloom.errors import InputError
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.interventions import layers_of, network_of
+from noiseloom.explain.interventions import blocks_of, network_of
+from noiseloom.explain.item_pictures import middle
 from noiseloom.explain.read_texts import ReadText, answers, language_model, piece, read_text
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.state_swap import Answer, Traced, traced
@@ -31,7 +32,6 @@ from noiseloom.explain.word_effects import Carried, Effects, carried, pair_of
 from noiseloom.explain.word_swap import Swap, draw_swapped, reads_words
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Predicts, Prompted, Request, Task, Walks
-from noiseloom.training.loop import Working
 
 SHOWN = 6  # noises of which pictures are seen
 TWO = "This view compares two inputs"
@@ -63,7 +63,7 @@ class Config:
         """See `View.misfit`."""
         if reads_words(task):
             return None
-        layered = bool(layers_of(network_of(task)))
+        layered = bool(blocks_of(network_of(task)))
         is_row = isinstance(task.form, TextForm) and len(task.form.columns) == 1
         if layered and (
             language_model(task) is not None or (isinstance(task, Predicts) and is_row)
@@ -87,7 +87,7 @@ class Config:
         assert isinstance(task, Prompted) and isinstance(task, Walks) and task.prompts is not None
         first, second = subject.inputs
         pair, request = pair_of(task.prompts, first, second), Request(steps=self.steps)
-        blocks = len(layers_of(network_of(task)))
+        blocks = len(blocks_of(network_of(task)))
 
         def draw(swap: Swap | None, tokens: Tensor) -> np.ndarray:
             return draw_swapped(task, swap, tokens, seed=subject.seed, request=request)
@@ -100,7 +100,7 @@ class Config:
             times=task.walk(request).times.tolist(),
             ranges=self.ranges,
             scenes=world_of_run(subject.run) is not None,
-            progress=lambda done, total: subject.on_event(Working("Swapping words", done, total)),
+            progress=subject.working("Swapping words"),
         )
         words = [
             task.prompts.tokenizer.decode([token]).strip()
@@ -117,7 +117,6 @@ class Config:
             ),
             sections=_sections(found, first, second, words),
             protocol={
-                **subject.protocol,
                 **task.describe(request),
                 "prompts": [first, second],
                 "num": self.num,
@@ -136,7 +135,7 @@ class Config:
         )
 
     def _of_states(self, subject: Subject) -> Explanation:
-        layers = layers_of(network_of(subject.task))
+        layers = blocks_of(network_of(subject.task))
         reads = _two_texts(subject)
         lengths = [len(pieces) for pieces in reads.pieces]
         if lengths[0] != lengths[1]:
@@ -161,7 +160,7 @@ class Config:
             sections=[
                 Section("Place by place, block by block", _states_table(found, effect, reads)),
             ],
-            protocol={**subject.protocol, "texts": list(subject.inputs), "answer": told},
+            protocol={"texts": list(subject.inputs), "answer": told},
             figures={
                 "probability_first": start,
                 "probability_second": end,
@@ -234,7 +233,7 @@ def _pictures(found: Carried, first: str, second: str, words: Sequence[str]) -> 
     names = (first, f"{first}, with {', '.join(words)} swapped in", second)
     shown = [
         parts.shown(
-            parts.enlarged(np.concatenate([_flat(one) for one in pictures[:SHOWN]], axis=1), 640),
+            parts.enlarged(np.concatenate([*middle(pictures[:SHOWN])], axis=1), 640),
             f"{min(len(pictures), SHOWN)} pictures, each from its own noise: {name}",
             name,
         )
@@ -326,8 +325,3 @@ def _claim(kind: str) -> str:
 
 def _span(since: float, until: float) -> str:
     return f"t {since:.2f} to {max(0.0, until):.2f}"
-
-
-def _flat(item: np.ndarray) -> np.ndarray:
-    """An image as it is; of a clip (T, H, W, C) the frame in the middle."""
-    return item if item.ndim == 3 else item[len(item) // 2]

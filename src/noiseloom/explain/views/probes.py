@@ -14,16 +14,17 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from noiseloom.config import option
+from noiseloom.data.forms import TextForm
 from noiseloom.errors import InputError
 from noiseloom.explain import looking, parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.known_facts import facts_of, token_facts
-from noiseloom.explain.looking import Pooling, is_by_token, looks_of
+from noiseloom.explain.looking import Pooling, looks_of
 from noiseloom.explain.probing import Fact, Reading, probe
+from noiseloom.explain.read_texts import language_model
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Task
-from noiseloom.training.loop import Working
 
 KEPT = {
     "all": "Of an item's state all tokens are kept, side by side.",
@@ -68,7 +69,7 @@ class Config:
             times=self.times,
             pooling=self.pooling,
             seed=subject.seed,
-            on_step=lambda done, total: subject.on_event(Working("Looking", done, total)),
+            on_step=subject.working("Looking"),
         ):
             seen.append(look.t)
             kept = look.kept
@@ -96,7 +97,6 @@ class Config:
                 ),
             ],
             protocol={
-                **subject.protocol,
                 "items": len(is_test),
                 "scored_on": int(is_test.sum()),
                 "kept_of_an_item": kept,
@@ -115,12 +115,13 @@ class Config:
         """Items as stored, what is known of each, and which the probes are scored on."""
         task, split = subject.task, subject.dataset.reference
         random = np.random.default_rng([subject.seed, 0])
-        if is_by_token(task):
-            form: Any = task.form
+        if (model := language_model(task)) is not None:
+            form = task.form
+            assert isinstance(form, TextForm)  # what a language model reads
             windows = min(len(split), max(6, -(-self.num // form.context)))
             chosen = np.sort(random.permutation(len(split))[:windows])
             items = np.asarray(split.items[chosen])
-            facts = token_facts(form, items, causal=bool(getattr(task.model, "causal", False)))
+            facts = token_facts(form, items, causal=model.causal)
             is_test = np.repeat(np.arange(windows) % 3 == 2, items.shape[1] - 1)
         else:
             chosen = np.sort(random.permutation(len(split))[: self.num])

@@ -97,7 +97,6 @@ class Config:
                 Section("Relative error at each t", _figures(rows, exact)),
             ],
             protocol={
-                **subject.protocol,
                 "points": name,
                 "exact_score_of": exact.words,
                 "points_at_each_t": self.num,

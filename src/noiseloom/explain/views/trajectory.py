@@ -9,25 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Gt, Lt
 
 from noiseloom.config import option
-from noiseloom.data.forms import TextForm
+from noiseloom.data.forms import Form, TextForm
 from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.options import refuse
-from noiseloom.explain.samples import lying, names_of
-from noiseloom.explain.subject import Subject
-from noiseloom.explain.trajectory_of_texts import found_of_texts
+from noiseloom.explain.item_pictures import lying
+from noiseloom.explain.subject import Subject, Wanted, refuse
+from noiseloom.explain.trajectory_of_texts import explain_texts
 from noiseloom.explain.unfolding import unfolded
 from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Request, Task, WritesAnywhere
+from noiseloom.tasks import Draws, Task, WritesAnywhere
 
 TOKENS = 60
 COLUMNS = 12  # steps in the strip that is seen at once
@@ -67,13 +65,17 @@ class Config:
 
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are prompts, or classes."""
-        if isinstance(subject.task, WritesAnywhere):
-            return self._of_texts(subject, subject.task)
+        task = subject.task
+        if isinstance(task, WritesAnywhere):
+            return self._of_texts(subject, task)
+        assert isinstance(task, Draws)
         refuse({"tokens": self.tokens}, "this run writes no text")
-        path, names = self.followed(subject)
-        times = [round(t, 4) for t in path.t]
+        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
+        path, names = path_of(task, wanted), wanted.names
+        protocol = {**task.describe(wanted.request), "asked": [name for name in names if name]}
         if path.x0[0].dtype != np.uint8:
-            return self._of_points(subject, path)
+            return _of_points(task.form, path, protocol)
+        times = [round(t, 4) for t in path.t]
         x0, xt = (np.stack([lying(items) for items in stages]) for stages in (path.x0, path.xt))
         change = np.abs(np.diff(x0.astype(np.float32), axis=0)).mean(axis=(2, 3, 4)) / 255
         decided = self.decided(x0, path.t)
@@ -93,7 +95,7 @@ class Config:
                 f"after the first, half were decided by t = {half:.2f}."
             ),
             sections=sections,
-            protocol=self._protocol(subject, names),
+            protocol={**protocol, "settled": self.settled},
             figures={
                 "times": times,
                 "mean_change_by_step": [None, *change.mean(axis=1).round(5).tolist()],
@@ -109,24 +111,6 @@ class Config:
             },
         )
 
-    def followed(self, subject: Subject) -> tuple[Path, list[str]]:
-        """The way of each sample, and what it was asked to be ("" for nothing)."""
-        task = subject.task
-        assert isinstance(task, Draws)
-        labels = subject.asked(max(self.num, len(subject.inputs)))
-        num = self.num if labels is None else len(labels)
-        request = Request(
-            labels=None if labels is None else torch.from_numpy(labels),
-            steps=self.steps,
-            guidance=self.guidance,
-        )
-        path = Path()
-        for step in task.sample(request, Random(subject.seed, range(num))):
-            path.t.append(step.t)
-            path.x0.append(task.form.to_items(step.x0.cpu()))
-            path.xt.append(task.form.to_items(step.x.cpu()))
-        return path, names_of(task, labels, num)
-
     def decided(self, x0: np.ndarray, times: Sequence[float]) -> np.ndarray:
         """The t (samples, height, width) from which a pixel stays near its end, of `x0` uint8.
 
@@ -138,32 +122,6 @@ class Config:
         first = stays.argmax(axis=0)
         return np.where(first > 0, np.array(times)[first], np.nan)
 
-    def _of_points(self, subject: Subject, path: Path) -> Explanation:
-        form = subject.task.form
-        pictures = [form.picture(points) for points in path.xt]
-        expected = [form.picture(points) for points in path.x0]
-        labels = [_said(t) for t in path.t]
-        return Explanation(
-            title="From noise to data",
-            lead=f"{len(path.t)} steps from noise (t = 1) to data (t = 0).",
-            sections=[
-                Section(
-                    "On the way",
-                    parts.row(
-                        [
-                            parts.turned(pictures, labels, "points", "where they stand"),
-                            parts.turned(expected, labels, "points", "where they are expected"),
-                        ],
-                        wide=True,
-                    ),
-                )
-            ],
-            protocol=self._protocol(subject, []),
-            figures={"times": [round(t, 4) for t in path.t]},
-            arrays={"x0": np.stack(path.x0), "xt": np.stack(path.xt), "t": np.array(path.t)},
-            axes={"x0": "step, sample, axis", "xt": "step, sample, axis", "t": "step"},
-        )
-
     def _of_texts(self, subject: Subject, task: WritesAnywhere) -> Explanation:
         form = task.form
         assert isinstance(form, TextForm)
@@ -173,30 +131,42 @@ class Config:
         writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
         random = Random(subject.seed, range(len(prompts)))
         texts = unfolded(task, prompts, writing, random, form.tokenizer.vocabulary)
-        found = found_of_texts(texts, form.tokenizer)
-        return Explanation(
-            title="From masks to text",
-            lead=found.lead,
-            sections=found.sections,
-            protocol={
-                **subject.protocol,
-                "prompts": prompts,
-                "tokens": tokens,
-                "looks": found.figures["looks"],
-                "unmasking": writing.unmasking,
-                "temperature": writing.temperature,
-            },
-            figures=found.figures,
-            arrays=found.arrays,
-            axes=found.axes,
-        )
+        found = explain_texts(texts, form.tokenizer)
+        protocol = {
+            "prompts": prompts,
+            "tokens": tokens,
+            "looks": found.figures["looks"],
+            "unmasking": writing.unmasking,
+            "temperature": writing.temperature,
+        }
+        return replace(found, protocol=protocol)
 
-    def _protocol(self, subject: Subject, names: Sequence[str]) -> dict[str, object]:
-        task = subject.task
-        assert isinstance(task, Draws)
-        how = task.describe(Request(steps=self.steps, guidance=self.guidance))
-        asked = {"asked": list(names)} if any(names) else {}
-        return {**subject.protocol, **how, "settled": self.settled, **asked}
+
+def path_of(task: Draws, wanted: Wanted) -> Path:
+    """The way of each sample."""
+    path = Path()
+    for step in task.sample(wanted.request, wanted.random):
+        path.t.append(step.t)
+        path.x0.append(task.form.to_items(step.x0.cpu()))
+        path.xt.append(task.form.to_items(step.x.cpu()))
+    return path
+
+
+def _of_points(form: Form, path: Path, protocol: dict[str, Any]) -> Explanation:
+    labels = [_said(t) for t in path.t]
+    films = [
+        parts.turned([form.picture(points) for points in states], labels, "points", name)
+        for name, states in (("where they stand", path.xt), ("where they are expected", path.x0))
+    ]
+    return Explanation(
+        title="From noise to data",
+        lead=f"{len(path.t)} steps from noise (t = 1) to data (t = 0).",
+        sections=[Section("On the way", parts.row(films, wide=True))],
+        protocol=protocol,
+        figures={"times": [round(t, 4) for t in path.t]},
+        arrays={"x0": np.stack(path.x0), "xt": np.stack(path.xt), "t": np.array(path.t)},
+        axes={"x0": "step, sample, axis", "xt": "step, sample, axis", "t": "step"},
+    )
 
 
 def _films(xt: np.ndarray, x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
