@@ -81,7 +81,7 @@ def explain_behind_masks(
         "Held-out text above training text is what was learned by heart."
     )
     told = table(("hidden", "training text", "held-out text"), rows, "Bits of a hidden token")
-    chart = parts.chart("bits of a hidden token", lines, across="share hidden", log=False)
+    chart = parts.chart("Bits of a hidden token", lines, across="share hidden")
     held_out = means["held_out"]
     return Explanation(
         title="What is hard for it",

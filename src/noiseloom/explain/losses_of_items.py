@@ -144,7 +144,7 @@ def _curves(found: dict[str, Losses]) -> str:
         "that are unlike the rest, or wrongly labelled."
     )
     heads = ("", "mean", *(f"{share:.0%} are below" for share in QUANTILES))
-    chart = parts.chart("loss of an item", lines, across="share of items", log=False)
+    chart = parts.chart("Loss of an item", lines, across="share of items")
     return parts.text(said) + chart + table(heads, rows, "Loss of an item")
 
 

@@ -156,4 +156,4 @@ def _by_place(bits: dict[str, np.ndarray]) -> str:
         "How many bits a token takes by how many stand before it in its window. A curve that has "
         "flattened says that more context would help little."
     )
-    return parts.text(said) + parts.chart("bits per token", lines, across="token", log=False)
+    return parts.text(said) + parts.chart("Bits per token", lines, across="token")

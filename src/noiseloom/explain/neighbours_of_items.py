@@ -11,7 +11,7 @@ from noiseloom import media
 from noiseloom.data.dataset import Dataset
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.item_pictures import sheet
+from noiseloom.explain.item_pictures import called, sheet
 from noiseloom.explain.neighbours import Compared
 from noiseloom.explain.tables import table
 
@@ -119,7 +119,7 @@ def _sheets(
     figures = []
     for place, name in enumerate(names):
         verdict = "a copy" if found.is_copy[place] else "new"
-        title = f"{name or f'sample {place + 1}'}: {verdict}"
+        title = f"{called(place, name)}: {verdict}"
         number = int(found.samples.index[place])
         if samples.ndim == 5:
             picture = sheet(

@@ -9,9 +9,9 @@ from noiseloom.evaluate.page_parts import details, pairs
 from noiseloom.explain.explanation import Explanation
 
 STYLE = """<style>
-.turned .picture { display: block; width: fit-content; } .turning { display: flex; gap: .6rem;
-  align-items: center; max-width: 30rem; margin: .4rem 0; }
-.turning input { flex: 1; min-width: 5rem; accent-color: var(--blue); }
+.turned .picture { display: block; width: fit-content; } .turning { display: flex; gap: .2rem .6rem;
+  flex-wrap: wrap; align-items: center; max-width: 38rem; margin: .4rem 0; }
+.turning input { flex: 1; min-width: 4rem; max-width: 20rem; accent-color: var(--blue); }
 .turning button { font: inherit; min-width: 2.6rem; color: var(--ink); background: var(--card);
   border: 1px solid var(--line); border-radius: 8px; padding: .2rem .6rem; cursor: pointer; }
 .turning output { color: var(--soft); font-size: .9rem; min-width: 7rem;
@@ -23,6 +23,7 @@ caption { text-align: left; color: var(--soft); font-size: .9rem; }
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
 mark { color: inherit; border-radius: 4px; padding: .1rem 0;
   background: color-mix(in srgb, var(--tone) calc(var(--share) * var(--full)), transparent); }
+.plain tbody th { position: sticky; left: 0; background: var(--paper); }
 .plain caption { margin: .4rem 0 .2rem; }
 .plain th, .plain td { padding: .35rem .7rem .35rem 0; }
 .shade { white-space: nowrap; background:
@@ -54,18 +55,22 @@ for (const figure of document.querySelectorAll(".turned")) {
     slider.value = number;
     slider.setAttribute("aria-valuetext", told.textContent);
   };
-  figure.addEventListener("turn", (event) => { show(event.detail); });
   const turn = (number) => {
     show(number);
     for (const other of beside) {
       if (other !== figure) other.dispatchEvent(new CustomEvent("turn", { detail: number }));
     }
   };
-  const stop = () => { clearInterval(timer); timer = null; button.textContent = "▶"; };
+  const said = (playing) => {
+    button.textContent = playing ? "■" : "▶";
+    button.setAttribute("aria-pressed", playing);
+  };
+  const stop = () => { clearInterval(timer); timer = null; said(false); };
+  figure.addEventListener("turn", (event) => { stop(); show(event.detail); });
   slider.addEventListener("input", () => { stop(); turn(Number(slider.value)); });
   button.addEventListener("click", () => {
     if (timer) { stop(); return; }
-    button.textContent = "■";
+    said(true);
     timer = setInterval(() => turn((Number(slider.value) + 1) % images.length), 350);
   });
 }

@@ -20,6 +20,7 @@ from noiseloom.media import enlarge, picture_of
 HEAT = "inferno"
 MORE, LESS = (31, 95, 168), (194, 80, 15)  # the page's blue and orange
 SIDE = 256  # pixels that a small picture is enlarged to, about
+GAP = 4  # pixels between pictures on one sheet
 
 
 def shown(picture: Image.Image, alt: str, caption: str = "") -> str:
@@ -61,7 +62,8 @@ def _turned(shown: str, labels: Sequence[str], name: str, caption: str) -> str:
     marks = "".join(f"<li>{escape(label)}</li>" for label in labels)
     return (
         f'<figure class="turned">{shown}'
-        f'<div class="turning"><button type="button" aria-label="play or stop">▶</button>'
+        f'<div class="turning"><button type="button" aria-label="play {_quoted(name)}" '
+        f'aria-pressed="false">▶</button>'
         f'<input type="range" min="0" max="{len(labels) - 1}" value="0" '
         f'aria-label="{_quoted(name)}">'
         f"<output>{escape(labels[0])}</output></div><ol hidden>{marks}</ol>"
@@ -80,13 +82,13 @@ def text(words: str, kind: str = "") -> str:
     return f"<p{_class(kind)}>{escape(words)}</p>"
 
 
-def chart(title: str, lines: Sequence[Line], *, across: str, log: bool = True) -> str:
-    """Lines over what `across` names, with their names below."""
-    keys = "".join(
-        f'<span><i class="key {line.kind}"></i>{escape(line.name)}</span>' for line in lines
-    )
+def chart(title: str, lines: Sequence[Line], *, across: str, log: bool = False) -> str:
+    """Lines over what `across` names; below it what they tell and, of several, which is which."""
+    keys = [f'<i class="key {line.kind}"></i>{escape(line.name)}' for line in lines]
+    told = [f"{escape(title)}, by {escape(across)}", *(keys if len(keys) > 1 else [])]
+    caption = "".join(f"<span>{one}</span>" for one in told)
     drawn = line_chart(title, lines, log, across=across)
-    return f'<figure class="square">{drawn}<figcaption class="keys">{keys}</figcaption></figure>'
+    return f'<figure class="square">{drawn}<figcaption class="keys">{caption}</figcaption></figure>'
 
 
 def marked(
@@ -149,6 +151,19 @@ def overlay(image: np.ndarray, values: np.ndarray, high: float | None = None) ->
 def enlarged(image: np.ndarray, side: int = SIDE) -> Image.Image:
     """An image (H, W, C) uint8 as a picture, each pixel a square, about `side` pixels wide."""
     return enlarge(picture_of(image), max(1, round(side / image.shape[1])))
+
+
+def tiled(rows: Sequence[Sequence[np.ndarray]], width: int) -> Image.Image:
+    """Images (H, W, C) of one size, uint8, in rows and apart, about `width` pixels wide in all."""
+    height, across, _ = rows[0][0].shape
+    scale = max(1, round(width / (across * len(rows[0]))))
+    right, down = across * scale + GAP, height * scale + GAP
+    size = (right * max(map(len, rows)) - GAP, down * len(rows) - GAP)
+    sheet = Image.new("RGB", size, "white")
+    for row, images in enumerate(rows):
+        for column, image in enumerate(images):
+            sheet.paste(enlarge(picture_of(image), scale), (column * right, row * down))
+    return sheet
 
 
 def _image(picture: Image.Image, alt: str, *, hidden: bool = False) -> str:

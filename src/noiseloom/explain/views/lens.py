@@ -17,7 +17,7 @@ from torch import Tensor
 
 from noiseloom.config import option
 from noiseloom.data.forms import TextForm
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.loss_by_time import items_evenly
 from noiseloom.explain import parts
 from noiseloom.explain.depth_lens import Decoded, at_each_stage, decoded
@@ -180,7 +180,7 @@ class Config:
         seen = np.stack([middle(task.form.to_items(xt.cpu())) for xt in found.xt])
         errors = {"to_end": found.to_end, "to_truth": found.to_truth}
         strips = [
-            _strip([[seen[at][item], *pictures[at][:, item]] for at in range(len(self.times))])
+            [[seen[at][item], *pictures[at][:, item]] for at in range(len(self.times))]
             for item in range(len(chosen))
         ]
         return Explanation(
@@ -247,7 +247,9 @@ def _text_part(
     return parts.text(words) + table(heads, rows, "the likeliest piece at each stage")
 
 
-def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: int) -> str:
+def _pictures_part(
+    strips: Sequence[Sequence[Sequence[np.ndarray]]], times: Sequence[float], depth: int
+) -> str:
     told = ", ".join(f"{t:g}" for t in times)
     words = (
         f"Rows are t = {told}. The first column is what the network is given; the others are what "
@@ -255,7 +257,7 @@ def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: 
     )
     shown = [
         parts.shown(
-            parts.enlarged(strip, 640),
+            parts.tiled(strip, 640),
             f"held-out item {number + 1}: with noise, then what is expected after 0 to {depth} "
             f"blocks, a row for each t = {told}",
         )
@@ -274,13 +276,13 @@ def _errors_part(errors: dict[str, np.ndarray], times: Sequence[float], depth: i
         ]
         rows.append((f"{t:g}", *cells))
     mean = Line("mean of all t", list(enumerate(errors["to_end"].mean(axis=0).tolist())))
-    chart = line_chart("distance from the answer", [mean], log=False, across="blocks")
+    chart = parts.chart("Distance from the answer, mean of all t", [mean], across="blocks")
     words = (
         "The mean square distance between what is expected after so many blocks and the network's "
         "answer, as a share of the data's variance. Deep orange is far from it."
     )
     distances = table(["t", *_stages(depth)], rows, "distance from the answer")
-    return parts.text(words) + distances + f'<figure class="square">{chart}</figure>'
+    return parts.text(words) + distances + chart
 
 
 def _of_stages(found: Decoded) -> dict[str, Any]:
@@ -302,10 +304,6 @@ def _from(stage: int) -> str:
 
 def _axes(name: str) -> str:
     return "place: the first stage of the answer" if name == "settled" else f"{STAGE_AXIS}; place"
-
-
-def _strip(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
 
 
 def _cut(text: str, most: int = 60) -> str:

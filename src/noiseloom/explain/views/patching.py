@@ -233,7 +233,7 @@ def _pictures(found: Carried, first: str, second: str, words: Sequence[str]) -> 
     names = (first, f"{first}, with {', '.join(words)} swapped in", second)
     shown = [
         parts.shown(
-            parts.enlarged(np.concatenate([*middle(pictures[:SHOWN])], axis=1), 640),
+            parts.tiled([list(middle(pictures[:SHOWN]))], 640),
             f"{min(len(pictures), SHOWN)} pictures, each from its own noise: {name}",
             name,
         )

@@ -92,7 +92,9 @@ class Config:
             sections=[
                 Section("How to read it", _how(is_test, seen, kept)),
                 *(
-                    Section(fact.name, _fact(fact, figure, readings, number, places, seen))
+                    Section(
+                        _capital(fact.name), _fact(fact, figure, readings, number, places, seen)
+                    )
                     for number, (fact, figure) in enumerate(zip(facts, figures, strict=True))
                 ),
             ],
@@ -167,7 +169,11 @@ def _lead(figures: Sequence[dict[str, Any]]) -> str:
 
     gains = sorted(figures, key=lambda one: one["raw"] - one["best"])
     words = "; ".join(said(figure) for figure in gains[:3])
-    return f"{words[0].upper()}{words[1:]}."
+    return f"{_capital(words)}."
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _score(score: float, measure: str) -> str:

@@ -20,7 +20,7 @@ from noiseloom.data.forms import PointForm
 from noiseloom.diffusion.denoiser import Denoise, Prediction
 from noiseloom.diffusion.schedules import Schedule
 from noiseloom.errors import InputError
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.loss_by_time import even_times
 from noiseloom.explain import parts
 from noiseloom.explain.exact_score import (
@@ -222,7 +222,9 @@ def _figures(rows: Sequence[dict[str, Any]], exact: Exact) -> str:
         low, high = row["interval"]
         points.append((t, error))
         cells.append([f"{t:.3f}", row["log_snr"], error, f"{low:.3g} to {high:.3g}"])
-    chart = line_chart("relative error of the score", [Line("error", points)], across="t")
+    chart = parts.chart(
+        "Relative error of the score", [Line("error", points)], across="t", log=True
+    )
     whose = (
         "The exact score is that of the density itself."
         if exact.is_density
@@ -237,4 +239,4 @@ def _figures(rows: Sequence[dict[str, Any]], exact: Exact) -> str:
     told = table(
         ("t", "log-SNR", "relative error", "interval (95 %)"), cells, "Relative error of the score"
     )
-    return parts.text(words) + f'<figure class="square">{chart}</figure>' + told
+    return parts.text(words) + chart + told

@@ -15,19 +15,21 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from noiseloom.config import option
-from noiseloom.data.forms import Form, TextForm
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.data.forms import PointForm, TextForm
+from noiseloom.evaluate.charts import Line
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.item_pictures import lying
+from noiseloom.explain.item_pictures import called, lying
 from noiseloom.explain.subject import Subject, Wanted, refuse
 from noiseloom.explain.trajectory_of_texts import explain_texts
 from noiseloom.explain.unfolding import unfolded
+from noiseloom.media import scatter
 from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Task, WritesAnywhere
 
 TOKENS = 60
+FEW, MANY = 4, 1000  # samples that are followed: pictures or texts, and points
 COLUMNS = 12  # steps in the strip that is seen at once
 
 
@@ -46,7 +48,9 @@ class Config:
 
     about: ClassVar[str] = "how samples came out of noise, or texts out of masks, and in what order"
 
-    num: Annotated[int, Ge(1)] = option(4, "samples that are followed")
+    num: Annotated[int, Ge(1)] | None = option(
+        None, f"samples that are followed; null: {FEW}, of points {MANY}"
+    )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
     settled: Annotated[float, Gt(0), Lt(1)] = option(
@@ -70,11 +74,13 @@ class Config:
             return self._of_texts(subject, task)
         assert isinstance(task, Draws)
         refuse({"tokens": self.tokens}, "this run writes no text")
-        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
+        is_of_points = isinstance(task.form, PointForm)
+        num = self.num or (MANY if is_of_points else FEW)
+        wanted = subject.wanted(num, steps=self.steps, guidance=self.guidance)
         path, names = path_of(task, wanted), wanted.names
         protocol = {**task.describe(wanted.request), "asked": [name for name in names if name]}
-        if path.x0[0].dtype != np.uint8:
-            return _of_points(task.form, path, protocol)
+        if is_of_points:
+            return _of_points(path, protocol)
         times = [round(t, 4) for t in path.t]
         x0, xt = (np.stack([lying(items) for items in stages]) for stages in (path.x0, path.xt))
         change = np.abs(np.diff(x0.astype(np.float32), axis=0)).mean(axis=(2, 3, 4)) / 255
@@ -127,7 +133,7 @@ class Config:
         assert isinstance(form, TextForm)
         refuse({"guidance": self.guidance}, "texts that come out of masks are not guided")
         tokens = self.tokens or TOKENS
-        prompts = list(subject.inputs) or [""] * self.num
+        prompts = list(subject.inputs) or [""] * (self.num or FEW)
         writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
         random = Random(subject.seed, range(len(prompts)))
         texts = unfolded(task, prompts, writing, random, form.tokenizer.vocabulary)
@@ -152,16 +158,26 @@ def path_of(task: Draws, wanted: Wanted) -> Path:
     return path
 
 
-def _of_points(form: Form, path: Path, protocol: dict[str, Any]) -> Explanation:
+def _of_points(path: Path, protocol: dict[str, Any]) -> Explanation:
     labels = [_said(t) for t in path.t]
-    films = [
-        parts.turned([form.picture(points) for points in states], labels, "points", name)
-        for name, states in (("where they stand", path.xt), ("where they are expected", path.x0))
-    ]
+    limit = max(float(np.abs(points).max()) for points in [*path.xt, *path.x0])
+    films = []
+    for name, states in (("where they stand", path.xt), ("where they are expected", path.x0)):
+        pictures = [scatter(points, limit=limit) for points in states]
+        alt = f"{len(states[0]):,} points, {name}"
+        films.append(parts.turned(pictures, labels, alt, name))
+    words = (
+        "Each dot is a sample: on the left where it stands after a step, on the right where the "
+        "network expects it to end. The slider, by arrow keys too, and the button turn both."
+    )
     return Explanation(
         title="From noise to data",
-        lead=f"{len(path.t)} steps from noise (t = 1) to data (t = 0).",
-        sections=[Section("On the way", parts.row(films, wide=True))],
+        lead=(
+            f"{len(path.x0[0]):,} points, {len(path.t)} steps from noise (t = 1) to data (t = 0)."
+        ),
+        sections=[
+            Section("On the way", parts.text(words) + parts.row(films, wide=True, together=True))
+        ],
         protocol=protocol,
         figures={"times": [round(t, 4) for t in path.t]},
         arrays={"x0": np.stack(path.x0), "xt": np.stack(path.xt), "t": np.array(path.t)},
@@ -175,19 +191,21 @@ def _films(xt: np.ndarray, x0: np.ndarray, times: Sequence[float], names: Sequen
     films = []
     for number, name in enumerate(names):
         both = [
-            parts.enlarged(np.concatenate([a[number], b[number]], axis=1), 2 * side)
-            for a, b in zip(xt, x0, strict=True)
+            parts.tiled([[a[number], b[number]]], 2 * side) for a, b in zip(xt, x0, strict=True)
         ]
-        title = name or f"sample {number + 1}"
-        films.append(parts.turned(both, labels, title, title))
-    words = "On the left where the sampler stands, on the right what it expects to end with."
-    return parts.text(words) + parts.row(films, wide=True)
+        title = called(number, name)
+        alt = f"{title}, where the sampler stands and what it expects"
+        films.append(parts.turned(both, labels, alt, title))
+    words = (
+        "On the left where the sampler stands, on the right what it expects to end with. The "
+        "slider, by arrow keys too, and the button turn all samples together."
+    )
+    return parts.text(words) + parts.row(films, wide=True, together=True)
 
 
 def _strip(x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
     chosen = np.unique(np.linspace(0, len(times) - 1, COLUMNS).round().astype(int))
-    lines = [np.concatenate(list(x0[chosen, number]), axis=1) for number in range(len(names))]
-    sheet = parts.enlarged(np.concatenate(lines, axis=0), 880)
+    sheet = parts.tiled([list(x0[chosen, number]) for number in range(len(names))], 880)
     told = ", ".join(f"{times[number]:.2f}" for number in chosen)
     alt = f"what is expected of {len(names)} samples, a row each, after steps from noise to data"
     return parts.shown(sheet, alt, f"What is expected after the steps to t = {told}.")
@@ -197,12 +215,12 @@ def _changes(change: np.ndarray, times: Sequence[float], names: Sequence[str]) -
     mean = change.mean(axis=1)
     line = Line("mean of all samples", list(zip(times[1:], mean.tolist(), strict=True)))
     largest = int(mean.argmax())
-    chart = line_chart("change of what is expected", [line], log=False, across="t")
+    chart = parts.chart("Mean change of what is expected", [line], across="t")
     words = (
         f"The largest change came with the step to t = {times[largest + 1]:.2f}: "
         f"{mean[largest]:.1%} of the range of values, on average over all pixels."
     )
-    return parts.text(words) + f'<figure class="square">{chart}</figure>'
+    return parts.text(words) + chart
 
 
 def _decisions(
@@ -215,24 +233,17 @@ def _decisions(
     low, high = min(times), max(times)
     maps = []
     for number, name in enumerate(names):
-        beside = [parts.heat(decided[number], low, high)]
-        picture = last[number]
-        beside.insert(0, np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture)
-        title = name or f"sample {number + 1}"
-        maps.append(
-            parts.shown(
-                parts.enlarged(np.concatenate(beside, axis=1), 320),
-                f"{title}, and when each of its pixels was decided",
-                title,
-            )
-        )
+        beside = parts.tiled([[last[number], parts.heat(decided[number], low, high)]], 320)
+        title = called(number, name)
+        alt = f"{title}, and when each of its pixels was decided"
+        maps.append(parts.shown(beside, alt, title))
     line = Line("decided", list(zip(times, by, strict=True)))
-    chart = line_chart("share of open pixels that are decided", [line], log=False, across="t")
+    chart = parts.chart("Share of the pixels once open that are decided", [line], across="t")
     words = (
         "Light is what was decided early, while there was much noise; dark is what stayed open to "
         "the end; black was never open, the ground for the most part."
     )
-    return parts.text(words) + parts.row(maps) + f'<figure class="square">{chart}</figure>'
+    return parts.text(words) + parts.row(maps) + chart
 
 
 def _said(t: float) -> str:
