@@ -155,14 +155,15 @@ def enlarged(image: np.ndarray, side: int = SIDE) -> Image.Image:
 
 def tiled(rows: Sequence[Sequence[np.ndarray]], width: int) -> Image.Image:
     """Images (H, W, C) of one size, uint8, in rows and apart, about `width` pixels wide in all."""
-    height, across, _ = rows[0][0].shape
-    scale = max(1, round(width / (across * len(rows[0]))))
-    right, down = across * scale + GAP, height * scale + GAP
-    size = (right * max(map(len, rows)) - GAP, down * len(rows) - GAP)
-    sheet = Image.new("RGB", size, "white")
-    for row, images in enumerate(rows):
-        for column, image in enumerate(images):
-            sheet.paste(enlarge(picture_of(image), scale), (column * right, row * down))
+    scale = max(1, round(width / (rows[0][0].shape[1] * len(rows[0]))))
+    pictures = [[enlarge(picture_of(image), scale) for image in row] for row in rows]
+    across, down = (side + GAP for side in pictures[0][0].size)
+    size = (across * max(map(len, rows)) - GAP, down * len(rows) - GAP)
+    is_grey = all(picture.mode == "L" for row in pictures for picture in row)
+    sheet = Image.new("L" if is_grey else "RGB", size, "white")
+    for place, row in enumerate(pictures):
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (column * across, place * down))
     return sheet
 
 

@@ -58,7 +58,7 @@ def table(
 
 
 def _look(heads: Sequence[str], is_dense: bool) -> str:
-    """Which look of `page.STYLE` a table has: heads of a letter or two need not stand upright."""
+    """Which look of `page.STYLE` a table has."""
     if not is_dense:
         return ""
     return " dense" if max(map(len, heads)) <= SHORT else " dense upright"
@@ -66,7 +66,8 @@ def _look(heads: Sequence[str], is_dense: bool) -> str:
 
 def _cell(held: Filled) -> str:
     if not isinstance(held, Cell):
-        return f"<td>{escape(_told(held))}</td>"
+        kind = "" if isinstance(held, str) else ' class="number"'
+        return f"<td{kind}>{escape(_told(held))}</td>"
     tone, share = "more" if held.share >= 0 else "less", min(1.0, abs(held.share))
     colour = f' class="shade {tone}" style="--share:{share:.2f}"' if share else ' class="shade"'
     title = f' title="{escape(held.more, quote=True)}"' if held.more else ""

@@ -15,15 +15,14 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from noiseloom.config import option
-from noiseloom.data.forms import PointForm, TextForm
+from noiseloom.data.forms import Form, PointForm, TextForm
 from noiseloom.evaluate.charts import Line
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.item_pictures import called, lying
+from noiseloom.explain.item_pictures import called, lying, sheet
 from noiseloom.explain.subject import Subject, Wanted, refuse
 from noiseloom.explain.trajectory_of_texts import explain_texts
 from noiseloom.explain.unfolding import unfolded
-from noiseloom.media import scatter
 from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Task, WritesAnywhere
@@ -80,7 +79,7 @@ class Config:
         path, names = path_of(task, wanted), wanted.names
         protocol = {**task.describe(wanted.request), "asked": [name for name in names if name]}
         if is_of_points:
-            return _of_points(path, protocol)
+            return _of_points(task.form, path, protocol)
         times = [round(t, 4) for t in path.t]
         x0, xt = (np.stack([lying(items) for items in stages]) for stages in (path.x0, path.xt))
         change = np.abs(np.diff(x0.astype(np.float32), axis=0)).mean(axis=(2, 3, 4)) / 255
@@ -158,17 +157,17 @@ def path_of(task: Draws, wanted: Wanted) -> Path:
     return path
 
 
-def _of_points(path: Path, protocol: dict[str, Any]) -> Explanation:
+def _of_points(form: Form, path: Path, protocol: dict[str, Any]) -> Explanation:
     labels = [_said(t) for t in path.t]
-    limit = max(float(np.abs(points).max()) for points in [*path.xt, *path.x0])
     films = []
     for name, states in (("where they stand", path.xt), ("where they are expected", path.x0)):
-        pictures = [scatter(points, limit=limit) for points in states]
+        pictures = [sheet(form, [points]) for points in states]
         alt = f"{len(states[0]):,} points, {name}"
         films.append(parts.turned(pictures, labels, alt, name))
     words = (
         "Each dot is a sample: on the left where it stands after a step, on the right where the "
-        "network expects it to end. The slider, by arrow keys too, and the button turn both."
+        "network expects it to end. The numbers are where the frame ends. The slider, by arrow "
+        "keys too, and the button turn both."
     )
     return Explanation(
         title="From noise to data",
