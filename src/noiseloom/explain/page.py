@@ -18,12 +18,15 @@ STYLE = """<style>
   font-variant-numeric: tabular-nums; }
 .turned img[hidden], .turned div.text[hidden] { display: none; }
 .picture img { image-rendering: pixelated; }
-.scrolled { overflow-x: auto; } .scrolled td { overflow-wrap: normal; }
+main, header { overflow-wrap: anywhere; }
+.scrolled { overflow-x: auto; position: relative; }
+.scrolled table, .scrolled td { overflow-wrap: normal; }
 caption { text-align: left; color: var(--soft); font-size: .9rem; }
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
 mark { color: inherit; border-radius: 4px; padding: .1rem 0;
   background: color-mix(in srgb, var(--tone) calc(var(--share) * var(--full)), transparent); }
-.plain tbody th { min-width: 4.5rem; position: sticky; left: 0; background: var(--paper); }
+.lengthy tbody th { min-width: 11rem; }
+.plain tbody th { position: sticky; left: 0; background: var(--paper); }
 .plain caption { margin: .4rem 0 .2rem; }
 .plain th, .plain td { padding: .35rem .7rem .35rem 0; }
 .number, .shade { white-space: nowrap; } .shade { background:
@@ -35,7 +38,7 @@ mark { color: inherit; border-radius: 4px; padding: .1rem 0;
 .dense .shade { min-width: 1.1rem; height: 1.1rem; --full: 100%; }
 .dense .shade span { position: absolute; width: 1px; height: 1px; overflow: hidden;
   clip-path: inset(50%); }
-.dense thead th { vertical-align: bottom; } .dense tbody th { min-width: 0; text-align: right;
+.dense thead th { vertical-align: bottom; } .dense tbody th { text-align: right;
   white-space: nowrap; padding-right: .4rem; }
 .upright thead span { display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg);
   min-height: 1.1rem; }

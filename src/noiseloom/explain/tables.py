@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 SHORT = 2  # letters of the heads of a dense table that need not stand upright
+LONG = 16  # letters of a row's name above which it is given room
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ def table(
     who points at them, and for who does not see them.
     """
     named = escape(caption, quote=True)
+    longest = max((len(_told(name)) for name, *_ in rows), default=0)
+    look = _dense_look(heads) if is_dense else " lengthy" if longest > LONG else ""
     top = "".join(
         f'<th scope="col"><span>{escape(head)}</span></th>' if head else "<td></td>"
         for head in heads
@@ -52,15 +55,12 @@ def table(
     )
     return (
         f'<div class="scrolled" tabindex="0" role="region" aria-label="{named}">'
-        f'<table class="plain{_look(heads, is_dense)}"><caption>{escape(caption)}</caption>'
+        f'<table class="plain{look}"><caption>{escape(caption)}</caption>'
         f"<thead><tr>{top}</tr></thead><tbody>{lines}</tbody></table></div>"
     )
 
 
-def _look(heads: Sequence[str], is_dense: bool) -> str:
-    """Which look of `page.STYLE` a table has."""
-    if not is_dense:
-        return ""
+def _dense_look(heads: Sequence[str]) -> str:
     return " dense" if max(map(len, heads)) <= SHORT else " dense upright"
 
 

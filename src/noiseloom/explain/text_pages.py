@@ -100,7 +100,8 @@ def _words_by_words(layer: TextLayer, weights: np.ndarray, title: str) -> str:
 
 def _heads(layer: TextLayer) -> str:
     """The maps of all heads of a layer, side by side, each on its own scale."""
-    scale = max(1, SHEET // (len(layer.keys) * len(layer.weights)))
+    wide, high = len(layer.keys) * len(layer.weights), len(layer.queries)
+    scale = max(1, min(SHEET // wide, SHEET // 2 // high))
     gap = np.full((len(layer.queries) * scale, 4, 3), 255, dtype=np.uint8)
     row = []
     for weights in layer.weights:

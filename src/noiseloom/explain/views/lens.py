@@ -139,7 +139,10 @@ class Config:
         )
         return Explanation(
             title="What each block has come to",
-            lead=f"The class of {len(items)} items, read by the final head after each block.",
+            lead=(
+                f"The class of {len(items)} item{'' if len(items) == 1 else 's'}, read by the "
+                "final head after each block."
+            ),
             sections=[
                 Section(
                     "Item by item",

@@ -13,13 +13,14 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Lt
+from PIL import Image
 
 from noiseloom.config import option
 from noiseloom.data.forms import Form, PointForm, TextForm
 from noiseloom.evaluate.charts import Line
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.item_pictures import called, lying, sheet
+from noiseloom.explain.item_pictures import called, lying, middle, sheet
 from noiseloom.explain.subject import Subject, Wanted, refuse
 from noiseloom.explain.trajectory_of_texts import explain_texts
 from noiseloom.explain.unfolding import unfolded
@@ -29,6 +30,7 @@ from noiseloom.tasks import Draws, Task, WritesAnywhere
 
 TOKENS = 60
 FEW, MANY = 4, 1000  # samples that are followed: pictures or texts, and points
+PAIR, WIDE = 320, 640  # pixels of the width of two pictures, and of the frames of a clip, about
 COLUMNS = 12  # steps in the strip that is seen at once
 
 
@@ -89,9 +91,12 @@ class Config:
         half = next((t for t, share in zip(path.t, by, strict=True) if share >= 0.5), path.t[-1])
         sections = [
             Section("From noise to picture", _films(xt, x0, path.t, names)),
-            Section("All steps at once", _strip(x0, path.t, names)),
+            Section("All steps at once", _strip(path, names)),
             Section("What changed at each step", _changes(change, path.t, names)),
-            Section("When each part was decided", _decisions(x0[-1], decided, path.t, by, names)),
+            Section(
+                "When each part was decided",
+                _decisions(x0[-1], decided, path.t, by, names),
+            ),
         ]
         return Explanation(
             title="From noise to picture",
@@ -184,30 +189,34 @@ def _of_points(form: Form, path: Path, protocol: dict[str, Any]) -> Explanation:
     )
 
 
-def _films(xt: np.ndarray, x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
+def _films(
+    xt: np.ndarray,
+    x0: np.ndarray,
+    times: Sequence[float],
+    names: Sequence[str],
+) -> str:
     labels = [_said(t) for t in times]
-    side = 160 if x0.shape[3] <= 2 * x0.shape[2] else 640
     films = []
     for number, name in enumerate(names):
-        both = [
-            parts.tiled([[a[number], b[number]]], 2 * side) for a, b in zip(xt, x0, strict=True)
-        ]
+        both = [_both(a[number], b[number]) for a, b in zip(xt, x0, strict=True)]
         title = called(number, name)
         alt = f"{title}, where the sampler stands and what it expects"
         films.append(parts.turned(both, labels, alt, title))
     words = (
-        "On the left where the sampler stands, on the right what it expects to end with. The "
-        "slider, by arrow keys too, and the button turn all samples together."
+        "The first picture of two is where the sampler stands, the second what it expects to end "
+        "with. The slider, by arrow keys too, and the button turn all samples together."
     )
     return parts.text(words) + parts.row(films, wide=True, together=True)
 
 
-def _strip(x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
-    chosen = np.unique(np.linspace(0, len(times) - 1, COLUMNS).round().astype(int))
-    sheet = parts.tiled([list(x0[chosen, number]) for number in range(len(names))], 880)
-    told = ", ".join(f"{times[number]:.2f}" for number in chosen)
+def _strip(path: Path, names: Sequence[str]) -> str:
+    chosen = np.unique(np.linspace(0, len(path.t) - 1, COLUMNS).round().astype(int))
+    shown = [middle(path.x0[number]) for number in chosen]
+    picture = parts.tiled([[one[sample] for one in shown] for sample in range(len(names))], 880)
+    told = ", ".join(f"{path.t[number]:.2f}" for number in chosen)
+    what = " of the frame in the middle" if path.x0[0].ndim == 5 else ""
     alt = f"what is expected of {len(names)} samples, a row each, after steps from noise to data"
-    return parts.shown(sheet, alt, f"What is expected after the steps to t = {told}.")
+    return parts.shown(picture, alt, f"What is expected{what} after the steps to t = {told}.")
 
 
 def _changes(change: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
@@ -232,17 +241,23 @@ def _decisions(
     low, high = min(times), max(times)
     maps = []
     for number, name in enumerate(names):
-        beside = parts.tiled([[last[number], parts.heat(decided[number], low, high)]], 320)
+        heat = parts.heat(decided[number], low, high)
         title = called(number, name)
         alt = f"{title}, and when each of its pixels was decided"
-        maps.append(parts.shown(beside, alt, title))
+        maps.append(parts.shown(_both(last[number], heat), alt, title))
     line = Line("decided", list(zip(times, by, strict=True)))
     chart = parts.chart("Share of the pixels once open that are decided", [line], across="t")
     words = (
         "Light is what was decided early, while there was much noise; dark is what stayed open to "
         "the end; black was never open, the ground for the most part."
     )
-    return parts.text(words) + parts.row(maps) + chart
+    return parts.text(words) + parts.row(maps, wide=True) + chart
+
+
+def _both(one: np.ndarray, other: np.ndarray) -> Image.Image:
+    """Two pictures beside one another; wide ones, as the frames of a clip, below one another."""
+    is_wide = one.shape[1] > 2 * one.shape[0]
+    return parts.tiled([[one], [other]] if is_wide else [[one, other]], WIDE if is_wide else PAIR)
 
 
 def _said(t: float) -> str:
