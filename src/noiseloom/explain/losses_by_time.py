@@ -31,7 +31,7 @@ from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_pictures import sheet
-from noiseloom.explain.train_and_held_out import SIDES, class_table
+from noiseloom.explain.train_and_held_out import NUMBERS, SIDES, class_table
 
 SHOWN = 6  # hardest items at each t
 UNIT = "share of the data's variance"
@@ -146,15 +146,13 @@ def explain_by_time(
         sections=sections,
         figures=figures,
         protocol={"items": counts},
-        arrays={
-            "t": held_out.t.numpy(),
-            **{f"{name}_error": one.own.numpy() for name, one in errors.items()},
-            **{f"{name}_items": one.chosen for name, one in errors.items()},
-        },
-        axes={
-            "t": "time",
-            **{f"{name}_error": f"time, item: {UNIT}" for name in errors},
-            **{f"{name}_items": "item: its number in the split" for name in errors},
+        data={
+            "t": ("time", held_out.t.numpy()),
+            **{
+                f"{name}_error": (f"time, item: {UNIT}", one.own.numpy())
+                for name, one in errors.items()
+            },
+            **{f"{name}_items": (NUMBERS, one.chosen) for name, one in errors.items()},
         },
     )
 

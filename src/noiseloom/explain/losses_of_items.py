@@ -17,7 +17,7 @@ from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.read_items import truths_of
-from noiseloom.explain.train_and_held_out import SIDES, class_table
+from noiseloom.explain.train_and_held_out import NUMBERS, SIDES, class_table
 from noiseloom.runs.predicting import READS, Predictions, answers_of
 from noiseloom.seeds import Random
 from noiseloom.tasks import Task
@@ -97,13 +97,9 @@ def explain_items(
         sections=sections,
         figures=figures,
         protocol={"items": {name: len(one.chosen) for name, one in found.items()}},
-        arrays={
-            **{f"{name}_loss": one.loss for name, one in found.items()},
-            **{f"{name}_items": one.chosen for name, one in found.items()},
-        },
-        axes={
-            **{f"{name}_loss": "item" for name in found},
-            **{f"{name}_items": "item: its number in the split" for name in found},
+        data={
+            **{f"{name}_loss": ("item", one.loss) for name, one in found.items()},
+            **{f"{name}_items": (NUMBERS, one.chosen) for name, one in found.items()},
         },
     )
 

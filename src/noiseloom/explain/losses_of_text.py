@@ -91,8 +91,10 @@ def explain_text(
             "windows": {name: len(items) for name, items in windows.items()},
             "context": form.context,
         },
-        arrays={f"{name}_bits": values for name, values in bits.items()},
-        axes={f"{name}_bits": "window, token from the second on" for name in bits},
+        data={
+            f"{name}_bits": ("window, token from the second on", values)
+            for name, values in bits.items()
+        },
     )
 
 

@@ -19,6 +19,7 @@ from noiseloom.explain import attention_pictures, text_pages
 from noiseloom.explain.explanation import Explanation
 from noiseloom.explain.head_figures import NAMES
 from noiseloom.explain.item_attention import (
+    ItemAttention,
     Tokens,
     attention_at,
     item_layers,
@@ -124,13 +125,10 @@ class Config:
                 "token": token,
                 **{name: attention.figure(name).mean(axis=0).round(5).tolist() for name in NAMES},
             },
-            arrays={
-                "maps": attention.maps,
-                "rollout": attention.rollout,
-                **{name: attention.figure(name) for name in NAMES},
-                "t": np.array(times),
+            data={
+                **_item_data(attention),
+                "t": ("step: where the prediction was watched", np.array(times)),
             },
-            axes=_item_axes(attention.remembered),
         )
 
     def _of_text(self, subject: Subject) -> Explanation:
@@ -149,10 +147,10 @@ class Config:
             text_pages.matrices(attention, chosen, self.head),
             text_pages.heads_told(attention),
         ]
-        figures: dict[str, list[list[float]]] = {name: [] for name in NAMES}
-        for layer in layers:
-            for name, row in zip(NAMES, layer.figures.round(5).tolist(), strict=True):
-                figures[name].append(row)
+        figures = {
+            name: [layer.figures[row].round(5).tolist() for layer in layers]
+            for row, name in enumerate(NAMES)
+        }
         return Explanation(
             title="Where words look",
             lead=(
@@ -168,16 +166,15 @@ class Config:
                 "token": token,
                 **figures,
             },
-            arrays={
-                **{f"layer_{number}": layer.weights for number, layer in enumerate(layers)},
-                "rollout": attention.rollout,
-            },
-            axes={
+            data={
                 **{
-                    f"layer_{number}": f"{layer.name}: head, token that looks, token looked at"
+                    f"layer_{number}": (
+                        f"{layer.name}: head, token that looks, token looked at",
+                        layer.weights,
+                    )
                     for number, layer in enumerate(layers)
                 },
-                "rollout": "token after all layers, token before them",
+                "rollout": ("token after all layers, token before them", attention.rollout),
             },
         )
 
@@ -229,11 +226,18 @@ def held_out(subject: Subject) -> list[str]:
     return texts[:1] if isinstance(subject.task, Translates) else texts
 
 
-def _item_axes(remembered: int) -> dict[str, str]:
-    keys = f"key (the first {remembered} are of the caption, the others patches in reading order)"
+def _item_data(attention: ItemAttention) -> dict[str, tuple[str, np.ndarray]]:
+    first = attention.remembered
+    keys = f"key (the first {first} are of the caption, the others patches in reading order)"
+    figures = "step, layer, head: mean over samples and patches"
     return {
-        "maps": f"step, layer, sample, head, {keys}: weights of the one patch",
-        "rollout": f"step, sample, patch, {keys}: what each patch is made of after all layers",
-        **dict.fromkeys(NAMES, "step, layer, head: mean over samples and patches"),
-        "t": "step: where the prediction was watched",
+        "maps": (
+            f"step, layer, sample, head, {keys}: weights of the one patch",
+            attention.maps,
+        ),
+        "rollout": (
+            f"step, sample, patch, {keys}: what each patch is made of after all layers",
+            attention.rollout,
+        ),
+        **{name: (figures, attention.figure(name)) for name in NAMES},
     }

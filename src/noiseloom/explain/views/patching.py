@@ -33,6 +33,7 @@ from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Predicts, Prompted, Request, Task, Walks
 
 SHOWN = 6  # noises of which pictures are seen
+PICTURES = "picture, [frame,] height, width, channel"
 TWO = "This view compares two inputs"
 
 
@@ -124,12 +125,11 @@ class Config:
                 ],
             },
             figures=_all_figures(found),
-            arrays={"base": found.base, "other": found.other, "swapped": found.words, "way": ways},
-            axes={
-                "base": "picture, height, width, channel: of the first prompt",
-                "other": "picture, height, width, channel: of the second prompt",
-                "swapped": "picture, height, width, channel: the first with the second's words",
-                "way": "block, the last one: all; range of steps, the last one: all",
+            data={
+                "base": (f"{PICTURES}: of the first prompt", found.base),
+                "other": (f"{PICTURES}: of the second prompt", found.other),
+                "swapped": (f"{PICTURES}: the first with the second's words", found.words),
+                "way": ("block, the last one: all; range of steps, the last one: all", ways),
             },
         )
 
@@ -171,13 +171,12 @@ class Config:
                 if effect.shape[1] > 1
                 else None,
             },
-            arrays={
-                "effect": effect,
-                "probability": found.exchanged[..., found.told].exp().numpy(),
-            },
-            axes={
-                "effect": "block; place: the share of the way in log-probability",
-                "probability": "block; place: of the answer",
+            data={
+                "effect": ("block; place: the share of the way in log-probability", effect),
+                "probability": (
+                    "block; place: of the answer",
+                    found.exchanged[..., found.told].exp().numpy(),
+                ),
             },
         )
 

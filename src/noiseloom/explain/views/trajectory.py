@@ -28,6 +28,7 @@ from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Task, WritesAnywhere
 
 TOKENS = 60
+STEPS = "step, sample"  # axes of what is kept of each step
 COLUMNS = 12  # steps in the strip that is seen at once
 
 
@@ -102,12 +103,14 @@ class Config:
                 "share_decided_by_step": [round(share, 4) for share in by],
                 "half_decided_at_t": half,
             },
-            arrays={"x0": x0, "xt": xt, "decided_at": decided, "t": np.array(path.t)},
-            axes={
-                "x0": "step, sample, height, width, channel: what was expected after each step",
-                "xt": "step, sample, height, width, channel: where the sampler stood",
-                "decided_at": "sample, height, width: t at which it was decided; NaN: never open",
-                "t": "step: the time it led to",
+            data={
+                "x0": (f"{STEPS}, height, width, channel: what was expected after each step", x0),
+                "xt": (f"{STEPS}, height, width, channel: where the sampler stood", xt),
+                "decided_at": (
+                    "sample, height, width: t at which it was decided; NaN: never open",
+                    decided,
+                ),
+                "t": ("step: the time it led to", np.array(path.t)),
             },
         )
 
@@ -164,8 +167,11 @@ def _of_points(form: Form, path: Path, protocol: dict[str, Any]) -> Explanation:
         sections=[Section("On the way", parts.row(films, wide=True))],
         protocol=protocol,
         figures={"times": [round(t, 4) for t in path.t]},
-        arrays={"x0": np.stack(path.x0), "xt": np.stack(path.xt), "t": np.array(path.t)},
-        axes={"x0": "step, sample, axis", "xt": "step, sample, axis", "t": "step"},
+        data={
+            "x0": (f"{STEPS}, axis: what was expected after each step", np.stack(path.x0)),
+            "xt": (f"{STEPS}, axis: where the sampler stood", np.stack(path.xt)),
+            "t": ("step: the time it led to", np.array(path.t)),
+        },
     )
 
 
