@@ -56,12 +56,11 @@ def explain_items(
 ) -> Explanation:
     """What view `losses` shows of a task that has a loss for each item."""
     splits = {"train": dataset.train, "held_out": dataset.reference}
-    found = {}
-    for done, (name, split) in enumerate(splits.items()):
-        progress("measuring losses", done / len(splits))
+    found: dict[str, Losses] = {}
+    for name, split in splits.items():
+        progress("measuring losses", len(found) / len(splits))
         purpose = f"explain losses {name}"
         found[name] = losses_of(task, split, num=num, seed=seed, purpose=purpose)
-    progress("measuring losses", 1.0)
     means = {name: float(one.loss.mean()) for name, one in found.items()}
     held_out = found["held_out"]
     hardest = held_out.loss.argsort()[::-1]
@@ -79,8 +78,7 @@ def explain_items(
     ]
     if dataset.class_names and dataset.reference.labels is not None:
         classes = by_class(found, splits, len(dataset.class_names))
-        caption = "Mean loss of each class, the hardest first"
-        table = class_table(classes, dataset.class_names, caption)
+        table = class_table(classes, dataset.class_names, "Mean loss of each class")
         sections.append(Section("By class", table))
         figures["by_class"] = {
             name: {split: classes[split][place] for split in classes}

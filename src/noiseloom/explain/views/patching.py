@@ -26,7 +26,7 @@ from noiseloom.explain.item_pictures import middle
 from noiseloom.explain.read_texts import ReadText, answers, language_model, piece, read_text
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.state_swap import Answer, Traced, traced
-from noiseloom.explain.subject import Subject
+from noiseloom.explain.subject import Subject, refuse
 from noiseloom.explain.word_effects import Carried, Effects, carried, pair_of
 from noiseloom.explain.word_swap import Swap, draw_swapped, reads_words
 from noiseloom.runs.asked import read_asked
@@ -134,6 +134,7 @@ class Config:
         )
 
     def _of_states(self, subject: Subject) -> Explanation:
+        refuse({"steps": self.steps}, "this run draws nothing")
         layers = blocks_of(network_of(subject.task))
         reads = _two_texts(subject)
         lengths = [len(pieces) for pieces in reads.pieces]
