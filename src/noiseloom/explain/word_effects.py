@@ -19,7 +19,7 @@ from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.scene.parsing import Asked, parse_caption
 from noiseloom.errors import InputError
 from noiseloom.evaluate.scene_reading import read_pictures
-from noiseloom.explain.scene_effects import changed_kinds, held, way
+from noiseloom.explain.scene_effects import changed_kinds, held, share_of_way
 from noiseloom.explain.word_swap import Swap
 
 Draw = Callable[[Swap | None, Tensor], np.ndarray]
@@ -47,7 +47,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Effects:
-    """What comes of one swap: `way` as in `scene_effects.way`, and of scenes the shares `held`.
+    """What comes of one swap: the `way`, as in `share_of_way`, and of scenes the shares `held`.
 
     These are of pictures that hold all that the second prompt claims, by kind of claim.
     """
@@ -148,7 +148,7 @@ def carried(
             second, kinds = asked
             found = held([second] * num, read_pictures(pictures))
             shares = {kind: float(np.nanmean(found[kind])) for kind in [*kinds, "all"]}
-        return Effects(way(base, other, pictures), shares)
+        return Effects(share_of_way(base, other, pictures), shares)
 
     words = drawn(whole, pair.base)
     by_part = {DIFFERS: effects(words)}

@@ -110,7 +110,7 @@ class Config:
             data={name: (_axes(name), array) for name, array in arrays.items()},
         )
 
-    def _of_classes(self, subject: Subject, task: Any, layers: Sequence[Layer]) -> Explanation:
+    def _of_classes(self, subject: Subject, task: Predicts, layers: Sequence[Layer]) -> Explanation:
         items, names, truth = self._items(subject)
         logits = at_each_stage(layers, lambda: task.predict(items))
         found, classes = decoded(logits), task.form.class_names

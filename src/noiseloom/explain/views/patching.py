@@ -197,12 +197,12 @@ def _two_texts(subject: Subject) -> Reads:
 
         return Reads(answer(first), answer(second), (first.pieces, second.pieces), names)
     items, _ = read_asked(form, list(subject.inputs))
-    reader: Any = task
+    assert isinstance(task, Predicts)  # see `misfit`
     rows = [item[0][item[0] != tokenizer.special(PAD)] for item in items]
     pieces = [[piece(tokenizer, int(token)) for token in row] for row in rows]
 
     def of(item: np.ndarray) -> Answer:
-        return lambda times: reader.predict(item[None].repeat(times, axis=0))
+        return lambda times: task.predict(item[None].repeat(times, axis=0))
 
     return Reads(of(items[0]), of(items[1]), (pieces[0], pieces[1]), form.class_names)
 
