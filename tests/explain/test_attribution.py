@@ -145,7 +145,7 @@ def test_what_speaks_for_an_answer_found_in_a_text_adds_up():
     followed = follow(task, item, lambda: item[None], baseline="auto", side=None)
     assert followed.baseline_name == "mean"
     assert [word.text.strip() for word in followed.words][:3] == ["the", "cat", "sat"]
-    assert {word.text for word in followed.words} == {0, 1}
+    assert {word.column for word in followed.words} == {0, 1}
     with torch.no_grad():
         outputs = followed.answer(followed.given)[0]
     explained = scored(task, item, outputs, None)
@@ -177,7 +177,7 @@ def test_words_of_a_network_that_no_gradient_leads_into_are_left_out_in_turn():
     )
     for word, fall in zip(followed.words, falls, strict=True):
         without = item.copy()
-        without[word.text, word.first : word.end] = tokenizer.special("<pad>")
+        without[word.column, word.first : word.end] = tokenizer.special("<pad>")
         whole, rest = (float(task.read(one[None], None).detach()) for one in (item, without))
         assert fall == pytest.approx(whole - rest, abs=1e-5)
 

@@ -69,7 +69,7 @@ def test_a_mirrored_copy_is_one_where_training_mirrors(tmp_path: Path) -> None:
 def test_a_planted_clip_is_found_in_whatever_part_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("noiseloom.explain.neighbours.CLIPS_AT_ONCE", 60)
+    monkeypatch.setattr("noiseloom.evaluate.features.CHUNK_PIXELS", 60 * 3 * SIDE**2)
     dataset = VideoDataset(
         train=Split(blobs(200, 1, 3)),
         reference=Split(blobs(100, 2, 3)),
@@ -84,6 +84,11 @@ def test_a_planted_clip_is_found_in_whatever_part_it_is(
     found = compare(samples, dataset, held_out=100)
     assert np.flatnonzero(found.is_copy).tolist() == [2, 8]
     assert found.samples.index[[2, 8]].tolist() == [199, 0]
+    away = (samples[:, None] / 255 - np.asarray(dataset.train.items) / 255).reshape(10, 200, -1)
+    away = np.sort(np.sqrt((away**2).sum(axis=2)), axis=1)
+    np.testing.assert_allclose(found.samples.distance, away[:, 0], atol=1e-5)
+    standing_out = away[:, 0] / away[:, 1:21].mean(axis=1)
+    np.testing.assert_allclose(found.samples.standing_out, standing_out, atol=1e-4)
 
 
 def test_points_are_compared_as_a_plain_search_does() -> None:

@@ -123,7 +123,7 @@ def test_a_page_of_a_run_holds_the_figures(points: Run) -> None:
     assert found.protocol["points"] == "class 3"
     centre = toy.MIXTURE_RADIUS * np.array([np.cos(3 * np.pi / 4), np.sin(3 * np.pi / 4)])
     reach = found.arrays["reach"][0]
-    density = found.arrays["exact_log_density"][0]
+    density = found.arrays["log_density"][0]
     up, right = np.unravel_index(density.argmax(), density.shape)
     highest = np.linspace(-reach, reach, len(density))[[right, up]]
     np.testing.assert_allclose(highest, centre, atol=2 * reach / len(density))

@@ -90,8 +90,7 @@ def test_the_check_of_pages_lets_a_good_one_pass(tmp_path):
         lead="L.",
         sections=[Section("S", "<p>told</p>")],
         protocol=PROTOCOL,
-        arrays={"x": np.zeros((2, 3))},
-        axes={"x": "row, column"},
+        data={"x": ("row, column", np.zeros((2, 3)))},
     )
     assert "told" in check_page(good, tmp_path)
 

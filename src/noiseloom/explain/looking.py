@@ -20,7 +20,7 @@ from noiseloom.errors import InputError
 from noiseloom.explain.read_texts import language_model
 from noiseloom.explain.states import layers_of, watched
 from noiseloom.seeds import Random
-from noiseloom.tasks import Denoises, Estimates, Noises, Predicts, Task
+from noiseloom.tasks import Denoises, Estimates, Noises, Predicts, Task, Walks
 from noiseloom.tasks.text_reading import row_reader
 
 Pooling = Literal["auto", "mean", "all"]
@@ -49,6 +49,8 @@ def misfit(task: Task) -> str | None:
         return None
     if not task.form.is_numeric:
         return "it neither goes on with a text nor reads a class or a number in one"
+    if isinstance(task, Walks) and not task.learned_unlabelled:
+        return "it has learned nothing without being asked for a class or in words, as probes ask"
     if _is_noisy(task) or isinstance(task, Predicts | Estimates):
         return None
     return "it neither denoises items nor reads a class or a number in them"

@@ -31,7 +31,7 @@ from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_pictures import sheet
-from noiseloom.explain.train_and_held_out import SIDES, class_table
+from noiseloom.explain.train_and_held_out import NUMBERS, SIDES, class_table
 
 SHOWN = 6  # hardest items at each t
 UNIT = "share of the data's variance"
@@ -124,39 +124,42 @@ def explain_by_time(
         Section("Error at every noise level", _curves(errors)),
         Section("The hardest held-out items at each t", _films(dataset, held_out, worst)),
     ]
-    names, labels = dataset.class_names, held_out.labels
-    if names and labels is not None and labels.ndim == 1:
-        classes = {name: by_class(one, len(names)) for name, one in errors.items()}
-        caption = "Mean error over all t, as a share of the data's variance"
-        over_t = {str(name): _known(values.mean(dim=0)) for name, values in classes.items()}
-        sections.append(Section("By class", class_table(over_t, names, caption)))
-        figures["by_class"] = {
-            label: {name: _known(values[:, place]) for name, values in classes.items()}
-            for place, label in enumerate(names)
-        }
-    lead = (
-        f"Held-out items are off by {means['held_out'].mean():.3g} of the data's variance on the "
-        f"average over t, training items by {means['train'].mean():.3g}; they differ most at t = "
-        f"{t[largest]:.2f}, by a factor of {gap[largest]:.3g}."
-    )
-    counts = {name: len(one.chosen) for name, one in errors.items()}
+    labels = held_out.labels
+    if dataset.class_names and labels is not None and labels.ndim == 1:
+        table, figures["by_class"] = _by_class(errors, dataset.class_names)
+        sections.append(Section("By class", table))
     return Explanation(
         title="What is hard for it",
-        lead=lead,
+        lead=(
+            f"Held-out items are off by {means['held_out'].mean():.3g} of the data's variance on "
+            f"the average over t, training items by {means['train'].mean():.3g}; they differ most "
+            f"at t = {t[largest]:.2f}, by a factor of {gap[largest]:.3g}."
+        ),
         sections=sections,
         figures=figures,
-        protocol={"items": counts},
-        arrays={
-            "t": held_out.t.numpy(),
-            **{f"{name}_error": one.own.numpy() for name, one in errors.items()},
-            **{f"{name}_items": one.chosen for name, one in errors.items()},
-        },
-        axes={
-            "t": "time",
-            **{f"{name}_error": f"time, item: {UNIT}" for name in errors},
-            **{f"{name}_items": "item: its number in the split" for name in errors},
+        protocol={"items": {name: len(one.chosen) for name, one in errors.items()}},
+        data={
+            "t": ("time", held_out.t.numpy()),
+            **{
+                f"{name}_error": (f"time, item: {UNIT}", one.own.numpy())
+                for name, one in errors.items()
+            },
+            **{f"{name}_items": (NUMBERS, one.chosen) for name, one in errors.items()},
         },
     )
+
+
+def _by_class(
+    errors: dict[SplitName, Errors], names: Sequence[str]
+) -> tuple[str, dict[str, dict[str, list[float | None]]]]:
+    """The table of classes, and the error of each at every t."""
+    classes = {str(name): by_class(one, len(names)) for name, one in errors.items()}
+    over_t = {name: _known(values.mean(dim=0)) for name, values in classes.items()}
+    figures = {
+        label: {name: _known(values[:, place]) for name, values in classes.items()}
+        for place, label in enumerate(names)
+    }
+    return class_table(over_t, names, "Mean error over all t, as a share of the variance"), figures
 
 
 def _known(values: Tensor) -> list[float | None]:

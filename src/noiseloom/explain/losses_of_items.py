@@ -18,7 +18,7 @@ from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.read_items import truths_of
 from noiseloom.explain.tables import table
-from noiseloom.explain.train_and_held_out import SIDES, class_table
+from noiseloom.explain.train_and_held_out import NUMBERS, SIDES, class_table
 from noiseloom.runs.predicting import READS, Predictions, answers_of
 from noiseloom.seeds import Random
 from noiseloom.tasks import Task
@@ -57,12 +57,11 @@ def explain_items(
 ) -> Explanation:
     """What view `losses` shows of a task that has a loss for each item."""
     splits = {"train": dataset.train, "held_out": dataset.reference}
-    found = {}
-    for done, (name, split) in enumerate(splits.items()):
-        progress("measuring losses", done / len(splits))
+    found: dict[str, Losses] = {}
+    for name, split in splits.items():
+        progress("measuring losses", len(found) / len(splits))
         purpose = f"explain losses {name}"
         found[name] = losses_of(task, split, num=num, seed=seed, purpose=purpose)
-    progress("measuring losses", 1.0)
     means = {name: float(one.loss.mean()) for name, one in found.items()}
     held_out = found["held_out"]
     hardest = held_out.loss.argsort()[::-1]
@@ -80,8 +79,7 @@ def explain_items(
     ]
     if dataset.class_names and dataset.reference.labels is not None:
         classes = by_class(found, splits, len(dataset.class_names))
-        caption = "Mean loss of each class, the hardest first"
-        table = class_table(classes, dataset.class_names, caption)
+        table = class_table(classes, dataset.class_names, "Mean loss of each class")
         sections.append(Section("By class", table))
         figures["by_class"] = {
             name: {split: classes[split][place] for split in classes}
@@ -98,13 +96,9 @@ def explain_items(
         sections=sections,
         figures=figures,
         protocol={"items": {name: len(one.chosen) for name, one in found.items()}},
-        arrays={
-            **{f"{name}_loss": one.loss for name, one in found.items()},
-            **{f"{name}_items": one.chosen for name, one in found.items()},
-        },
-        axes={
-            **{f"{name}_loss": "item" for name in found},
-            **{f"{name}_items": "item: its number in the split" for name in found},
+        data={
+            **{f"{name}_loss": ("item", one.loss) for name, one in found.items()},
+            **{f"{name}_items": (NUMBERS, one.chosen) for name, one in found.items()},
         },
     )
 

@@ -44,25 +44,19 @@ def explain_text(
     ]
     splits = {"train": dataset.train, "held_out": dataset.reference}
     windows = {name: np.asarray(split.items[split.evenly(num)]) for name, split in splits.items()}
-    bits = {}
-    for done, (name, items) in enumerate(windows.items()):
-        progress("scoring text", done / len(windows))
+    bits, sides = dict[str, np.ndarray](), dict[str, dict[str, Any]]()
+    for name, items in windows.items():
+        progress("scoring text", len(bits) / len(windows))
         nats = window_nats(task, items, seed=seed, purpose=f"explain losses {name}")
         bits[name] = nats / math.log(2)
-    lengths = form.tokenizer.byte_lengths
-    rows, figures = [], dict[str, Any]()
-    for name, words, _ in SIDES:
-        own = _figures(bits[name], lengths[windows[name][:, 1:]].sum(axis=1), name, seed)
-        figures[name] = own
-        low, high = own["interval"]
-        interval = f"{low:.4g} to {high:.4g}"
-        rows.append((f"{words} text", own["bits_per_token"], interval, own["bits_per_byte"]))
-    chosen = np.concatenate([np.zeros((len(bits["held_out"]), 1)), bits["held_out"]], axis=1)
-    listed = most_surprising(form.tokenizer, windows["held_out"], chosen, WORDS, BEFORE)
-    progress("scoring text", 1.0)
+        num_bytes = int(form.tokenizer.byte_lengths[items[:, 1:]].sum())
+        sides[name] = _figures(bits[name], num_bytes, name, seed)
+    first_given = np.pad(bits["held_out"], ((0, 0), (1, 0)))
+    listed = most_surprising(form.tokenizer, windows["held_out"], first_given, WORDS, BEFORE)
     limit = float(np.quantile([one.bits for words in own_words for one in words], FULL))
     title = "Surprise, word by word" if texts else "Surprise in held-out text, word by word"
-    figures |= {
+    figures = {
+        **sides,
         "by_position": {
             name: values.mean(axis=0).round(5).tolist() for name, values in bits.items()
         },
@@ -72,19 +66,13 @@ def explain_text(
             for one, before in listed
         ],
     }
-    heads = ("", "bits per token", "interval (95 %)", "bits per byte")
-    gap = figures["held_out"]["bits_per_token"] - figures["train"]["bits_per_token"]
     return Explanation(
         title="What is hard for it",
-        lead=(
-            f"A token of held-out text takes {figures['held_out']['bits_per_token']:.3g} bits, one "
-            f"of training text {figures['train']['bits_per_token']:.3g}: {abs(gap):.2g} "
-            f"{'fewer' if gap > 0 else 'more'}."
-        ),
+        lead=_lead(sides),
         sections=[
             Section(title, _coloured(own_words, limit)),
             Section("The most surprising words of held-out text", _listed(listed)),
-            Section("Training text and held-out text", table(heads, rows, "Bits")),
+            Section("Training text and held-out text", _beside(sides)),
             Section("By place in the window", _by_place(bits)),
         ],
         figures=figures,
@@ -92,20 +80,39 @@ def explain_text(
             "windows": {name: len(items) for name, items in windows.items()},
             "context": form.context,
         },
-        arrays={f"{name}_bits": values for name, values in bits.items()},
-        axes={f"{name}_bits": "window, token from the second on" for name in bits},
+        data={
+            f"{name}_bits": ("window, token from the second on", values)
+            for name, values in bits.items()
+        },
     )
 
 
-def _figures(bits: np.ndarray, lengths: np.ndarray, name: str, seed: int) -> dict[str, Any]:
+def _figures(bits: np.ndarray, num_bytes: int, name: str, seed: int) -> dict[str, Any]:
     above, below = bits.sum(axis=1), np.full(len(bits), float(bits.shape[1]))
     drawn = generator(seed, f"explain losses {name}")
     interval = ratio_interval(above, below, RESAMPLES, drawn)[0]
     return {
         "bits_per_token": float(above.sum() / below.sum()),
         "interval": list(interval),
-        "bits_per_byte": float(above.sum() / max(1, lengths.sum())),
+        "bits_per_byte": float(above.sum() / max(1, num_bytes)),
     }
+
+
+def _lead(sides: dict[str, dict[str, Any]]) -> str:
+    held_out, train = (sides[name]["bits_per_token"] for name in ("held_out", "train"))
+    return (
+        f"A token of held-out text takes {held_out:.3g} bits, one of training text {train:.3g}: "
+        f"{abs(held_out - train):.2g} {'fewer' if held_out > train else 'more'}."
+    )
+
+
+def _beside(sides: dict[str, dict[str, Any]]) -> str:
+    rows = []
+    for name, words, _ in SIDES:
+        own, (low, high) = sides[name], sides[name]["interval"]
+        interval = f"{low:.4g} to {high:.4g}"
+        rows.append((f"{words} text", own["bits_per_token"], interval, own["bits_per_byte"]))
+    return table(("", "bits per token", "interval (95 %)", "bits per byte"), rows, "Bits")
 
 
 def _tokens(dataset: TextDataset, texts: Sequence[str], shown: int) -> list[np.ndarray]:

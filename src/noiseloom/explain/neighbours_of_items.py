@@ -17,6 +17,7 @@ from noiseloom.explain.tables import table
 
 CELL = 84  # pixels of a picture among several
 CLIP = 640  # pixels of a clip's frames in a row
+BY_FEATURES = "sample, place: numbers of training items, nearest first"
 POINTS = 2_000  # training points that are drawn
 
 
@@ -54,17 +55,14 @@ def explain_items(
             "usual_distance": found.usual,
             "samples": rows,
         },
-        arrays={
-            "samples": samples,
-            "nearest": found.samples.index.numpy(),
-            "distance": found.samples.distance.numpy(),
-            **({} if alike is None else {"nearest_by_features": alike}),
-        },
-        axes={
-            "samples": "sample, as the data is stored",
-            "nearest": "sample: the number of the nearest training item",
-            "distance": "sample",
-            "nearest_by_features": "sample, place: numbers of training items, nearest first",
+        data={
+            "samples": ("sample, as the data is stored", samples),
+            "nearest": (
+                "sample: the number of the nearest training item",
+                found.samples.index.numpy(),
+            ),
+            "distance": ("sample", found.samples.distance.numpy()),
+            **({} if alike is None else {"nearest_by_features": (BY_FEATURES, alike)}),
         },
     )
 

@@ -8,6 +8,7 @@ from noiseloom.explain.tables import table
 
 SIDES = (("train", "training", "smooth"), ("held_out", "held-out", "other"))
 """Each split: its name in figures, what to call it, and how its line is drawn."""
+NUMBERS = "item: its number in the split"  # the axis of which items were looked at
 
 
 def class_table(

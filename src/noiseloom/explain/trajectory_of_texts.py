@@ -54,10 +54,9 @@ def explain_texts(texts: Sequence[Unfolded], tokenizer: Tokenizer) -> Explanatio
             Section("When each word appeared", _orders(texts, words)),
         ],
         figures=figures,
-        arrays={"tokens": rows, "appeared_in_look": when},
-        axes={
-            "tokens": "text, token: -1 beyond the text's end",
-            "appeared_in_look": "text, token: from 1 on; 0: it was given",
+        data={
+            "tokens": ("text, token: -1 beyond the text's end", rows),
+            "appeared_in_look": ("text, token: from 1 on; 0: it was given", when),
         },
     )
 

@@ -28,6 +28,7 @@ from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
 
 FEWEST = 2  # items, so that a change has an error
 SPOKEN = 5  # changes that are named above the tables
+AXES = "layer; head, the last one: all of the layer (NaN: no such head)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +88,10 @@ class Config:
             },
             figures={"before": before, "layers": [layer.name for layer in layers]}
             | {"change": changes, "standard_error": errors},
-            arrays={f"change_{name}": _padded(rows) for name, rows in changes.items()}
-            | {f"error_{name}": _padded(rows) for name, rows in errors.items()},
-            axes={
-                f"{kind}_{name}": "layer; head, the last one: all of the layer (NaN: no such head)"
-                for kind in ("change", "error")
-                for name in found
+            data={
+                f"{kind}_{name}": (AXES, _padded(rows))
+                for kind, figures in (("change", changes), ("error", errors))
+                for name, rows in figures.items()
             },
         )
 

@@ -19,6 +19,7 @@ from noiseloom.explain import attention_pictures, text_pages
 from noiseloom.explain.explanation import Explanation
 from noiseloom.explain.head_figures import NAMES
 from noiseloom.explain.item_attention import (
+    ItemAttention,
     Tokens,
     attention_at,
     item_layers,
@@ -26,7 +27,7 @@ from noiseloom.explain.item_attention import (
     transformer_of,
 )
 from noiseloom.explain.item_pictures import lying
-from noiseloom.explain.subject import Subject
+from noiseloom.explain.subject import Subject, refuse
 from noiseloom.explain.text_attention import text_attention, why_not
 from noiseloom.explain.way import way_of
 from noiseloom.seeds import Random
@@ -76,41 +77,30 @@ class Config:
         request, names = wanted.request, wanted.names
         way = way_of(task, request, wanted.random)
         steps = self._steps(len(way.states))
-        self._check_size(len(steps) * wanted.num * tokens.number * tokens.number)
-        token = self._middle(tokens) if self.token is None else self.token
+        _check_size(len(steps) * wanted.num * tokens.number * tokens.number)
+        token = _middle(tokens) if self.token is None else self.token
         states = [way.states[step] for step in steps]
         attention = attention_at(task, states, request.labels, token=token)
         expected = np.stack([lying(way.expected[step]) for step in steps])  # (S, N, H, W, C)
         times = [state.t for state in states]
         told = [f"step {step}, t = {t:.3f}" for step, t in zip(steps, times, strict=True)]
-        one_layer = slice(None) if self.layer is None else slice(self.layer, self.layer + 1)
-        one_head = slice(None) if self.head is None else slice(self.head, self.head + 1)
-        show = attention_pictures
+        show, name = attention_pictures, names[0]
+        chosen = _one_or_all(self.layer), _one_or_all(self.head)
         sections = [
-            show.gaze(
-                attention,
-                expected,
-                names,
-                told,
-                token=token,
-                tokens=tokens,
-                chosen=(one_layer, one_head),
-            ),
+            show.gaze(attention, expected, names, told, token=token, tokens=tokens, chosen=chosen),
             show.all_heads(
-                attention, expected, told, layers, token=token, tokens=tokens, name=names[0]
+                attention, expected, told, layers, token=token, tokens=tokens, name=name
             ),
             show.all_patches(
-                attention, expected[-1, 0], tokens=tokens, step=-1, label=told[-1], name=names[0]
+                attention, expected[-1, 0], tokens=tokens, step=-1, label=told[-1], name=name
             ),
             show.heads_told(attention, layers, times, tokens),
         ]
-        entropy = attention.figure("entropy").mean(axis=(0, 2))
-        spread = f"{entropy.min():.2f} to {entropy.max():.2f}"
         return Explanation(
             title="Where patches look",
             lead=(
                 f"{len(layers)} layers of {heads} heads over {tokens.number} patches, at "
-                f"{len(steps)} steps. The mean entropy of a layer is {spread} nats."
+                f"{len(steps)} steps. {_spread(attention)}"
             ),
             sections=sections,
             protocol={
@@ -124,13 +114,10 @@ class Config:
                 "token": token,
                 **{name: attention.figure(name).mean(axis=0).round(5).tolist() for name in NAMES},
             },
-            arrays={
-                "maps": attention.maps,
-                "rollout": attention.rollout,
-                **{name: attention.figure(name) for name in NAMES},
-                "t": np.array(times),
+            data={
+                **_item_data(attention),
+                "t": ("step: where the prediction was watched", np.array(times)),
             },
-            axes=_item_axes(attention.remembered),
         )
 
     def _of_text(self, subject: Subject) -> Explanation:
@@ -139,8 +126,8 @@ class Config:
         attention = text_attention(task, texts, Random(subject.seed, range(1)))
         layers = attention.layers
         self._check(len(layers), len(layers[0].weights), len(attention.queries))
-        if self.step is not None:
-            raise InputError("step is given, and a text is not drawn in steps; leave it out")
+        drawn = {"step": self.step, "steps": self.steps, "guidance": self.guidance}
+        refuse(drawn, "a text is not drawn in steps")
         token = len(attention.queries) - 1 if self.token is None else self.token
         chosen = range(len(layers)) if self.layer is None else [self.layer]
         sections = [
@@ -149,10 +136,10 @@ class Config:
             text_pages.matrices(attention, chosen, self.head),
             text_pages.heads_told(attention),
         ]
-        figures: dict[str, list[list[float]]] = {name: [] for name in NAMES}
-        for layer in layers:
-            for name, row in zip(NAMES, layer.figures.round(5).tolist(), strict=True):
-                figures[name].append(row)
+        figures = {
+            name: [layer.figures[row].round(5).tolist() for layer in layers]
+            for row, name in enumerate(NAMES)
+        }
         return Explanation(
             title="Where words look",
             lead=(
@@ -168,16 +155,15 @@ class Config:
                 "token": token,
                 **figures,
             },
-            arrays={
-                **{f"layer_{number}": layer.weights for number, layer in enumerate(layers)},
-                "rollout": attention.rollout,
-            },
-            axes={
+            data={
                 **{
-                    f"layer_{number}": f"{layer.name}: head, token that looks, token looked at"
+                    f"layer_{number}": (
+                        f"{layer.name}: head, token that looks, token looked at",
+                        layer.weights,
+                    )
                     for number, layer in enumerate(layers)
                 },
-                "rollout": "token after all layers, token before them",
+                "rollout": ("token after all layers, token before them", attention.rollout),
             },
         )
 
@@ -205,17 +191,27 @@ class Config:
             )
         return [self.step]
 
-    def _check_size(self, weights: int) -> None:
-        if weights > MOST:
-            raise InputError(
-                f"{weights:,} weights would be kept, of all patches at all steps; allowed are "
-                f"{MOST:,}. Give num=1, or one step, such as step=0"
-            )
 
-    @staticmethod
-    def _middle(tokens: Tokens) -> int:
-        """The patch in the middle of the first frame."""
-        return (tokens.rows // 2) * tokens.columns + tokens.columns // 2
+def _check_size(weights: int) -> None:
+    if weights > MOST:
+        raise InputError(
+            f"{weights:,} weights would be kept, of all patches at all steps; allowed are "
+            f"{MOST:,}. Give num=1, or one step, such as step=0"
+        )
+
+
+def _middle(tokens: Tokens) -> int:
+    """The patch in the middle of the first frame."""
+    return (tokens.rows // 2) * tokens.columns + tokens.columns // 2
+
+
+def _one_or_all(number: int | None) -> slice:
+    return slice(None) if number is None else slice(number, number + 1)
+
+
+def _spread(attention: ItemAttention) -> str:
+    entropy = attention.figure("entropy").mean(axis=(0, 2))
+    return f"The mean entropy of a layer is {entropy.min():.2f} to {entropy.max():.2f} nats."
 
 
 def held_out(subject: Subject) -> list[str]:
@@ -229,11 +225,18 @@ def held_out(subject: Subject) -> list[str]:
     return texts[:1] if isinstance(subject.task, Translates) else texts
 
 
-def _item_axes(remembered: int) -> dict[str, str]:
-    keys = f"key (the first {remembered} are of the caption, the others patches in reading order)"
+def _item_data(attention: ItemAttention) -> dict[str, tuple[str, np.ndarray]]:
+    first = attention.remembered
+    keys = f"key (the first {first} are of the caption, the others patches in reading order)"
+    figures = "step, layer, head: mean over samples and patches"
     return {
-        "maps": f"step, layer, sample, head, {keys}: weights of the one patch",
-        "rollout": f"step, sample, patch, {keys}: what each patch is made of after all layers",
-        **dict.fromkeys(NAMES, "step, layer, head: mean over samples and patches"),
-        "t": "step: where the prediction was watched",
+        "maps": (
+            f"step, layer, sample, head, {keys}: weights of the one patch",
+            attention.maps,
+        ),
+        "rollout": (
+            f"step, sample, patch, {keys}: what each patch is made of after all layers",
+            attention.rollout,
+        ),
+        **{name: (figures, attention.figure(name)) for name in NAMES},
     }

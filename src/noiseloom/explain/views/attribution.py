@@ -122,7 +122,7 @@ class Config:
                 **({"of": self.of} if self.of else {}),
             },
             figures={"items": [one.record for one in found]},
-            **_arrays(found, form),
+            data=_data(found, form),
         )
 
     def found(self, task: Task, item: np.ndarray, title: str, others: Others) -> Found:
@@ -273,20 +273,15 @@ def _parts(values: np.ndarray, one: Found) -> np.ndarray:
     return lying if one.followed.given.ndim == 4 else lying.T
 
 
-def _arrays(found: Sequence[Found], form: Form) -> dict[str, dict[str, Any]]:
+def _data(found: Sequence[Found], form: Form) -> dict[str, tuple[str, np.ndarray]]:
+    """What was found of images and series; that of texts is among the figures."""
     if found[0].followed.words:
         return {}
     values = [one.values.cpu().numpy()[0] for one in found if one.values is not None]
-    shape = found[0].followed.shape
+    falls = [one.falls.reshape(one.followed.shape) for one in found]
     lying = "row, column" if isinstance(form, ImageForm) else "stretch, channel"
     each = "channel, height, width" if isinstance(form, ImageForm) else "step, channel"
     return {
-        "arrays": {
-            "gradients": np.stack(values),
-            "occlusion": np.stack([one.falls.reshape(shape) for one in found]),
-        },
-        "axes": {
-            "gradients": f"item, {each}: what each number adds",
-            "occlusion": f"item, {lying}: what hiding each part takes away",
-        },
+        "gradients": (f"item, {each}: what each number adds", np.stack(values)),
+        "occlusion": (f"item, {lying}: what hiding each part takes away", np.stack(falls)),
     }

@@ -108,11 +108,10 @@ class Config:
             sections=sections,
             protocol={"texts": ["".join(one.pieces) for one in texts]},
             figures={"texts": figures, "mean_settled_block": round(float(settled.mean()), 3)},
-            arrays=arrays,
-            axes={name: _axes(name.rsplit("_", 1)[0]) for name in arrays},
+            data={name: (_axes(name), array) for name, array in arrays.items()},
         )
 
-    def _of_classes(self, subject: Subject, task: Any, layers: Sequence[Layer]) -> Explanation:
+    def _of_classes(self, subject: Subject, task: Predicts, layers: Sequence[Layer]) -> Explanation:
         items, names, truth = self._items(subject)
         logits = at_each_stage(layers, lambda: task.predict(items))
         found, classes = decoded(logits), task.form.class_names
@@ -151,8 +150,12 @@ class Config:
             ],
             protocol={"items": list(names)},
             figures={**_of_stages(found), "accuracy_by_stage": accuracy},
-            arrays={"probability": logits.double().softmax(dim=-1).numpy()},
-            axes={"probability": f"{STAGE_AXIS}; item; class"},
+            data={
+                "probability": (
+                    f"{STAGE_AXIS}; item; class",
+                    logits.double().softmax(dim=-1).numpy(),
+                )
+            },
         )
 
     def _items(self, subject: Subject) -> tuple[np.ndarray, list[str], np.ndarray | None]:
@@ -204,12 +207,16 @@ class Config:
                     for name, values in errors.items()
                 },
             },
-            arrays={"x0": pictures, "xt": seen, **errors},
-            axes={
-                "x0": f"time; {STAGE_AXIS}; item; height; width; channel",
-                "xt": "time; item; height; width; channel",
-                "to_end": f"time; {STAGE_AXIS}: mean square of x0 less the answer's, over variance",
-                "to_truth": f"time; {STAGE_AXIS}: mean square of x0 less the truth, over variance",
+            data={
+                "x0": (f"time; {STAGE_AXIS}; item; height; width; channel", pictures),
+                "xt": ("time; item; height; width; channel", seen),
+                **{
+                    f"to_{name}": (
+                        f"time; {STAGE_AXIS}: mean square of x0 less the {name}, over variance",
+                        errors[f"to_{name}"],
+                    )
+                    for name in ("end", "truth")
+                },
             },
         )
 
@@ -306,7 +313,11 @@ def _from(stage: int) -> str:
 
 
 def _axes(name: str) -> str:
-    return "place: the first stage of the answer" if name == "settled" else f"{STAGE_AXIS}; place"
+    return (
+        "place: the first stage of the answer"
+        if name.startswith("settled")
+        else f"{STAGE_AXIS}; place"
+    )
 
 
 def _cut(text: str, most: int = 60) -> str:

@@ -26,7 +26,7 @@ from noiseloom.explain.item_pictures import middle
 from noiseloom.explain.read_texts import ReadText, answers, language_model, piece, read_text
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.state_swap import Answer, Traced, traced
-from noiseloom.explain.subject import Subject
+from noiseloom.explain.subject import Subject, refuse
 from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.explain.word_effects import Carried, Effects, carried, pair_of
 from noiseloom.explain.word_swap import Swap, draw_swapped, reads_words
@@ -34,6 +34,7 @@ from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Predicts, Prompted, Request, Task, Walks
 
 SHOWN = 6  # noises of which pictures are seen
+PICTURES = "picture, [frame,] height, width, channel"
 TWO = "This view compares two inputs"
 
 
@@ -125,16 +126,16 @@ class Config:
                 ],
             },
             figures=_all_figures(found),
-            arrays={"base": found.base, "other": found.other, "swapped": found.words, "way": ways},
-            axes={
-                "base": "picture, height, width, channel: of the first prompt",
-                "other": "picture, height, width, channel: of the second prompt",
-                "swapped": "picture, height, width, channel: the first with the second's words",
-                "way": "block, the last one: all; range of steps, the last one: all",
+            data={
+                "base": (f"{PICTURES}: of the first prompt", found.base),
+                "other": (f"{PICTURES}: of the second prompt", found.other),
+                "swapped": (f"{PICTURES}: the first with the second's words", found.words),
+                "way": ("block, the last one: all; range of steps, the last one: all", ways),
             },
         )
 
     def _of_states(self, subject: Subject) -> Explanation:
+        refuse({"steps": self.steps}, "this run draws nothing")
         layers = blocks_of(network_of(subject.task))
         reads = _two_texts(subject)
         lengths = [len(pieces) for pieces in reads.pieces]
@@ -172,13 +173,12 @@ class Config:
                 if effect.shape[1] > 1
                 else None,
             },
-            arrays={
-                "effect": effect,
-                "probability": found.exchanged[..., found.told].exp().numpy(),
-            },
-            axes={
-                "effect": "block; place: the share of the way in log-probability",
-                "probability": "block; place: of the answer",
+            data={
+                "effect": ("block; place: the share of the way in log-probability", effect),
+                "probability": (
+                    "block; place: of the answer",
+                    found.exchanged[..., found.told].exp().numpy(),
+                ),
             },
         )
 
@@ -198,12 +198,12 @@ def _two_texts(subject: Subject) -> Reads:
 
         return Reads(answer(first), answer(second), (first.pieces, second.pieces), names)
     items, _ = read_asked(form, list(subject.inputs))
-    reader: Any = task
+    assert isinstance(task, Predicts)  # see `misfit`
     rows = [item[0][item[0] != tokenizer.special(PAD)] for item in items]
     pieces = [[piece(tokenizer, int(token)) for token in row] for row in rows]
 
     def of(item: np.ndarray) -> Answer:
-        return lambda times: reader.predict(item[None].repeat(times, axis=0))
+        return lambda times: task.predict(item[None].repeat(times, axis=0))
 
     return Reads(of(items[0]), of(items[1]), (pieces[0], pieces[1]), form.class_names)
 

@@ -106,10 +106,12 @@ class Config:
                 "control": "labels dealt out at random to the types of items (arXiv:1909.03368)",
             },
             figures={"places": places, "times": seen, "facts": figures},
-            arrays={"scores": scores, "controls": _array(readings, "control")},
-            axes={
-                "scores": "time, place, fact: share of right classes, or R²",
-                "controls": "time, place, fact: the same of the control task",
+            data={
+                "scores": ("time, place, fact: share of right classes, or R²", scores),
+                "controls": (
+                    "time, place, fact: the same of the control task",
+                    _array(readings, "control"),
+                ),
             },
         )
 

@@ -106,20 +106,7 @@ class Config:
                 "exact_is_the_density": exact.is_density,
                 "mean_relative_error": round(float(relative.mean()), 6),
             },
-            arrays={
-                "t": np.array(times),
-                "reach": np.array([one.reach for one in fields]),
-                "learned_score": np.stack([one.learned for one in fields]),
-                "exact_score": np.stack([one.exact for one in fields]),
-                "exact_log_density": np.stack([one.log_density for one in fields]),
-            },
-            axes={
-                "t": "time",
-                "reach": "time: rows and columns go from -reach to reach",
-                "learned_score": "time, row (up), column (right), axis",
-                "exact_score": "time, row (up), column (right), axis",
-                "exact_log_density": "time, row (up), column (right); nats",
-            },
+            data={"t": ("time", np.array(times)), **_data(fields)},
         )
 
 
@@ -145,6 +132,21 @@ def fields_at(denoise: Denoise, exact: Exact, t: float, limit: float) -> Fields:
     density = exact.data.log_density(xt.double(), times).reshape(GRID, GRID).numpy()
     shape = (GRID, GRID, 2)
     return Fields(t, reach, learned.reshape(shape).numpy(), truth.reshape(shape).numpy(), density)
+
+
+def _data(fields: Sequence[Fields]) -> dict[str, tuple[str, np.ndarray]]:
+    """All fields, as they are saved."""
+    grid = "time, row (up), column (right)"
+    axes = {
+        "reach": "time: rows and columns go from -reach to reach",
+        "learned": f"{grid}, axis",
+        "exact": f"{grid}, axis",
+        "log_density": f"{grid}: nats, of the exact density",
+    }
+    return {
+        name: (words, np.stack([getattr(one, name) for one in fields]))
+        for name, words in axes.items()
+    }
 
 
 def _asked(subject: Subject) -> int | None:

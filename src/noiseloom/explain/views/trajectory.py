@@ -31,6 +31,7 @@ from noiseloom.tasks import Draws, Task, WritesAnywhere
 TOKENS = 60
 FEW, MANY = 4, 1000  # samples that are followed: pictures or texts, and points
 PAIR, WIDE = 320, 640  # pixels of the width of two pictures, and of the frames of a clip, about
+STEPS = "step, sample"  # axes of what is kept of each step
 COLUMNS = 12  # steps in the strip that is seen at once
 
 
@@ -112,12 +113,14 @@ class Config:
                 "share_decided_by_step": [round(share, 4) for share in by],
                 "half_decided_at_t": half,
             },
-            arrays={"x0": x0, "xt": xt, "decided_at": decided, "t": np.array(path.t)},
-            axes={
-                "x0": "step, sample, height, width, channel: what was expected after each step",
-                "xt": "step, sample, height, width, channel: where the sampler stood",
-                "decided_at": "sample, height, width: t at which it was decided; NaN: never open",
-                "t": "step: the time it led to",
+            data={
+                "x0": (f"{STEPS}, height, width, channel: what was expected after each step", x0),
+                "xt": (f"{STEPS}, height, width, channel: where the sampler stood", xt),
+                "decided_at": (
+                    "sample, height, width: t at which it was decided; NaN: never open",
+                    decided,
+                ),
+                "t": ("step: the time it led to", np.array(path.t)),
             },
         )
 
@@ -184,8 +187,11 @@ def _of_points(form: Form, path: Path, protocol: dict[str, Any]) -> Explanation:
         ],
         protocol=protocol,
         figures={"times": [round(t, 4) for t in path.t]},
-        arrays={"x0": np.stack(path.x0), "xt": np.stack(path.xt), "t": np.array(path.t)},
-        axes={"x0": "step, sample, axis", "xt": "step, sample, axis", "t": "step"},
+        data={
+            "x0": (f"{STEPS}, axis: what was expected after each step", np.stack(path.x0)),
+            "xt": (f"{STEPS}, axis: where the sampler stood", np.stack(path.xt)),
+            "t": ("step: the time it led to", np.array(path.t)),
+        },
     )
 
 

@@ -86,12 +86,14 @@ class Config:
                 "times": [round(t, 4) for t in times],
                 "strength_by_step": maps.reshape(*maps.shape[:2], -1).mean(axis=2).T.tolist(),
             },
-            arrays={"maps": maps, "total": total, "items": way.items, "t": np.array(times)},
-            axes={
-                "maps": "step, word, [frame,] height, width: how strongly",
-                "total": "word, height, width (frames side by side): over all steps, 1 at most",
-                "items": "sample, [frame,] height, width, channel",
-                "t": "step: where the prediction was watched",
+            data={
+                "maps": ("step, word, [frame,] height, width: how strongly", maps),
+                "total": (
+                    "word, height, width (frames side by side): over all steps, 1 at most",
+                    total,
+                ),
+                "items": ("sample, [frame,] height, width, channel", way.items),
+                "t": ("step: where the prediction was watched", np.array(times)),
             },
         )
 
