@@ -146,13 +146,13 @@ def _sheets(
 def _table(rows: Sequence[dict[str, Any]], found: Compared) -> str:
     cells = [
         (
-            f"{place}{': ' + row['asked'] if row['asked'] else ''}",
+            called(place, row["asked"]),
             row["nearest"],
             row["over_usual"],
             row["standing_out"],
             "a copy" if row["is_copy"] else "new",
         )
-        for place, row in enumerate(rows, start=1)
+        for place, row in enumerate(rows)
     ]
     usual = float(found.held_out.standing_out.median())
     words = (

@@ -8,6 +8,7 @@ right, denoisers by their error at several t, text by its loss. What is switched
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -28,6 +29,10 @@ from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
 
 FEWEST = 2  # items, so that a change has an error
 SPOKEN = 5  # changes that are named above the tables
+READ = (
+    "A cell is the change when that head says nothing of its own. Orange: it is worse for it, "
+    "blue: better. A change of less than two standard errors is in brackets: it may be chance."
+)
 AXES = "layer; head, the last one: all of the layer (NaN: no such head)"
 
 
@@ -66,7 +71,8 @@ class Config:
         found = head_effects(layers, measure.of, self.instead, working)
         changes, errors = _arrays(found, "change"), _arrays(found, "error")
         before = {name: rows[0][0].before for name, rows in found.items()}
-        sections = [Section("What is needed most", parts.text(_spoken(found, layers, measure)))] + [
+        most = parts.text(_spoken(found, layers, measure)) + parts.text(READ)
+        sections = [Section("What is needed most", most)] + [
             Section(
                 f"{name[0].upper()}{name[1:]}: {before[name]:.4g} with all heads",
                 _table(rows, layers, measure, name),
@@ -110,24 +116,22 @@ def _table(
     rows: Sequence[Sequence[Effect]], layers: Sequence[Heads], measure: Measure, name: str
 ) -> str:
     largest = max((abs(one.change) for row in rows for one in row), default=0.0) or 1.0
+    digits = max(3, 2 - math.floor(math.log10(largest)))
     most = max(layer.count for layer in layers)
     lines: list[Sequence[Filled]] = []
     for layer, row in zip(layers, rows, strict=True):
-        cells = [_cell(one, largest, measure) for one in row]
+        cells = [_cell(one, largest, digits, measure) for one in row]
         gap = [Cell("")] * (most - layer.count)
         lines.append([layer.name, *cells[:-1], *gap, cells[-1]])
     heads = ["", *(f"head {number}" for number in range(1, most + 1)), "all of them"]
-    words = (
-        "A cell is the change when that head says nothing of its own. Orange: it is worse for it, "
-        "blue: better. A change of less than two standard errors is in brackets: it may be chance."
-    )
-    return parts.text(words) + table(heads, lines, f"change of {name}")
+    return table(heads, lines, f"change of {name}")
 
 
-def _cell(one: Effect, largest: float, measure: Measure) -> Cell:
+def _cell(one: Effect, largest: float, digits: int, measure: Measure) -> Cell:
     good = one.change if measure.more_is_better else -one.change
-    words = f"{one.change:+.3f}" if one.is_clear else f"({one.change:+.3f})"
-    more = f"{one.change:+.4f} ± {one.error:.4f} (one standard error), {one.num} items"
+    change = f"{one.change:+.{digits}f}"
+    words = change if one.is_clear else f"({change})"
+    more = f"{change} ± {one.error:.4f} (one standard error), {one.num} items"
     return Cell(words, good / largest, more=more)
 
 
@@ -149,7 +153,7 @@ def _spoken(
     if not harms:
         return "No single head is needed so much that its silence shows beyond chance."
     return "Worst without: " + "; ".join(
-        f"head {head} of {layer} ({name} {one.before:.3g} to {one.before + one.change:.3g})"
+        f"head {head} of {layer} ({name}: {one.before:.3g} to {one.before + one.change:.3g})"
         for _, name, layer, head, one in harms[:SPOKEN]
     )
 

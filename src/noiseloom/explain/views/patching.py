@@ -307,7 +307,7 @@ def _states_table(found: Traced, effect: np.ndarray, reads: Reads) -> str:
 
 
 def _cell(value: float) -> Cell:
-    return Cell(f"{value:.2f}", value)
+    return Cell(f"{value:z.2f}", value)
 
 
 def _value(one: Effects, kind: str) -> float:
