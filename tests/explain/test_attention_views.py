@@ -60,7 +60,7 @@ def test_attention_of_what_is_drawn_by_prompt(run: Run, tmp_path: Path) -> None:
     assert (steps, layers, samples, heads) == (3, 2, 1, 2) and keys > patches
     np.testing.assert_allclose(arrays["maps"].sum(axis=-1), 1, atol=1e-5)
     np.testing.assert_allclose(arrays["rollout"].sum(axis=-1), 1, atol=1e-5)
-    some = explain(run, "attention", [PROMPT], ["num=1", "step=1", "layer=1", "head=0"])
+    some = explain(run, "attention", [PROMPT], ["num=1", "step=2", "layer=2", "head=1"])
     np.testing.assert_allclose(some.arrays["maps"], arrays["maps"][1:2], atol=1e-5)
 
 
@@ -79,9 +79,9 @@ def test_words_of_a_prompt_each_have_a_map(run: Run, by: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("view", "option", "said"),
     [
-        ("attention", "layer=2", "layer=2 is given; this run has 2 layers, 0 to 1"),
-        ("attention", "head=7", "head=7 is given; this run has 2 heads, 0 to 1"),
-        ("attention", "step=3", "step=3 is given; samples are drawn in 3 steps, 0 to 2"),
+        ("attention", "layer=3", "layer=3 is given; this run has 2 layers, 1 to 2"),
+        ("attention", "head=7", "head=7 is given; this run has 2 heads, 1 to 2"),
+        ("attention", "step=4", "step=4 is given; samples are drawn in 3 steps, 1 to 3"),
         (
             "words",
             "word=blue",

@@ -25,6 +25,11 @@ from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.subject import Subject, refuse
 from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
 
+HOW = (
+    "A cell of the tables is the change when that head says nothing of its own. Orange: it is "
+    "worse for it, blue: better. A change of less than two standard errors is in brackets: it may "
+    "be chance."
+)
 FEWEST = 2  # items, so that a change has an error
 SCENES, ITEMS, TIMES = 32, 256, (0.9, 0.7, 0.5, 0.3, 0.1)
 SPOKEN = 5  # changes that are named above the tables
@@ -66,9 +71,10 @@ class Config:
         found = head_effects(layers, measure.of, self.instead, working)
         changes, errors = _arrays(found, "change"), _arrays(found, "error")
         before = {name: rows[0][0].before for name, rows in found.items()}
-        sections = [Section("What is needed most", parts.text(_spoken(found, layers, measure)))] + [
+        spoken = parts.text(_spoken(found, layers, measure)) + parts.text(HOW)
+        sections = [Section("What is needed most", spoken)] + [
             Section(
-                f"{name[0].upper()}{name[1:]}: {before[name]:.4g} with all heads",
+                f"With all heads, {name}: {before[name]:.4g}",
                 _table(rows, layers, measure, name),
             )
             for name, rows in found.items()
@@ -119,11 +125,7 @@ def _table(
         gap = [parts.Cell("")] * (most - layer.count)
         lines.append((layer.name, [*cells[:-1], *gap, cells[-1]]))
     heads = ["", *(f"head {number}" for number in range(1, most + 1)), "all of them"]
-    words = (
-        "A cell is the change when that head says nothing of its own. Orange: it is worse for it, "
-        "blue: better. A change of less than two standard errors is in brackets: it may be chance."
-    )
-    return parts.text(words) + parts.shaded(heads, lines, f"change of {name}")
+    return parts.shaded(heads, lines, f"change of {name}")
 
 
 def _cell(one: Effect, largest: float, measure: Measure) -> parts.Cell:
