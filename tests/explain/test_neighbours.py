@@ -15,6 +15,7 @@ from noiseloom.explain.passages import copy_length, covered, longest, shared_run
 from noiseloom.runs import Recipe, Run
 
 SIDE = 8
+WORDS = ["winter", "of", "our", "discontent", "summer", "sun", "clouds", "house", "bosom", "and"]
 
 
 def blobs(count: int, seed: int, frames: int | None = None) -> np.ndarray:
@@ -151,19 +152,7 @@ def test_runs_are_found_across_parts_of_a_long_text(monkeypatch: pytest.MonkeyPa
 
 def test_a_planted_passage_is_a_copy_and_held_out_text_is_not() -> None:
     random = np.random.default_rng(1)
-    words = [
-        "winter",
-        "of",
-        "our",
-        "discontent",
-        "summer",
-        "sun",
-        "clouds",
-        "house",
-        "bosom",
-        "and",
-    ]
-    draw = lambda number: " ".join(random.choice(words, number))  # noqa: E731
+    draw = lambda number: " ".join(random.choice(WORDS, number))  # noqa: E731
     source, real = draw(3_000), [draw(40) for _ in range(60)]
     runs = shared_runs(real, source)
     limit = copy_length(runs)
@@ -193,19 +182,7 @@ def test_a_page_shows_every_sample_beside_its_neighbours(drawing: Run) -> None:
 
 def test_texts_are_held_against_the_training_text(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
-    words = [
-        "winter",
-        "of",
-        "our",
-        "discontent",
-        "summer",
-        "sun",
-        "clouds",
-        "house",
-        "bosom",
-        "and",
-    ]
-    text.write_text(" ".join(np.random.default_rng(2).choice(words, 900)))
+    text.write_text(" ".join(np.random.default_rng(2).choice(WORDS, 900)))
     small = ("network.width=16", "network.depth=1", "network.heads=2", "training.steps=3")
     recipe = Recipe.load("shakespeare", [*small, f"data.path={text}", "data.context=16"])
     run = Run.create(recipe, tmp_path / "run")

@@ -55,11 +55,11 @@ def marked(picture: np.ndarray, token: int | None, tokens: Tokens, scale: int) -
 
 
 def token_name(token: int, tokens: Tokens) -> str:
-    """A patch in words, counted from 0."""
+    """A patch in words, counted from 1."""
     frame, place = divmod(token, tokens.each)
     row, column = divmod(place, tokens.columns)
-    where = f"row {row}, column {column}"
-    return where if tokens.frames == 1 else f"frame {frame}, {where}"
+    where = f"row {row + 1}, column {column + 1}"
+    return where if tokens.frames == 1 else f"frame {frame + 1}, {where}"
 
 
 def gaze(
@@ -174,7 +174,7 @@ def heads_told(
     rows: list[list[str | float]] = []
     for number, one in enumerate(layers):
         for head in range(attention.maps.shape[3]):
-            cells: list[str | float] = [f"layer {number}, head {head}"]
+            cells: list[str | float] = [f"layer {number + 1}, head {head + 1}"]
             if len({layer.reach for layer in layers}) > 1:
                 cells.append(one.reach)
             cells += [float(figures[name][number, head]) for name in figures]

@@ -19,12 +19,12 @@ from noiseloom.evaluate import memorisation
 from noiseloom.evaluate.coverage import squared_distances
 from noiseloom.evaluate.features import Features
 from noiseloom.evaluate.memorisation import NEIGHBOURS, Nearest, near_copies
+from noiseloom.evaluate.points import nearest
 from noiseloom.evaluate.progress import Progress, ignore
 
 MOST_COMPARED = 2e11  # numbers of training items that held-out ones are compared with, together
 LEAST_HELD_OUT = 100
 MOST_EMBEDDED = 20_000  # training images that features are taken of
-QUERIES = 500  # points compared together
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +72,9 @@ def _nearest(items: np.ndarray, train: np.ndarray, dataset: Dataset, progress: P
 
 def nearest_points(points: np.ndarray, train: np.ndarray) -> Nearest:
     """The nearest training points, (N, D), by exhaustive search in float64."""
-    known = torch.from_numpy(np.array(train, np.float64))
-    k = min(NEIGHBOURS + 1, len(known))
-    parts = []
-    for some in torch.from_numpy(np.array(points, np.float64)).split(QUERIES):
-        away = torch.cdist(some, known, compute_mode="donot_use_mm_for_euclid_dist")
-        parts.append(away.topk(k, dim=1, largest=False))
-    distance = torch.cat([part.values for part in parts])
-    index = torch.cat([part.indices for part in parts])
-    others = distance[:, 1:].mean(dim=1) if k > 1 else torch.ones(len(distance))
+    own, known = (torch.from_numpy(np.array(items, np.float64)) for items in (points, train))
+    distance, index = nearest(own, known, NEIGHBOURS + 1)
+    others = distance[:, 1:].mean(dim=1) if len(train) > 1 else torch.ones(len(distance))
     never = torch.zeros(len(distance), dtype=torch.bool)
     return Nearest(distance[:, 0], index[:, 0], distance[:, 0] / others.clamp(min=1e-12), never)
 

@@ -170,7 +170,7 @@ class _Seen:
         weights = torch.cat(self.parts, dim=2)[:, :, : len(queries)]
         number = sum(layer.name.startswith(side) for layer in self.layers)
         block = number if side != "decoder" else number // 2
-        name = f"{side} layer {block}".strip() + (", at the source" if is_cross else "")
+        name = f"{side} layer {block + 1}".strip() + (", at the source" if is_cross else "")
         self.layers.append(
             TextLayer(name, queries, keys, weights[0].cpu().numpy(), self.figures.means().numpy())
         )

@@ -22,8 +22,9 @@ def rollout_told(attention: TextAttention, query: int) -> Section:
     row = attention.rollout[query]
     named = attention.queries[query]
     words = (
-        f"The darker a token, the more of '{named}' (token {query} of {len(attention.queries)}, "
-        "counted from 0) is made of it after all layers, if only looks carried anything on."
+        f"The darker a token, the more of '{named}' (token {query + 1} of "
+        f"{len(attention.queries)}) is made of it after all layers, if only looks carried anything "
+        "on."
     )
     sources = [_readable(token) for token in attention.sources]
     return Section(
@@ -35,7 +36,7 @@ def layers_told(
     attention: TextAttention, layers: Sequence[int], head: int | None, query: int
 ) -> Section:
     """The text marked by what one token looks at in each of some layers."""
-    which = "the mean of its heads" if head is None else f"its head {head}"
+    which = "the mean of its heads" if head is None else f"its head {head + 1}"
     rows = []
     for number in layers:
         layer = attention.layers[number]
@@ -54,7 +55,7 @@ def matrices(attention: TextAttention, layers: Sequence[int], head: int | None) 
     for number in layers:
         layer = attention.layers[number]
         if max(len(layer.queries), len(layer.keys)) <= MOST_CELLS:
-            which = "mean of its heads" if head is None else f"head {head}"
+            which = "mean of its heads" if head is None else f"head {head + 1}"
             title = f"{layer.name}, {which}: a row looks at the columns"
             found.append(_words_by_words(layer, _weights(layer, head), title))
         found.append(_heads(layer))
@@ -74,7 +75,7 @@ def heads_told(attention: TextAttention) -> Section:
             is_cross = told["remembered"] > 0
             rows.append(
                 [
-                    f"{layer.name}, head {head}",
+                    f"{layer.name}, head {head + 1}",
                     told["entropy"],
                     "" if is_cross else told["distance"],
                     "" if is_cross else f"{told['own']:.1%}",
@@ -108,7 +109,9 @@ def _heads(layer: TextLayer) -> str:
         row += [gap, parts.heat(weights).repeat(scale, axis=0).repeat(scale, axis=1)]
     picture = parts.enlarged(np.concatenate(row[1:], axis=1), 1)
     alt = f"{layer.name}: who looks at whom in each of its {len(layer.weights)} heads"
-    return parts.shown(picture, alt, f"{layer.name}: its heads from 0, each on its own scale")
+    return parts.shown(
+        picture, alt, f"{layer.name}: its heads from the first, each on its own scale"
+    )
 
 
 def _weights(layer: TextLayer, head: int | None) -> np.ndarray:

@@ -23,16 +23,18 @@ from noiseloom.explain.head_effects import Effect, head_effects
 from noiseloom.explain.interventions import Heads, Instead, heads_of, network_of
 from noiseloom.explain.measures import Measure, of_classes, of_denoising, of_loss, of_scenes
 from noiseloom.explain.scene_effects import world_of_run
-from noiseloom.explain.subject import Subject
+from noiseloom.explain.subject import Subject, refuse
 from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
 
-FEWEST = 2  # items, so that a change has an error
-SPOKEN = 5  # changes that are named above the tables
-READ = (
-    "A cell is the change when that head says nothing of its own. Orange: it is worse for it, "
-    "blue: better. A change of less than two standard errors is in brackets: it may be chance."
+HOW = (
+    "A cell of the tables is the change when that head says nothing of its own. Orange: it is "
+    "worse for it, blue: better. A change of less than two standard errors is in brackets: it may "
+    "be chance."
 )
+FEWEST = 2  # items, so that a change has an error
+SCENES, ITEMS, TIMES = 32, 256, (0.9, 0.7, 0.5, 0.3, 0.1)
+SPOKEN = 5  # changes that are named above the tables
 AXES = "layer; head, the last one: all of the layer (NaN: no such head)"
 
 
@@ -43,7 +45,7 @@ class Config:
     about: ClassVar[str] = "what each attention head is needed for: heads switched off one by one"
 
     num: Annotated[int, Ge(FEWEST)] | None = option(
-        None, "items that each change is measured on; null: 32 pictures of scenes, 256 of others"
+        None, f"items that each change is measured on; null: {SCENES} scenes, {ITEMS} of others"
     )
     instead: Instead = option(
         "nothing", "what stands in the place of what a head says: nothing, or its mean"
@@ -51,12 +53,12 @@ class Config:
     steps: Annotated[int, Ge(1)] | None = option(
         None, "moves from noise to data, where scenes are drawn; null: the run's"
     )
-    times: tuple[Annotated[float, Ge(0)], ...] = option(
-        (0.9, 0.7, 0.5, 0.3, 0.1), "t at which a denoiser is measured"
+    times: tuple[Annotated[float, Ge(0)], ...] | None = option(
+        None, f"t at which a denoiser is measured; null: {', '.join(map(str, TIMES))}"
     )
 
     def __post_init__(self) -> None:
-        if not self.times or max(self.times) > 1:
+        if self.times is not None and (not self.times or max(self.times) > 1):
             raise ValueError(f"times is {list(self.times)}; allowed are one or more, each 0 to 1")
 
     def misfit(self, task: Task) -> str | None:
@@ -71,10 +73,10 @@ class Config:
         found = head_effects(layers, measure.of, self.instead, working)
         changes, errors = _arrays(found, "change"), _arrays(found, "error")
         before = {name: rows[0][0].before for name, rows in found.items()}
-        most = parts.text(_spoken(found, layers, measure)) + parts.text(READ)
-        sections = [Section("What is needed most", most)] + [
+        spoken = parts.text(_spoken(found, layers, measure)) + parts.text(HOW)
+        sections = [Section("What is needed most", spoken)] + [
             Section(
-                f"{name[0].upper()}{name[1:]}: {before[name]:.4g} with all heads",
+                f"With all heads, {name}: {before[name]:.4g}",
                 _table(rows, layers, measure, name),
             )
             for name, rows in found.items()
@@ -104,12 +106,14 @@ class Config:
     def _measure(self, subject: Subject) -> Measure:
         task, world = subject.task, world_of_run(subject.run)
         if world is not None and isinstance(task, Prompted):
-            return of_scenes(subject, world, self.num or 32, Request(steps=self.steps))
-        if isinstance(task, Predicts):
-            return of_classes(subject, self.num or 256)
+            refuse({"times": self.times}, "this run is measured by the scenes that it draws")
+            return of_scenes(subject, world, self.num or SCENES, Request(steps=self.steps))
+        refuse({"steps": self.steps}, "this run is measured on held-out items")
+        num = self.num or ITEMS
         if isinstance(task, Denoises):
-            return of_denoising(subject, self.num or 256, self.times)
-        return of_loss(subject, self.num or 256)
+            return of_denoising(subject, num, self.times or TIMES)
+        refuse({"times": self.times}, "this run is no denoiser, which knows times")
+        return of_classes(subject, num) if isinstance(task, Predicts) else of_loss(subject, num)
 
 
 def _table(

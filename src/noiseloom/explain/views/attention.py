@@ -34,6 +34,7 @@ from noiseloom.seeds import Random
 from noiseloom.tasks import Task, Translates
 from noiseloom.tasks.generating import ImageGeneration
 
+SAMPLES = 2
 MOST = 2**26  # weights that are kept in all: 256 MiB
 
 
@@ -43,14 +44,16 @@ class Config:
 
     about: ClassVar[str] = "where each head of each layer looks, at patches or at words"
 
-    num: Annotated[int, Ge(1)] = option(2, "samples that are drawn, where the run draws")
-    layer: Annotated[int, Ge(0)] | None = option(None, "one layer, from 0; null: all")
-    head: Annotated[int, Ge(0)] | None = option(None, "one head, from 0; null: all")
-    step: Annotated[int, Ge(0)] | None = option(
-        None, "one step of drawing, from 0; null: all, and the last where one is shown"
+    num: Annotated[int, Ge(1)] | None = option(
+        None, f"samples that are drawn, where the run draws; null: {SAMPLES}"
     )
-    token: Annotated[int, Ge(0)] | None = option(
-        None, "the patch or the word that looks, counted from 0 as read; null: the middle, the last"
+    layer: Annotated[int, Ge(1)] | None = option(None, "one layer, from 1; null: all")
+    head: Annotated[int, Ge(1)] | None = option(None, "one head, from 1; null: all")
+    step: Annotated[int, Ge(1)] | None = option(
+        None, "one step of drawing, from 1; null: all, and the last where one is shown"
+    )
+    token: Annotated[int, Ge(1)] | None = option(
+        None, "the patch or the word that looks, counted from 1 as read; null: the middle, the last"
     )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
@@ -73,17 +76,17 @@ class Config:
         layers, tokens = item_layers(task), tokens_of(task)
         heads = layers[0].layer.heads
         self._check(len(layers), heads, tokens.number)
-        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
+        wanted = subject.wanted(self.num or SAMPLES, steps=self.steps, guidance=self.guidance)
         request, names = wanted.request, wanted.names
         way = way_of(task, request, wanted.random)
         steps = self._steps(len(way.states))
         _check_size(len(steps) * wanted.num * tokens.number * tokens.number)
-        token = _middle(tokens) if self.token is None else self.token
+        token = _middle(tokens) if self.token is None else self.token - 1
         states = [way.states[step] for step in steps]
         attention = attention_at(task, states, request.labels, token=token)
         expected = np.stack([lying(way.expected[step]) for step in steps])  # (S, N, H, W, C)
         times = [state.t for state in states]
-        told = [f"step {step}, t = {t:.3f}" for step, t in zip(steps, times, strict=True)]
+        told = [f"step {step + 1}, t = {t:.3f}" for step, t in zip(steps, times, strict=True)]
         show, name = attention_pictures, names[0]
         chosen = _one_or_all(self.layer), _one_or_all(self.head)
         sections = [
@@ -111,7 +114,7 @@ class Config:
             figures={
                 "layers": [f"{one.layer.name}: {one.reach}" for one in layers],
                 "times": [round(t, 4) for t in times],
-                "token": token,
+                "token": token + 1,
                 **{name: attention.figure(name).mean(axis=0).round(5).tolist() for name in NAMES},
             },
             data={
@@ -126,14 +129,15 @@ class Config:
         attention = text_attention(task, texts, Random(subject.seed, range(1)))
         layers = attention.layers
         self._check(len(layers), len(layers[0].weights), len(attention.queries))
-        drawn = {"step": self.step, "steps": self.steps, "guidance": self.guidance}
+        drawn = {"num": self.num, "step": self.step, "steps": self.steps, "guidance": self.guidance}
         refuse(drawn, "a text is not drawn in steps")
-        token = len(attention.queries) - 1 if self.token is None else self.token
-        chosen = range(len(layers)) if self.layer is None else [self.layer]
+        token = len(attention.queries) - 1 if self.token is None else self.token - 1
+        chosen = range(len(layers)) if self.layer is None else [self.layer - 1]
+        head = None if self.head is None else self.head - 1
         sections = [
             text_pages.rollout_told(attention, token),
-            text_pages.layers_told(attention, chosen, self.head, token),
-            text_pages.matrices(attention, chosen, self.head),
+            text_pages.layers_told(attention, chosen, head, token),
+            text_pages.matrices(attention, chosen, head),
             text_pages.heads_told(attention),
         ]
         figures = {
@@ -152,7 +156,7 @@ class Config:
                 "layers": [layer.name for layer in layers],
                 "tokens": list(attention.queries),
                 "sources": list(attention.sources),
-                "token": token,
+                "token": token + 1,
                 **figures,
             },
             data={
@@ -175,28 +179,27 @@ class Config:
             ("token", self.token, tokens),
         )
         for name, number, there_are in given:
-            if number is not None and number >= there_are:
+            if number is not None and number > there_are:
                 raise InputError(
-                    f"{name}={number} is given; this run has {there_are} {name}s, 0 to "
-                    f"{there_are - 1}"
+                    f"{name}={number} is given; this run has {there_are} {name}s, 1 to {there_are}"
                 )
 
     def _steps(self, number: int) -> list[int]:
         """The steps that are looked at."""
         if self.step is None:
             return list(range(number))
-        if self.step >= number:
+        if self.step > number:
             raise InputError(
-                f"step={self.step} is given; samples are drawn in {number} steps, 0 to {number - 1}"
+                f"step={self.step} is given; samples are drawn in {number} steps, 1 to {number}"
             )
-        return [self.step]
+        return [self.step - 1]
 
 
 def _check_size(weights: int) -> None:
     if weights > MOST:
         raise InputError(
             f"{weights:,} weights would be kept, of all patches at all steps; allowed are "
-            f"{MOST:,}. Give num=1, or one step, such as step=0"
+            f"{MOST:,}. Give num=1, or one step, such as step=1"
         )
 
 
@@ -206,7 +209,7 @@ def _middle(tokens: Tokens) -> int:
 
 
 def _one_or_all(number: int | None) -> slice:
-    return slice(None) if number is None else slice(number, number + 1)
+    return slice(None) if number is None else slice(number - 1, number)
 
 
 def _spread(attention: ItemAttention) -> str:

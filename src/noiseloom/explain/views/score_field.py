@@ -139,8 +139,8 @@ def _data(fields: Sequence[Fields]) -> dict[str, tuple[str, np.ndarray]]:
     grid = "time, row (up), column (right)"
     axes = {
         "reach": "time: rows and columns go from -reach to reach",
-        "learned": f"{grid}, axis",
-        "exact": f"{grid}, axis",
+        "learned": f"{grid}, axis: the learned score",
+        "exact": f"{grid}, axis: the exact score",
         "log_density": f"{grid}: nats, of the exact density",
     }
     return {
