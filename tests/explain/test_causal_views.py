@@ -185,22 +185,3 @@ def test_runs_that_they_do_not_fit_are_told_why(
     ):
         with pytest.raises(InputError, match=why):
             explain(run, what)
-
-
-@pytest.mark.parametrize(
-    ("what", "options"),
-    [
-        ("lens", ["num=3"]),
-        ("lens", ["times=[0.5]"]),
-        ("ablation", ["times=[0.5]"]),
-        ("ablation", ["steps=2"]),
-        ("patching", ["ranges=2"]),
-        ("attention", ["num=2"]),
-    ],
-)
-def test_options_that_say_nothing_of_a_run_are_refused(
-    text: Run, what: str, options: list[str]
-) -> None:
-    inputs = ["a rose is", "a rose as"] if what == "patching" else []
-    with pytest.raises(InputError, match=f"{options[0].split('=')[0]}=.*; leave it out"):
-        explain(text, what, inputs, options)

@@ -23,7 +23,7 @@ from noiseloom.explain.head_effects import Effect, head_effects
 from noiseloom.explain.interventions import Heads, Instead, heads_of, network_of
 from noiseloom.explain.measures import Measure, of_classes, of_denoising, of_loss, of_scenes
 from noiseloom.explain.scene_effects import world_of_run
-from noiseloom.explain.subject import Subject, refuse
+from noiseloom.explain.subject import Subject
 from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
 
@@ -33,7 +33,6 @@ HOW = (
     "be chance."
 )
 FEWEST = 2  # items, so that a change has an error
-SCENES, ITEMS, TIMES = 32, 256, (0.9, 0.7, 0.5, 0.3, 0.1)
 SPOKEN = 5  # changes that are named above the tables
 AXES = "layer; head, the last one: all of the layer (NaN: no such head)"
 
@@ -45,7 +44,7 @@ class Config:
     about: ClassVar[str] = "what each attention head is needed for: heads switched off one by one"
 
     num: Annotated[int, Ge(FEWEST)] | None = option(
-        None, f"items that each change is measured on; null: {SCENES} scenes, {ITEMS} of others"
+        None, "items that each change is measured on; null: 32 pictures of scenes, 256 of others"
     )
     instead: Instead = option(
         "nothing", "what stands in the place of what a head says: nothing, or its mean"
@@ -53,12 +52,12 @@ class Config:
     steps: Annotated[int, Ge(1)] | None = option(
         None, "moves from noise to data, where scenes are drawn; null: the run's"
     )
-    times: tuple[Annotated[float, Ge(0)], ...] | None = option(
-        None, f"t at which a denoiser is measured; null: {', '.join(map(str, TIMES))}"
+    times: tuple[Annotated[float, Ge(0)], ...] = option(
+        (0.9, 0.7, 0.5, 0.3, 0.1), "t at which a denoiser is measured"
     )
 
     def __post_init__(self) -> None:
-        if self.times is not None and (not self.times or max(self.times) > 1):
+        if not self.times or max(self.times) > 1:
             raise ValueError(f"times is {list(self.times)}; allowed are one or more, each 0 to 1")
 
     def misfit(self, task: Task) -> str | None:
@@ -106,14 +105,12 @@ class Config:
     def _measure(self, subject: Subject) -> Measure:
         task, world = subject.task, world_of_run(subject.run)
         if world is not None and isinstance(task, Prompted):
-            refuse({"times": self.times}, "this run is measured by the scenes that it draws")
-            return of_scenes(subject, world, self.num or SCENES, Request(steps=self.steps))
-        refuse({"steps": self.steps}, "this run is measured on held-out items")
-        num = self.num or ITEMS
+            return of_scenes(subject, world, self.num or 32, Request(steps=self.steps))
+        if isinstance(task, Predicts):
+            return of_classes(subject, self.num or 256)
         if isinstance(task, Denoises):
-            return of_denoising(subject, num, self.times or TIMES)
-        refuse({"times": self.times}, "this run is no denoiser, which knows times")
-        return of_classes(subject, num) if isinstance(task, Predicts) else of_loss(subject, num)
+            return of_denoising(subject, self.num or 256, self.times)
+        return of_loss(subject, self.num or 256)
 
 
 def _table(

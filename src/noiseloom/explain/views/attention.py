@@ -34,7 +34,6 @@ from noiseloom.seeds import Random
 from noiseloom.tasks import Task, Translates
 from noiseloom.tasks.generating import ImageGeneration
 
-SAMPLES = 2
 MOST = 2**26  # weights that are kept in all: 256 MiB
 
 
@@ -44,9 +43,7 @@ class Config:
 
     about: ClassVar[str] = "where each head of each layer looks, at patches or at words"
 
-    num: Annotated[int, Ge(1)] | None = option(
-        None, f"samples that are drawn, where the run draws; null: {SAMPLES}"
-    )
+    num: Annotated[int, Ge(1)] = option(2, "samples that are drawn, where the run draws")
     layer: Annotated[int, Ge(1)] | None = option(None, "one layer, from 1; null: all")
     head: Annotated[int, Ge(1)] | None = option(None, "one head, from 1; null: all")
     step: Annotated[int, Ge(1)] | None = option(
@@ -76,7 +73,7 @@ class Config:
         layers, tokens = item_layers(task), tokens_of(task)
         heads = layers[0].layer.heads
         self._check(len(layers), heads, tokens.number)
-        wanted = subject.wanted(self.num or SAMPLES, steps=self.steps, guidance=self.guidance)
+        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
         request, names = wanted.request, wanted.names
         way = way_of(task, request, wanted.random)
         steps = self._steps(len(way.states))
@@ -129,7 +126,7 @@ class Config:
         attention = text_attention(task, texts, Random(subject.seed, range(1)))
         layers = attention.layers
         self._check(len(layers), len(layers[0].weights), len(attention.queries))
-        drawn = {"num": self.num, "step": self.step, "steps": self.steps, "guidance": self.guidance}
+        drawn = {"step": self.step, "steps": self.steps, "guidance": self.guidance}
         refuse(drawn, "a text is not drawn in steps")
         token = len(attention.queries) - 1 if self.token is None else self.token - 1
         chosen = range(len(layers)) if self.layer is None else [self.layer - 1]

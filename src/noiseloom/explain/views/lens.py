@@ -33,14 +33,13 @@ from noiseloom.explain.read_texts import (
     piece,
     read_text,
 )
-from noiseloom.explain.subject import Subject, refuse
+from noiseloom.explain.subject import Subject
 from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Denoises, Predicts, Task
 from noiseloom.training.loop import Note
 
-PLACES, ITEMS, TIMES = 24, 4, (0.9, 0.7, 0.5, 0.3, 0.1)
 STAGE_AXIS = "stage: before the first block, and after each"
 
 
@@ -50,18 +49,14 @@ class Config:
 
     about: ClassVar[str] = "what the network would answer if it ended after each block"
 
-    most: Annotated[int, Ge(1)] | None = option(
-        None, f"places of a text that are shown, the last ones; null: {PLACES}"
-    )
-    num: Annotated[int, Ge(1)] | None = option(
-        None, f"held-out items, where none are given; null: {ITEMS}"
-    )
-    times: tuple[Annotated[float, Ge(0)], ...] | None = option(
-        None, f"t at which a denoiser is looked into; null: {', '.join(map(str, TIMES))}"
+    most: Annotated[int, Ge(1)] = option(24, "places of a text that are shown, the last ones")
+    num: Annotated[int, Ge(1)] = option(4, "held-out items, where none are given")
+    times: tuple[Annotated[float, Ge(0)], ...] = option(
+        (0.9, 0.7, 0.5, 0.3, 0.1), "t at which a denoiser is looked into"
     )
 
     def __post_init__(self) -> None:
-        if self.times is not None and (not self.times or max(self.times) > 1):
+        if not self.times or max(self.times) > 1:
             raise ValueError(f"times is {list(self.times)}; allowed are one or more, each 0 to 1")
 
     def misfit(self, task: Task) -> str | None:
@@ -84,14 +79,13 @@ class Config:
     def _of_texts(self, subject: Subject, layers: Sequence[Layer]) -> Explanation:
         task, model = subject.task, language_model(subject.task)
         assert model is not None and isinstance(task.form, TextForm)
-        refuse({"num": self.num, "times": self.times}, "this run writes text")
         texts = [read_text(task, text) for text in subject.inputs]
         if not texts:
             texts = [held_out_text(task, subject.dataset.reference.items)]
         sections, figures = [], []
         arrays: dict[str, np.ndarray] = {}
         for number, text in enumerate(texts):
-            places = text.places[-(self.most or PLACES) :]
+            places = text.places[-self.most :]
             logits = at_each_stage(layers, _asked(model, text, places))
             found = decoded(logits)
             heading = "".join(text.pieces).replace("␣", " ").replace("⏎", " ")
@@ -118,7 +112,6 @@ class Config:
         )
 
     def _of_classes(self, subject: Subject, task: Predicts, layers: Sequence[Layer]) -> Explanation:
-        refuse({"most": self.most, "times": self.times}, "this run reads classes")
         items, names, truth = self._items(subject)
         logits = at_each_stage(layers, lambda: task.predict(items))
         found, classes = decoded(logits), task.form.class_names
@@ -174,7 +167,7 @@ class Config:
                 subject.on_event(Note(said))
             return items, [_cut(one) for one in subject.inputs], None
         held_out = subject.dataset.reference
-        chosen = held_out.evenly(self.num or ITEMS)
+        chosen = held_out.evenly(self.num)
         items = held_out.items[chosen]
         names = [f"held-out item {number + 1}" for number in chosen]
         if isinstance(form, TextForm):
@@ -183,20 +176,17 @@ class Config:
 
     def _of_pictures(self, subject: Subject, layers: Sequence[Layer]) -> Explanation:
         subject.refuse_inputs("this view looks at held-out items with noise")
-        refuse({"most": self.most}, "this run draws pictures")
-        task, seen_data, times = subject.task, subject.seen, self.times or TIMES
+        task, seen_data = subject.task, subject.seen
         assert isinstance(task, Denoises)
-        chosen, x0, labels = items_evenly(
-            seen_data, seen_data.reference, self.num or ITEMS, subject.device
-        )
-        found = stages_of(task.judged(labels), layers, x0, times, seed=subject.seed)
+        chosen, x0, labels = items_evenly(seen_data, seen_data.reference, self.num, subject.device)
+        found = stages_of(task.judged(labels), layers, x0, self.times, seed=subject.seed)
         pictures = np.stack(
             [[middle(task.form.to_items(x0.cpu())) for x0 in time] for time in found.x0]
         )
         seen = np.stack([middle(task.form.to_items(xt.cpu())) for xt in found.xt])
         errors = {"to_end": found.to_end, "to_truth": found.to_truth}
         strips = [
-            [[seen[at][item], *pictures[at][:, item]] for at in range(len(times))]
+            [[seen[at][item], *pictures[at][:, item]] for at in range(len(self.times))]
             for item in range(len(chosen))
         ]
         return Explanation(
@@ -206,12 +196,12 @@ class Config:
                 f"{len(layers)} blocks comes to when the final head reads it."
             ),
             sections=[
-                Section("Block by block", _pictures_part(strips, times, len(layers))),
-                Section("How far from the end", _errors_part(errors, times, len(layers))),
+                Section("Block by block", _pictures_part(strips, self.times, len(layers))),
+                Section("How far from the end", _errors_part(errors, self.times, len(layers))),
             ],
-            protocol={"times": list(times), "num": len(chosen)},
+            protocol={"times": list(self.times), "num": len(chosen)},
             figures={
-                "times": list(times),
+                "times": list(self.times),
                 **{
                     f"error_{name}_by_t_and_stage": values.round(5).tolist()
                     for name, values in errors.items()

@@ -34,8 +34,7 @@ from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Predicts, Prompted, Request, Task, Walks
 
 SHOWN = 6  # noises of which pictures are seen
-PICTURES, RANGES = 8, 3
-AXES = "picture, [frame,] height, width, channel"
+PICTURES = "picture, [frame,] height, width, channel"
 TWO = "This view compares two inputs"
 
 
@@ -55,12 +54,8 @@ class Config:
 
     about: ClassVar[str] = "which block, word or step carries what differs between two prompts"
 
-    num: Annotated[int, Ge(1)] | None = option(
-        None, f"pictures drawn for each swap; null: {PICTURES}"
-    )
-    ranges: Annotated[int, Ge(1)] | None = option(
-        None, f"ranges that the steps are cut into; null: {RANGES}"
-    )
+    num: Annotated[int, Ge(1)] = option(8, "pictures drawn for each swap")
+    ranges: Annotated[int, Ge(1)] = option(3, "ranges that the steps are cut into")
     steps: Annotated[int, Ge(1)] | None = option(
         None, "moves from noise to data, where pictures are drawn; null: the run's"
     )
@@ -92,7 +87,6 @@ class Config:
         task = subject.task
         assert isinstance(task, Prompted) and isinstance(task, Walks) and task.prompts is not None
         first, second = subject.inputs
-        num = self.num or PICTURES
         pair, request = pair_of(task.prompts, first, second), Request(steps=self.steps)
         blocks = len(blocks_of(network_of(task)))
 
@@ -102,10 +96,10 @@ class Config:
         found = carried(
             pair,
             draw,
-            num=num,
+            num=self.num,
             blocks=blocks,
             times=task.walk(request).times.tolist(),
-            ranges=self.ranges or RANGES,
+            ranges=self.ranges,
             scenes=world_of_run(subject.run) is not None,
             progress=subject.working("Swapping words"),
         )
@@ -126,24 +120,22 @@ class Config:
             protocol={
                 **task.describe(request),
                 "prompts": [first, second],
-                "num": num,
+                "num": self.num,
                 "ranges_of_t": [
                     [round(since, 4), round(until, 4)] for since, until in found.ranges
                 ],
             },
             figures=_all_figures(found),
             data={
-                "base": (f"{AXES}: of the first prompt", found.base),
-                "other": (f"{AXES}: of the second prompt", found.other),
-                "swapped": (f"{AXES}: the first with the second's words", found.words),
+                "base": (f"{PICTURES}: of the first prompt", found.base),
+                "other": (f"{PICTURES}: of the second prompt", found.other),
+                "swapped": (f"{PICTURES}: the first with the second's words", found.words),
                 "way": ("block, the last one: all; range of steps, the last one: all", ways),
             },
         )
 
     def _of_states(self, subject: Subject) -> Explanation:
-        refuse(
-            {"num": self.num, "ranges": self.ranges, "steps": self.steps}, "this run draws nothing"
-        )
+        refuse({"steps": self.steps}, "this run draws nothing")
         layers = blocks_of(network_of(subject.task))
         reads = _two_texts(subject)
         lengths = [len(pieces) for pieces in reads.pieces]

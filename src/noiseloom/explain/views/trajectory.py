@@ -28,7 +28,7 @@ from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Task, WritesAnywhere
 
-TOKENS, SETTLED = 60, 0.1
+TOKENS = 60
 FEW, MANY = 4, 1000  # samples that are followed: pictures or texts, and points
 PAIR, WIDE = 320, 640  # pixels of the width of two pictures, and of the frames of a clip, about
 STEPS = "step, sample"  # axes of what is kept of each step
@@ -55,11 +55,10 @@ class Config:
     )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
-    settled: Annotated[float, Gt(0), Lt(1)] | None = option(
-        None,
-        "how near to its end what is expected of a pixel must stay, of the range of values; "
-        f"null: {SETTLED}",
+    settled: Annotated[float, Gt(0), Lt(1)] = option(
+        0.1, "how near to its end what is expected of a pixel must stay, of the range of values"
     )
+
     tokens: Annotated[int, Ge(1)] | None = option(
         None, f"length of texts, in tokens; null: {TOKENS}"
     )
@@ -83,7 +82,6 @@ class Config:
         path, names = path_of(task, wanted), wanted.names
         protocol = {**task.describe(wanted.request), "asked": [name for name in names if name]}
         if is_of_points:
-            refuse({"settled": self.settled}, "this run draws no pictures")
             return _of_points(task.form, path, protocol)
         times = [round(t, 4) for t in path.t]
         x0, xt = (np.stack([lying(items) for items in stages]) for stages in (path.x0, path.xt))
@@ -108,7 +106,7 @@ class Config:
                 f"after the first, half were decided by t = {half:.2f}."
             ),
             sections=sections,
-            protocol={**protocol, "settled": self.settled or SETTLED},
+            protocol={**protocol, "settled": self.settled},
             figures={
                 "times": times,
                 "mean_change_by_step": [None, *change.mean(axis=1).round(5).tolist()],
@@ -132,7 +130,7 @@ class Config:
         NaN for one that was there from the first step.
         """
         off = np.abs(x0.astype(np.int16) - x0[-1].astype(np.int16)).max(axis=-1)
-        is_near = off <= (self.settled or SETTLED) * 255
+        is_near = off <= self.settled * 255
         stays = np.flip(np.logical_and.accumulate(np.flip(is_near, 0), axis=0), 0)
         first = stays.argmax(axis=0)
         return np.where(first > 0, np.array(times)[first], np.nan)
@@ -140,8 +138,7 @@ class Config:
     def _of_texts(self, subject: Subject, task: WritesAnywhere) -> Explanation:
         form = task.form
         assert isinstance(form, TextForm)
-        drawn = {"guidance": self.guidance, "settled": self.settled}
-        refuse(drawn, "this run draws no pictures, it writes text")
+        refuse({"guidance": self.guidance}, "texts that come out of masks are not guided")
         tokens = self.tokens or TOKENS
         prompts = list(subject.inputs) or [""] * (self.num or FEW)
         writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
