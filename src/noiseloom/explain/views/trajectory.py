@@ -12,22 +12,24 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 from noiseloom.config import option
 from noiseloom.data.forms import Form, TextForm
+from noiseloom.errors import InputError
 from noiseloom.evaluate.charts import Line, line_chart
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_pictures import lying
-from noiseloom.explain.subject import Subject, Wanted, refuse
+from noiseloom.explain.options import refuse
+from noiseloom.explain.subject import MOST_SAMPLES, Subject, Wanted
 from noiseloom.explain.trajectory_of_texts import explain_texts
 from noiseloom.explain.unfolding import unfolded
 from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Task, WritesAnywhere
 
-TOKENS = 60
+FOLLOWED, SETTLED, TOKENS = 4, 0.1, 60
 STEPS = "step, sample"  # axes of what is kept of each step
 COLUMNS = 12  # steps in the strip that is seen at once
 
@@ -47,13 +49,16 @@ class Config:
 
     about: ClassVar[str] = "how samples came out of noise, or texts out of masks, and in what order"
 
-    num: Annotated[int, Ge(1)] = option(4, "samples that are followed")
+    num: Annotated[int, Ge(1), Le(MOST_SAMPLES)] | None = option(
+        None, f"samples that are followed, inputs take turns; null: one an input, or {FOLLOWED}"
+    )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
-    settled: Annotated[float, Gt(0), Lt(1)] = option(
-        0.1, "how near to its end what is expected of a pixel must stay, of the range of values"
+    settled: Annotated[float, Gt(0), Lt(1)] | None = option(
+        None,
+        "how near to its end what is expected of a pixel must stay, of the range of values; "
+        f"null: {SETTLED}",
     )
-
     tokens: Annotated[int, Ge(1)] | None = option(
         None, f"length of texts, in tokens; null: {TOKENS}"
     )
@@ -71,10 +76,11 @@ class Config:
             return self._of_texts(subject, task)
         assert isinstance(task, Draws)
         refuse({"tokens": self.tokens}, "this run writes no text")
-        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
+        wanted = subject.wanted(self.num, FOLLOWED, steps=self.steps, guidance=self.guidance)
         path, names = path_of(task, wanted), wanted.names
         protocol = {**task.describe(wanted.request), "asked": [name for name in names if name]}
         if path.x0[0].dtype != np.uint8:
+            refuse({"settled": self.settled}, "the places of points are not decided one by one")
             return _of_points(task.form, path, protocol)
         times = [round(t, 4) for t in path.t]
         x0, xt = (np.stack([lying(items) for items in stages]) for stages in (path.x0, path.xt))
@@ -96,7 +102,7 @@ class Config:
                 f"after the first, half were decided by t = {half:.2f}."
             ),
             sections=sections,
-            protocol={**protocol, "settled": self.settled},
+            protocol={**protocol, "settled": self.settled or SETTLED},
             figures={
                 "times": times,
                 "mean_change_by_step": [None, *change.mean(axis=1).round(5).tolist()],
@@ -120,7 +126,7 @@ class Config:
         NaN for one that was there from the first step.
         """
         off = np.abs(x0.astype(np.int16) - x0[-1].astype(np.int16)).max(axis=-1)
-        is_near = off <= self.settled * 255
+        is_near = off <= (self.settled or SETTLED) * 255
         stays = np.flip(np.logical_and.accumulate(np.flip(is_near, 0), axis=0), 0)
         first = stays.argmax(axis=0)
         return np.where(first > 0, np.array(times)[first], np.nan)
@@ -129,8 +135,11 @@ class Config:
         form = task.form
         assert isinstance(form, TextForm)
         refuse({"guidance": self.guidance}, "texts that come out of masks are not guided")
+        refuse({"settled": self.settled}, "a token that has appeared does not change any more")
         tokens = self.tokens or TOKENS
-        prompts = list(subject.inputs) or [""] * self.num
+        given = list(subject.inputs) or [""]
+        num = max(self.num or len(subject.inputs) or FOLLOWED, len(subject.inputs))
+        prompts = [given[number % len(given)] for number in range(num)]
         writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
         random = Random(subject.seed, range(len(prompts)))
         texts = unfolded(task, prompts, writing, random, form.tokenizer.vocabulary)
@@ -146,12 +155,17 @@ class Config:
 
 
 def path_of(task: Draws, wanted: Wanted) -> Path:
-    """The way of each sample."""
+    """The way of each sample; InputError where it is of one step."""
     path = Path()
     for step in task.sample(wanted.request, wanted.random):
         path.t.append(step.t)
         path.x0.append(task.form.to_items(step.x0.cpu()))
         path.xt.append(task.form.to_items(step.x.cpu()))
+    if len(path.t) == 1:
+        raise InputError(
+            "Samples come in 1 step, and what changes on the way takes two or more; give "
+            "steps=2 or more"
+        )
     return path
 
 
