@@ -74,9 +74,9 @@ def test_a_denoiser_of_latents_is_looked_into_by_way_of_its_latents(latent: Run)
     assert lens.arrays["x0"].shape == (1, 2, 2, 8, 8, 1)
     heads = explain(latent, "ablation", (), ["num=8", "times=[0.5]"])
     losses = explain(latent, "losses", (), ["num=8", "times=3"])
-    assert set(heads.figures["before"]) == {"t = 0.5"}
+    assert set(heads.figures["before"]) == {"error at t = 0.5"}
     # the mean is known to a head that says nothing and to one that does: both are of latents
-    assert heads.figures["before"]["t = 0.5"] == pytest.approx(
+    assert heads.figures["before"]["error at t = 0.5"] == pytest.approx(
         losses.figures["held_out"][1], rel=0.5
     )
     assert lens.arrays["to_truth"][0, -1] == pytest.approx(losses.figures["held_out"][1], rel=0.9)

@@ -26,10 +26,14 @@ def sheet(form: Form, rows: Sequence[np.ndarray], width: int = WIDTH) -> Image.I
         limit = max(float(np.abs(together).max()) * 1.05, getattr(form, "limit", 0.0))
         return media.scatter(together, numbers, 480, limit)
     if rows[0].ndim == 5:
-        lines = [lying(row[place : place + 1])[0] for place in range(len(rows[0])) for row in rows]
-        return parts.enlarged(np.concatenate(lines, axis=0), width)
-    lines = [np.concatenate(list(row), axis=1) for row in rows]
-    return parts.enlarged(np.concatenate(lines, axis=0), width)
+        clips = [row[place] for place in range(len(rows[0])) for row in rows]
+        return parts.tiled([list(frames) for frames in clips], width)
+    return parts.tiled([list(row) for row in rows], width)
+
+
+def called(number: int, name: str) -> str:
+    """A sample by its number, counted from 0, and by what it was asked to be, if anything."""
+    return f"sample {number + 1}" + (f" ({name})" if name else "")
 
 
 def lying(items: np.ndarray) -> np.ndarray:

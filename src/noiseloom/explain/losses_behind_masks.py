@@ -13,6 +13,7 @@ from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.tables import table
 from noiseloom.explain.train_and_held_out import SIDES
 from noiseloom.seeds import Random
 from noiseloom.tasks import Uncovers
@@ -79,10 +80,8 @@ def explain_behind_masks(
         "one of its frequency does; where little is, what stands round it tells most of it. "
         "Held-out text above training text is what was learned by heart."
     )
-    table = parts.table(
-        ("hidden", "training text", "held-out text"), rows, "Bits of a hidden token"
-    )
-    chart = parts.chart("bits of a hidden token", lines, across="share hidden", log=False)
+    told = table(("hidden", "training text", "held-out text"), rows, "Bits of a hidden token")
+    chart = parts.chart("Bits of a hidden token", lines, across="share hidden")
     held_out = means["held_out"]
     return Explanation(
         title="What is hard for it",
@@ -90,7 +89,7 @@ def explain_behind_masks(
             f"A hidden token of held-out text takes {held_out[0]:.3g} bits where almost nothing "
             f"else is hidden, and {held_out[-1]:.3g} where everything is."
         ),
-        sections=[Section("By the share that is hidden", parts.text(said) + chart + table)],
+        sections=[Section("By the share that is hidden", parts.text(said) + chart + told)],
         figures={"share_hidden": list(SHARES), "bits_of_a_hidden_token": means},
         protocol={"windows": {name: min(num, len(split)) for name, split in splits.items()}},
     )

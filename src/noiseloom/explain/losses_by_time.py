@@ -183,7 +183,7 @@ def _curves(errors: dict[SplitName, Errors]) -> str:
         by_heart = list(zip(t, floor.mean(dim=1).tolist(), strict=True))
         lines.append(Line("training items, known by heart", by_heart, "raw"))
         said += " The pale line is the best that any network can be on the training items."
-    return parts.text(said) + parts.chart("error of x0", lines, across="t")
+    return parts.text(said) + parts.chart("Error of x0", lines, across="t", log=True)
 
 
 def _films(dataset: Dataset, errors: Errors, worst: Sequence[Hardest]) -> str:

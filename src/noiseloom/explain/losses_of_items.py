@@ -17,6 +17,7 @@ from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.read_items import truths_of
+from noiseloom.explain.tables import table
 from noiseloom.explain.train_and_held_out import NUMBERS, SIDES, class_table
 from noiseloom.runs.predicting import READS, Predictions, answers_of
 from noiseloom.seeds import Random
@@ -137,8 +138,8 @@ def _curves(found: dict[str, Losses]) -> str:
         "that are unlike the rest, or wrongly labelled."
     )
     heads = ("", "mean", *(f"{share:.0%} are below" for share in QUANTILES))
-    chart = parts.chart("loss of an item", lines, across="share of items", log=False)
-    return parts.text(said) + chart + parts.table(heads, rows, "Loss of an item")
+    chart = parts.chart("Loss of an item", lines, across="share of items")
+    return parts.text(said) + chart + table(heads, rows, "Loss of an item")
 
 
 def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) -> str:
@@ -160,7 +161,7 @@ def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) ->
             if values is not None:
                 heads.append(head)
                 columns.append(values)
-        return parts.table(heads, list(zip(*columns, strict=True)), "The hardest first")
+        return table(heads, list(zip(*columns, strict=True)), "The hardest first")
     captions = [
         " ".join(
             words

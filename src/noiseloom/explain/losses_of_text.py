@@ -16,6 +16,7 @@ from noiseloom.evaluate.windows import text_of
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.surprisal import Surprise, most_surprising, surprises, text_bits, window_nats
+from noiseloom.explain.tables import table
 from noiseloom.explain.train_and_held_out import SIDES
 from noiseloom.seeds import generator
 from noiseloom.tasks import Scores
@@ -111,7 +112,7 @@ def _beside(sides: dict[str, dict[str, Any]]) -> str:
         own, (low, high) = sides[name], sides[name]["interval"]
         interval = f"{low:.4g} to {high:.4g}"
         rows.append((f"{words} text", own["bits_per_token"], interval, own["bits_per_byte"]))
-    return parts.table(("", "bits per token", "interval (95 %)", "bits per byte"), rows, "Bits")
+    return table(("", "bits per token", "interval (95 %)", "bits per byte"), rows, "Bits")
 
 
 def _tokens(dataset: TextDataset, texts: Sequence[str], shown: int) -> list[np.ndarray]:
@@ -150,7 +151,7 @@ def _listed(words: Sequence[tuple[Surprise, str]]) -> str:
         (one.word.text.strip(), round(one.bits, 2), f"…{' '.join(before.split())}")
         for one, before in words
     ]
-    return parts.table(("word", "bits", "it came after"), rows, "Most surprising first")
+    return table(("word", "bits", "it came after"), rows, "Most surprising first")
 
 
 def _by_place(bits: dict[str, np.ndarray]) -> str:
@@ -162,4 +163,4 @@ def _by_place(bits: dict[str, np.ndarray]) -> str:
         "How many bits a token takes by how many stand before it in its window. A curve that has "
         "flattened says that more context would help little."
     )
-    return parts.text(said) + parts.chart("bits per token", lines, across="token", log=False)
+    return parts.text(said) + parts.chart("Bits per token", lines, across="token")

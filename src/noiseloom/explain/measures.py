@@ -74,7 +74,8 @@ def of_denoising(subject: Subject, num: int, times: Sequence[float]) -> Measure:
             task.judged, seen, "held_out", at, seed=subject.seed, num=num, with_floor=False
         )
         return {
-            f"t = {t:g}": own for t, own in zip(times, errors.own.double().numpy(), strict=True)
+            f"error at t = {t:g}": own
+            for t, own in zip(times, errors.own.double().numpy(), strict=True)
         }
 
     count = min(num, len(seen.reference))

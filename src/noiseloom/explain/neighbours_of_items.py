@@ -11,8 +11,9 @@ from noiseloom import media
 from noiseloom.data.dataset import Dataset
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.item_pictures import sheet
+from noiseloom.explain.item_pictures import called, sheet
 from noiseloom.explain.neighbours import Compared
+from noiseloom.explain.tables import table
 
 CELL = 84  # pixels of a picture among several
 CLIP = 640  # pixels of a clip's frames in a row
@@ -116,7 +117,7 @@ def _sheets(
     figures = []
     for place, name in enumerate(names):
         verdict = "a copy" if found.is_copy[place] else "new"
-        title = f"{name or f'sample {place + 1}'}: {verdict}"
+        title = f"{called(place, name)}: {verdict}"
         number = int(found.samples.index[place])
         if samples.ndim == 5:
             picture = sheet(
@@ -145,13 +146,13 @@ def _sheets(
 def _table(rows: Sequence[dict[str, Any]], found: Compared) -> str:
     cells = [
         (
-            f"{place}{': ' + row['asked'] if row['asked'] else ''}",
+            called(place, row["asked"]),
             row["nearest"],
             row["over_usual"],
             row["standing_out"],
             "a copy" if row["is_copy"] else "new",
         )
-        for place, row in enumerate(rows, start=1)
+        for place, row in enumerate(rows)
     ]
     usual = float(found.held_out.standing_out.median())
     words = (
@@ -160,4 +161,4 @@ def _table(rows: Sequence[dict[str, Any]], found: Compared) -> str:
         "stands out twice as much as 99 % of held-out items do."
     )
     heads = ("sample", "training item", "distance, of the usual", "over the next", "it is")
-    return parts.text(words) + parts.table(heads, cells, "Samples and their nearest training items")
+    return parts.text(words) + table(heads, cells, "Samples and their nearest training items")

@@ -10,6 +10,7 @@ import numpy as np
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Section
 from noiseloom.explain.head_figures import NAMES
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.explain.text_attention import TextAttention, TextLayer
 
 MOST_CELLS = 40  # tokens of a side that a table of words holds; more are drawn without words
@@ -56,7 +57,7 @@ def matrices(attention: TextAttention, layers: Sequence[int], head: int | None) 
         if max(len(layer.queries), len(layer.keys)) <= MOST_CELLS:
             which = "mean of its heads" if head is None else f"head {head + 1}"
             title = f"{layer.name}, {which}: a row looks at the columns"
-            found.append(parts.matrix(layer.queries, layer.keys, _weights(layer, head), title))
+            found.append(_words_by_words(layer, _weights(layer, head), title))
         found.append(_heads(layer))
     words = (
         "A row is a token that looks, a column one that is looked at: much where a cell of the "
@@ -67,7 +68,7 @@ def matrices(attention: TextAttention, layers: Sequence[int], head: int | None) 
 
 def heads_told(attention: TextAttention) -> Section:
     """The figures of every head."""
-    rows: list[list[str | float]] = []
+    rows: list[list[Filled]] = []
     for layer in attention.layers:
         for head, figures in enumerate(layer.figures.T):
             told = dict(zip(NAMES, figures.tolist(), strict=True))
@@ -85,13 +86,23 @@ def heads_told(attention: TextAttention) -> Section:
         "who looks and what is looked at. Both are means over the tokens of this text."
     )
     heads = ["head", "entropy, nats", "distance, tokens", "at itself"]
-    table = parts.table(heads, rows, "what each head looks at, on average")
-    return Section("Head by head", parts.text(words) + table)
+    figures_told = table(heads, rows, "what each head looks at, on average")
+    return Section("Head by head", parts.text(words) + figures_told)
+
+
+def _words_by_words(layer: TextLayer, weights: np.ndarray, title: str) -> str:
+    """A layer's weights as squares of colour, named by the tokens that look and are looked at."""
+    rows: list[Sequence[Filled]] = [
+        (token, *(Cell(f"{one:.2f}", one, more=f"{one:.3f}") for one in line))
+        for token, line in zip(layer.queries, weights.tolist(), strict=True)
+    ]
+    return table(["", *layer.keys], rows, title, is_dense=True)
 
 
 def _heads(layer: TextLayer) -> str:
     """The maps of all heads of a layer, side by side, each on its own scale."""
-    scale = max(1, SHEET // (len(layer.keys) * len(layer.weights)))
+    wide, high = len(layer.keys) * len(layer.weights), len(layer.queries)
+    scale = max(1, min(SHEET // wide, SHEET // 2 // high))
     gap = np.full((len(layer.queries) * scale, 4, 3), 255, dtype=np.uint8)
     row = []
     for weights in layer.weights:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from noiseloom.explain import parts
+from noiseloom.explain.tables import table
 
 SIDES = (("train", "training", "smooth"), ("held_out", "held-out", "other"))
 """Each split: its name in figures, what to call it, and how its line is drawn."""
@@ -18,7 +18,7 @@ def class_table(
     order = sorted(range(len(names)), key=lambda place: -(means["held_out"][place] or 0.0))
     rows = [[names[place], *(_told(means[name][place]) for name, _, _ in SIDES)] for place in order]
     heads = ("class", *(f"{words} items" for _, words, _ in SIDES))
-    return parts.table(heads, rows, caption)
+    return table(heads, rows, caption)
 
 
 def _told(mean: float | None) -> float | str:

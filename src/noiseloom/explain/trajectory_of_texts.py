@@ -10,6 +10,7 @@ import numpy as np
 from noiseloom.data.tokenizer import Tokenizer
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.tables import table
 from noiseloom.explain.unfolding import (
     Appeared,
     Unfolded,
@@ -121,7 +122,7 @@ def _orders(texts: Sequence[Unfolded], words: Sequence[Sequence[Appeared]]) -> s
         first, last = order[:LISTED], order[-LISTED:]
         rows.append((f"text {number}", _listed(first), _listed(last)))
     heads = ("", "words that appeared first", "words that appeared last")
-    return "".join(shown) + parts.table(heads, rows, "The first words and the last")
+    return "".join(shown) + table(heads, rows, "The first words and the last")
 
 
 def _listed(words: Sequence[Appeared]) -> str:

@@ -8,6 +8,7 @@ right, denoisers by their error at several t, text by its loss. What is switched
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -24,6 +25,7 @@ from noiseloom.explain.measures import Measure, of_classes, of_denoising, of_los
 from noiseloom.explain.options import refuse
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
 
 HOW = (
@@ -120,21 +122,23 @@ def _table(
     rows: Sequence[Sequence[Effect]], layers: Sequence[Heads], measure: Measure, name: str
 ) -> str:
     largest = max((abs(one.change) for row in rows for one in row), default=0.0) or 1.0
+    digits = max(3, 2 - math.floor(math.log10(largest)))
     most = max(layer.count for layer in layers)
-    lines = []
+    lines: list[Sequence[Filled]] = []
     for layer, row in zip(layers, rows, strict=True):
-        cells = [_cell(one, largest, measure) for one in row]
-        gap = [parts.Cell("")] * (most - layer.count)
-        lines.append((layer.name, [*cells[:-1], *gap, cells[-1]]))
+        cells = [_cell(one, largest, digits, measure) for one in row]
+        gap = [Cell("")] * (most - layer.count)
+        lines.append([layer.name, *cells[:-1], *gap, cells[-1]])
     heads = ["", *(f"head {number}" for number in range(1, most + 1)), "all of them"]
-    return parts.shaded(heads, lines, f"change of {name}")
+    return table(heads, lines, f"change of {name}")
 
 
-def _cell(one: Effect, largest: float, measure: Measure) -> parts.Cell:
+def _cell(one: Effect, largest: float, digits: int, measure: Measure) -> Cell:
     good = one.change if measure.more_is_better else -one.change
-    words = f"{one.change:+.3f}" if one.is_clear else f"({one.change:+.3f})"
-    more = f"{one.change:+.4f} ± {one.error:.4f} (one standard error), {one.num} items"
-    return parts.Cell(words, good / largest, more)
+    change = f"{one.change:+.{digits}f}"
+    words = change if one.is_clear else f"({change})"
+    more = f"{change} ± {one.error:.4f} (one standard error), {one.num} items"
+    return Cell(words, good / largest, more=more)
 
 
 def _spoken(
@@ -155,7 +159,7 @@ def _spoken(
     if not harms:
         return "No single head is needed so much that its silence shows beyond chance."
     return "Worst without: " + "; ".join(
-        f"head {head} of {layer} ({name} {one.before:.3g} to {one.before + one.change:.3g})"
+        f"head {head} of {layer} ({name}: {one.before:.3g} to {one.before + one.change:.3g})"
         for _, name, layer, head, one in harms[:SPOKEN]
     )
 

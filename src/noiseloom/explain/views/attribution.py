@@ -26,6 +26,7 @@ from noiseloom.explain.occlusion import occlude, sum_parts
 from noiseloom.explain.read_items import given_items, held_out_items
 from noiseloom.explain.scored import Scored, scored
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import table
 from noiseloom.tasks import Estimates, Finds, Predicts, Task
 
 LIKE_IT = 100  # held-out items whose mean may be the baseline
@@ -200,7 +201,7 @@ def _summary(found: Sequence[Found], within: float) -> str:
                 f"{record['rank_correlation']:.2f}",
             )
         )
-    return words + parts.table(heads, rows, "Completeness, and agreement with hiding each part")
+    return words + table(heads, rows, "Completeness, and agreement with hiding each part")
 
 
 def _sums(one: Found) -> str:

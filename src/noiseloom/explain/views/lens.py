@@ -17,7 +17,7 @@ from torch import Tensor
 
 from noiseloom.config import option
 from noiseloom.data.forms import TextForm
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.loss_by_time import items_evenly
 from noiseloom.explain import parts
 from noiseloom.explain.depth_lens import Decoded, at_each_stage, decoded
@@ -35,6 +35,7 @@ from noiseloom.explain.read_texts import (
     read_text,
 )
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Denoises, Predicts, Task
@@ -125,18 +126,18 @@ class Config:
         items, names, truth = self._items(subject)
         logits = at_each_stage(layers, lambda: task.predict(items))
         found, classes = decoded(logits), task.form.class_names
-        rows = []
+        rows: list[Sequence[Filled]] = []
         for place, name in enumerate(names):
             cells = [
-                parts.Cell(
+                Cell(
                     f"{classes[int(found.best[stage, place])]} "
                     f"{found.confidence[stage, place]:.2f}",
                     float(found.confidence[stage, place]),
-                    "" if truth is None else f"in truth {classes[truth[place]]}",
+                    more="" if truth is None else f"in truth {classes[truth[place]]}",
                 )
                 for stage in range(len(found.best))
             ]
-            rows.append((name, cells))
+            rows.append((name, *cells))
         heads = ["item", *_stages(len(layers))]
         accuracy = None
         if truth is not None:
@@ -148,8 +149,16 @@ class Config:
         )
         return Explanation(
             title="What each block has come to",
-            lead=f"The class of {len(items)} items, read by the final head after each block.",
-            sections=[Section("Item by item", parts.text(words) + parts.shaded(heads, rows))],
+            lead=(
+                f"The class of {len(items)} item{'' if len(items) == 1 else 's'}, read by the "
+                "final head after each block."
+            ),
+            sections=[
+                Section(
+                    "Item by item",
+                    parts.text(words) + table(heads, rows, "the likeliest class at each stage"),
+                )
+            ],
             protocol={"items": list(names)},
             figures={**_of_stages(found), "accuracy_by_stage": accuracy},
             data={
@@ -190,7 +199,7 @@ class Config:
         seen = np.stack([middle(task.form.to_items(xt.cpu())) for xt in found.xt])
         errors = {"to_end": found.to_end, "to_truth": found.to_truth}
         strips = [
-            _strip([[seen[at][item], *pictures[at][:, item]] for at in range(len(times))])
+            [[seen[at][item], *pictures[at][:, item]] for at in range(len(times))]
             for item in range(len(chosen))
         ]
         return Explanation(
@@ -233,13 +242,13 @@ def _text_part(
     form: TextForm, text: ReadText, places: Sequence[int], found: Decoded, causal: bool
 ) -> str:
     """Places from top to bottom, stages from left to right: a text of any length fits the page."""
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for number, place in enumerate(places):
         cells = [
-            parts.Cell(
+            Cell(
                 f"{piece(form.tokenizer, int(best))} {confidence:.2f}",
                 float(final) if rank == 0 else -min(1.0, float(np.log2(1 + float(rank))) / 8),
-                f"the final answer is number {int(rank) + 1} here, probability {final:.3f}",
+                more=f"the final answer is number {int(rank) + 1} here, probability {final:.3f}",
             )
             for best, confidence, rank, final in zip(
                 found.best[:, number],
@@ -249,8 +258,8 @@ def _text_part(
                 strict=True,
             )
         ]
-        cells.append(parts.Cell(_from(int(found.settled[number]))))
-        rows.append((text.pieces[place] if causal else f"mask {number + 1}", cells))
+        cells.append(Cell(_from(int(found.settled[number]))))
+        rows.append((text.pieces[place] if causal else f"mask {number + 1}", *cells))
     heads = ["after" if causal else "at", *_stages(len(found.best) - 1), "stands from"]
     words = (
         "A cell is the likeliest piece after so many blocks and its probability. Blue: it is what "
@@ -258,10 +267,12 @@ def _text_part(
         "further down the list the final answer still stands. The last column says from which "
         "block on the answer stays."
     )
-    return parts.text(words) + parts.shaded(heads, rows, "the likeliest piece at each stage")
+    return parts.text(words) + table(heads, rows, "the likeliest piece at each stage")
 
 
-def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: int) -> str:
+def _pictures_part(
+    strips: Sequence[Sequence[Sequence[np.ndarray]]], times: Sequence[float], depth: int
+) -> str:
     told = ", ".join(f"{t:g}" for t in times)
     words = (
         f"Rows are t = {told}. The first column is what the network is given; the others are what "
@@ -269,7 +280,7 @@ def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: 
     )
     shown = [
         parts.shown(
-            parts.enlarged(strip, 640),
+            parts.tiled(strip, 640),
             f"held-out item {number + 1}: with noise, then what is expected after 0 to {depth} "
             f"blocks, a row for each t = {told}",
         )
@@ -279,22 +290,22 @@ def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: 
 
 
 def _errors_part(errors: dict[str, np.ndarray], times: Sequence[float], depth: int) -> str:
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for at, t in enumerate(times):
         values = errors["to_end"][at]
         cells = [
-            parts.Cell(f"{value:.3f}", -min(1.0, float(value)), f"to the truth {truth:.3f}")
+            Cell(f"{value:.3f}", -min(1.0, float(value)), more=f"to the truth {truth:.3f}")
             for value, truth in zip(values, errors["to_truth"][at], strict=True)
         ]
-        rows.append((f"{t:g}", cells))
+        rows.append((f"{t:g}", *cells))
     mean = Line("mean of all t", list(enumerate(errors["to_end"].mean(axis=0).tolist())))
-    chart = line_chart("distance from the answer", [mean], log=False, across="blocks")
+    chart = parts.chart("Distance from the answer, mean of all t", [mean], across="blocks")
     words = (
         "The mean square distance between what is expected after so many blocks and the network's "
         "answer, as a share of the data's variance. Deep orange is far from it."
     )
-    table = parts.shaded(["t", *_stages(depth)], rows, "distance from the answer")
-    return parts.text(words) + table + f'<figure class="square">{chart}</figure>'
+    distances = table(["t", *_stages(depth)], rows, "distance from the answer")
+    return parts.text(words) + distances + chart
 
 
 def _of_stages(found: Decoded) -> dict[str, Any]:
@@ -320,10 +331,6 @@ def _axes(name: str) -> str:
         if name.startswith("settled")
         else f"{STAGE_AXIS}; place"
     )
-
-
-def _strip(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
 
 
 def _cut(text: str, most: int = 60) -> str:

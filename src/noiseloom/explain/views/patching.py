@@ -28,6 +28,7 @@ from noiseloom.explain.read_texts import ReadText, answers, language_model, piec
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.state_swap import Answer, Traced, traced
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.explain.word_effects import Carried, Effects, carried, pair_of
 from noiseloom.explain.word_swap import Swap, draw_swapped, reads_words
 from noiseloom.runs.asked import read_asked
@@ -244,7 +245,7 @@ def _pictures(found: Carried, first: str, second: str, words: Sequence[str]) -> 
     names = (first, f"{first}, with {', '.join(words)} swapped in", second)
     shown = [
         parts.shown(
-            parts.enlarged(np.concatenate([*middle(pictures[:SHOWN])], axis=1), 640),
+            parts.tiled([list(middle(pictures[:SHOWN]))], 640),
             f"{min(len(pictures), SHOWN)} pictures, each from its own noise: {name}",
             name,
         )
@@ -260,8 +261,8 @@ def _parts_table(found: Carried) -> str:
         **found.by_part,
         "the second prompt itself": found.plain[1],
     }
-    rows = [
-        (name, [_cell(_value(one, name_)) for name_ in ("way", *kinds)])
+    rows: list[Sequence[Filled]] = [
+        (name, *(_cell(_value(one, name_)) for name_ in ("way", *kinds)))
         for name, one in named.items()
     ]
     words = (
@@ -275,13 +276,13 @@ def _parts_table(found: Carried) -> str:
         else ""
     )
     heads = ["taken", "the way", *(_claim(kind) for kind in kinds)]
-    return parts.text(words + claims) + parts.shaded(heads, rows, "effect of each part")
+    return parts.text(words + claims) + table(heads, rows, "effect of each part")
 
 
 def _places_table(found: Carried, kind: str, name: str) -> str:
     names = [*(f"block {number + 1}" for number in range(len(found.by_place) - 1)), "all blocks"]
-    rows = [
-        (block, [_cell(_value(one, kind)) for one in row])
+    rows: list[Sequence[Filled]] = [
+        (block, *(_cell(_value(one, kind)) for one in row))
         for block, row in zip(names, found.by_place, strict=True)
     ]
     heads = ["swapped in", *(_span(*span) for span in found.ranges), "all steps"]
@@ -290,23 +291,23 @@ def _places_table(found: Carried, kind: str, name: str) -> str:
         f"The words that differ are taken from the second prompt in one block, in one range of "
         f"steps. With nothing swapped it is {nothing:.2f}, with the second prompt {all_of_it:.2f}."
     )
-    return parts.text(words) + parts.shaded(heads, rows, f"{name} by block and range of steps")
+    return parts.text(words) + table(heads, rows, f"{name} by block and range of steps")
 
 
 def _states_table(found: Traced, effect: np.ndarray, reads: Reads) -> str:
     told = reads.names[found.told]
     probability = found.exchanged[..., found.told].exp()
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for place, (first, second) in enumerate(zip(*reads.pieces, strict=True)):
         cells = [
-            parts.Cell(
+            Cell(
                 f"{effect[layer, place]:+.2f}",
                 float(effect[layer, place]),
-                f"'{told}' has a probability of {float(probability[layer, place]):.3g}",
+                more=f"'{told}' has a probability of {float(probability[layer, place]):.3g}",
             )
             for layer in range(len(effect))
         ]
-        rows.append((first if first == second else f"{first} / {second}", cells))
+        rows.append((first if first == second else f"{first} / {second}", *cells))
     words = (
         f"A cell is how far the log-probability of '{told}' goes from the first text's to the "
         "second's when the state after that block, at that token, is the second's: 1 is all the "
@@ -314,11 +315,11 @@ def _states_table(found: Traced, effect: np.ndarray, reads: Reads) -> str:
         "causal model has the same state and the effect is 0."
     )
     heads = ["token", *(f"block {number + 1}" for number in range(len(effect)))]
-    return parts.text(words) + parts.shaded(heads, rows, "effect of each state")
+    return parts.text(words) + table(heads, rows, "effect of each state")
 
 
-def _cell(value: float) -> parts.Cell:
-    return parts.Cell(f"{value:.2f}", value)
+def _cell(value: float) -> Cell:
+    return Cell(f"{value:z.2f}", value)
 
 
 def _value(one: Effects, kind: str) -> float:

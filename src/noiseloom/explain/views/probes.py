@@ -24,6 +24,7 @@ from noiseloom.explain.options import refuse
 from noiseloom.explain.probing import Fact, Reading, probe
 from noiseloom.explain.read_texts import language_model
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Task
 
 KEPT = {
@@ -95,7 +96,9 @@ class Config:
             sections=[
                 Section("How to read it", _how(is_test, seen, kept)),
                 *(
-                    Section(fact.name, _fact(fact, figure, readings, number, places, seen))
+                    Section(
+                        _capital(fact.name), _fact(fact, figure, readings, number, places, seen)
+                    )
                     for number, (fact, figure) in enumerate(zip(facts, figures, strict=True))
                 ),
             ],
@@ -172,7 +175,11 @@ def _lead(figures: Sequence[dict[str, Any]]) -> str:
 
     gains = sorted(figures, key=lambda one: one["raw"] - one["best"])
     words = "; ".join(said(figure) for figure in gains[:3])
-    return f"{words[0].upper()}{words[1:]}."
+    return f"{_capital(words)}."
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _score(score: float, measure: str) -> str:
@@ -200,18 +207,17 @@ def _fact(
 ) -> str:
     """The table of a fact: places by noise levels."""
     measure, chance = figure["measure"], figure["chance"]
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for place, name in enumerate(places):
         cells = []
         for look in readings:
             one = look[place][number]
             words = f"{one.score:.0%}" if measure == "accuracy" else f"{one.score:.2f}"
-            cells.append(
-                (words, f"{one.selectivity:+.2f}", (one.score - chance) / max(1e-9, 1 - chance))
-            )
-        rows.append((name, cells))
+            above = max(0.0, one.score - chance) / max(1e-9, 1 - chance)
+            cells.append(Cell(words, above, below=f"{one.selectivity:+.2f}"))
+        rows.append((name, *cells))
     heads = ["read off", *("score" if t is None else f"t = {t:g}" for t in seen)]
     known = f"one of {len(fact.names)} classes" if fact.names else "a number"
     floor = f"always the commonest: {chance:.0%}" if fact.names else "always the mean: R² 0"
     caption = f"{fact.name}, {known}; {floor}"
-    return parts.heated(heads, rows, caption)
+    return table(heads, rows, caption)

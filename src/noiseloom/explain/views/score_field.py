@@ -20,7 +20,7 @@ from noiseloom.data.forms import PointForm
 from noiseloom.diffusion.denoiser import Denoise, Prediction
 from noiseloom.diffusion.schedules import Schedule
 from noiseloom.errors import InputError
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.loss_by_time import even_times
 from noiseloom.explain import parts
 from noiseloom.explain.exact_score import (
@@ -33,6 +33,7 @@ from noiseloom.explain.exact_score import (
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.field_picture import field_picture
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import table
 from noiseloom.runs.drawing import class_number
 from noiseloom.tasks import Denoises, Task, Walks
 
@@ -223,7 +224,9 @@ def _figures(rows: Sequence[dict[str, Any]], exact: Exact) -> str:
         low, high = row["interval"]
         points.append((t, error))
         cells.append([f"{t:.3f}", row["log_snr"], error, f"{low:.3g} to {high:.3g}"])
-    chart = line_chart("relative error of the score", [Line("error", points)], across="t")
+    chart = parts.chart(
+        "Relative error of the score", [Line("error", points)], across="t", log=True
+    )
     whose = (
         "The exact score is that of the density itself."
         if exact.is_density
@@ -235,7 +238,7 @@ def _figures(rows: Sequence[dict[str, Any]], exact: Exact) -> str:
         "Mean square of the difference over the mean square of the exact score, both over points "
         f"of that noise: 0 is exact, 1 is what no arrows at all would score. {whose}"
     )
-    table = parts.table(
+    told = table(
         ("t", "log-SNR", "relative error", "interval (95 %)"), cells, "Relative error of the score"
     )
-    return parts.text(words) + f'<figure class="square">{chart}</figure>' + table
+    return parts.text(words) + chart + told

@@ -13,14 +13,15 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Lt
+from PIL import Image
 
 from noiseloom.config import option
-from noiseloom.data.forms import Form, TextForm
+from noiseloom.data.forms import Form, PointForm, TextForm
 from noiseloom.errors import InputError
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.charts import Line
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.item_pictures import lying
+from noiseloom.explain.item_pictures import called, lying, middle, sheet
 from noiseloom.explain.options import refuse
 from noiseloom.explain.subject import MOST_SAMPLES, Subject, Wanted
 from noiseloom.explain.trajectory_of_texts import explain_texts
@@ -29,7 +30,9 @@ from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Task, WritesAnywhere
 
-FOLLOWED, SETTLED, TOKENS = 4, 0.1, 60
+SETTLED, TOKENS = 0.1, 60
+FEW, MANY = 4, 1000  # samples that are followed: pictures or texts, and points
+PAIR, WIDE = 320, 640  # pixels of the width of two pictures, and of the frames of a clip, about
 STEPS = "step, sample"  # axes of what is kept of each step
 COLUMNS = 12  # steps in the strip that is seen at once
 
@@ -49,8 +52,10 @@ class Config:
 
     about: ClassVar[str] = "how samples came out of noise, or texts out of masks, and in what order"
 
-    num: Annotated[int, Ge(1), Le(MOST_SAMPLES)] | None = option(
-        None, f"samples that are followed, inputs take turns; null: one an input, or {FOLLOWED}"
+    num: Annotated[int, Ge(1), Le(MANY)] | None = option(
+        None,
+        "samples that are followed, inputs take turns; null: one an input, or "
+        f"{FEW}; of points {MANY}",
     )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
@@ -76,10 +81,14 @@ class Config:
             return self._of_texts(subject, task)
         assert isinstance(task, Draws)
         refuse({"tokens": self.tokens}, "this run writes no text")
-        wanted = subject.wanted(self.num, FOLLOWED, steps=self.steps, guidance=self.guidance)
+        is_of_points = isinstance(task.form, PointForm)
+        if not is_of_points:
+            self._check_num()
+        num = (self.num or MANY) if is_of_points else self.num
+        wanted = subject.wanted(num, FEW, steps=self.steps, guidance=self.guidance)
         path, names = path_of(task, wanted), wanted.names
         protocol = {**task.describe(wanted.request), "asked": [name for name in names if name]}
-        if path.x0[0].dtype != np.uint8:
+        if is_of_points:
             refuse({"settled": self.settled}, "the places of points are not decided one by one")
             return _of_points(task.form, path, protocol)
         times = [round(t, 4) for t in path.t]
@@ -91,9 +100,12 @@ class Config:
         half = next((t for t, share in zip(path.t, by, strict=True) if share >= 0.5), path.t[-1])
         sections = [
             Section("From noise to picture", _films(xt, x0, path.t, names)),
-            Section("All steps at once", _strip(x0, path.t, names)),
+            Section("All steps at once", _strip(path, names)),
             Section("What changed at each step", _changes(change, path.t, names)),
-            Section("When each part was decided", _decisions(x0[-1], decided, path.t, by, names)),
+            Section(
+                "When each part was decided",
+                _decisions(x0[-1], decided, path.t, by, names),
+            ),
         ]
         return Explanation(
             title="From noise to picture",
@@ -120,6 +132,13 @@ class Config:
             },
         )
 
+    def _check_num(self) -> None:
+        if self.num is not None and self.num > MOST_SAMPLES:
+            raise InputError(
+                f"num={self.num} is given; of samples that are no points up to {MOST_SAMPLES} are "
+                "followed"
+            )
+
     def decided(self, x0: np.ndarray, times: Sequence[float]) -> np.ndarray:
         """The t (samples, height, width) from which a pixel stays near its end, of `x0` uint8.
 
@@ -137,8 +156,9 @@ class Config:
         refuse({"guidance": self.guidance}, "texts that come out of masks are not guided")
         refuse({"settled": self.settled}, "a token that has appeared does not change any more")
         tokens = self.tokens or TOKENS
+        self._check_num()
         given = list(subject.inputs) or [""]
-        num = max(self.num or len(subject.inputs) or FOLLOWED, len(subject.inputs))
+        num = max(self.num or len(subject.inputs) or FEW, len(subject.inputs))
         prompts = [given[number % len(given)] for number in range(num)]
         writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
         random = Random(subject.seed, range(len(prompts)))
@@ -171,14 +191,24 @@ def path_of(task: Draws, wanted: Wanted) -> Path:
 
 def _of_points(form: Form, path: Path, protocol: dict[str, Any]) -> Explanation:
     labels = [_said(t) for t in path.t]
-    films = [
-        parts.turned([form.picture(points) for points in states], labels, "points", name)
-        for name, states in (("where they stand", path.xt), ("where they are expected", path.x0))
-    ]
+    films = []
+    for name, states in (("where they stand", path.xt), ("where they are expected", path.x0)):
+        pictures = [sheet(form, [points]) for points in states]
+        alt = f"{len(states[0]):,} points, {name}"
+        films.append(parts.turned(pictures, labels, alt, name))
+    words = (
+        "Each dot is a sample: on the left where it stands after a step, on the right where the "
+        "network expects it to end. The numbers are where the frame ends. The slider, by arrow "
+        "keys too, and the button turn both."
+    )
     return Explanation(
         title="From noise to data",
-        lead=f"{len(path.t)} steps from noise (t = 1) to data (t = 0).",
-        sections=[Section("On the way", parts.row(films, wide=True))],
+        lead=(
+            f"{len(path.x0[0]):,} points, {len(path.t)} steps from noise (t = 1) to data (t = 0)."
+        ),
+        sections=[
+            Section("On the way", parts.text(words) + parts.row(films, wide=True, together=True))
+        ],
         protocol=protocol,
         figures={"times": [round(t, 4) for t in path.t]},
         data={
@@ -189,40 +219,46 @@ def _of_points(form: Form, path: Path, protocol: dict[str, Any]) -> Explanation:
     )
 
 
-def _films(xt: np.ndarray, x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
+def _films(
+    xt: np.ndarray,
+    x0: np.ndarray,
+    times: Sequence[float],
+    names: Sequence[str],
+) -> str:
     labels = [_said(t) for t in times]
-    side = 160 if x0.shape[3] <= 2 * x0.shape[2] else 640
     films = []
     for number, name in enumerate(names):
-        both = [
-            parts.enlarged(np.concatenate([a[number], b[number]], axis=1), 2 * side)
-            for a, b in zip(xt, x0, strict=True)
-        ]
-        title = name or f"sample {number + 1}"
-        films.append(parts.turned(both, labels, title, title))
-    words = "On the left where the sampler stands, on the right what it expects to end with."
-    return parts.text(words) + parts.row(films, wide=True)
+        both = [_both(a[number], b[number]) for a, b in zip(xt, x0, strict=True)]
+        title = called(number, name)
+        alt = f"{title}, where the sampler stands and what it expects"
+        films.append(parts.turned(both, labels, alt, title))
+    words = (
+        "The first picture of two is where the sampler stands, the second what it expects to end "
+        "with. The slider, by arrow keys too, and the button turn all samples together."
+    )
+    return parts.text(words) + parts.row(films, wide=True, together=True)
 
 
-def _strip(x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
-    chosen = np.unique(np.linspace(0, len(times) - 1, COLUMNS).round().astype(int))
-    lines = [np.concatenate(list(x0[chosen, number]), axis=1) for number in range(len(names))]
-    sheet = parts.enlarged(np.concatenate(lines, axis=0), 880)
-    told = ", ".join(f"{times[number]:.2f}" for number in chosen)
+def _strip(path: Path, names: Sequence[str]) -> str:
+    chosen = np.unique(np.linspace(0, len(path.t) - 1, COLUMNS).round().astype(int))
+    shown = [middle(path.x0[number]) for number in chosen]
+    picture = parts.tiled([[one[sample] for one in shown] for sample in range(len(names))], 880)
+    told = ", ".join(f"{path.t[number]:.2f}" for number in chosen)
+    what = " of the frame in the middle" if path.x0[0].ndim == 5 else ""
     alt = f"what is expected of {len(names)} samples, a row each, after steps from noise to data"
-    return parts.shown(sheet, alt, f"What is expected after the steps to t = {told}.")
+    return parts.shown(picture, alt, f"What is expected{what} after the steps to t = {told}.")
 
 
 def _changes(change: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
     mean = change.mean(axis=1)
     line = Line("mean of all samples", list(zip(times[1:], mean.tolist(), strict=True)))
     largest = int(mean.argmax())
-    chart = line_chart("change of what is expected", [line], log=False, across="t")
+    chart = parts.chart("Mean change of what is expected", [line], across="t")
     words = (
         f"The largest change came with the step to t = {times[largest + 1]:.2f}: "
         f"{mean[largest]:.1%} of the range of values, on average over all pixels."
     )
-    return parts.text(words) + f'<figure class="square">{chart}</figure>'
+    return parts.text(words) + chart
 
 
 def _decisions(
@@ -235,24 +271,23 @@ def _decisions(
     low, high = min(times), max(times)
     maps = []
     for number, name in enumerate(names):
-        beside = [parts.heat(decided[number], low, high)]
-        picture = last[number]
-        beside.insert(0, np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture)
-        title = name or f"sample {number + 1}"
-        maps.append(
-            parts.shown(
-                parts.enlarged(np.concatenate(beside, axis=1), 320),
-                f"{title}, and when each of its pixels was decided",
-                title,
-            )
-        )
+        heat = parts.heat(decided[number], low, high)
+        title = called(number, name)
+        alt = f"{title}, and when each of its pixels was decided"
+        maps.append(parts.shown(_both(last[number], heat), alt, title))
     line = Line("decided", list(zip(times, by, strict=True)))
-    chart = line_chart("share of open pixels that are decided", [line], log=False, across="t")
+    chart = parts.chart("Share of the pixels once open that are decided", [line], across="t")
     words = (
         "Light is what was decided early, while there was much noise; dark is what stayed open to "
         "the end; black was never open, the ground for the most part."
     )
-    return parts.text(words) + parts.row(maps) + f'<figure class="square">{chart}</figure>'
+    return parts.text(words) + parts.row(maps, wide=True) + chart
+
+
+def _both(one: np.ndarray, other: np.ndarray) -> Image.Image:
+    """Two pictures beside one another; wide ones, as the frames of a clip, below one another."""
+    is_wide = one.shape[1] > 2 * one.shape[0]
+    return parts.tiled([[one], [other]] if is_wide else [[one, other]], WIDE if is_wide else PAIR)
 
 
 def _said(t: float) -> str:

@@ -143,7 +143,7 @@ def _sections(
     """A section for each sample: its picture, and a film of each of its words."""
     said = (
         "What a word drew is light. The first picture of each is over all steps; the others, by "
-        "the slider, are each step's, over what was expected then."
+        "the slider, are each step's, over what was expected then. All words are turned together."
     )
     labels = ["all steps", *(f"t = {t:.3f}" for t in times)]
     sections = []
@@ -162,7 +162,9 @@ def _sections(
             alt = f"what the word {one.word.text} drew"
             films = [parts.enlarged(frame, WIDE) for frame in frames]
             figures.append(parts.turned(films, labels, alt, one.word.text))
-        sections.append(Section(f"'{prompt}'", parts.text(said) + parts.row(figures)))
+        sections.append(
+            Section(f"'{prompt}'", parts.text(said) + parts.row(figures, together=True))
+        )
     return sections
 
 
