@@ -116,7 +116,7 @@ def test_states_of_one_text_put_into_another(text: Run, reviews: Run) -> None:
     assert told.figures["probability_second"] > told.figures["probability_first"]
     with pytest.raises(InputError, match="9 and 10 tokens long, and states are exchanged"):
         explain(text, "patching", ["a rose is", "a rose red"])
-    with pytest.raises(InputError, match="compares two inputs, and 1 are given"):
+    with pytest.raises(InputError, match="compares two inputs; given: 1"):
         explain(text, "patching", ["a rose is"])
     with pytest.raises(InputError, match="answered the same, so that nothing"):
         explain(text, "patching", ["a rose is", "a rose is"])
@@ -140,7 +140,7 @@ def test_words_of_one_prompt_put_into_another(scenes: Run, tmp_path: Path) -> No
         ((FIRST, "a red zebra left of a blue square"), "'zebra' stands in no caption"),
         ((FIRST, "a red circle"), "The prompts are 8 and 3 tokens long"),
         ((FIRST, FIRST.upper()), "The prompts are the same to this run"),
-        ((FIRST, SECOND, FIRST), "compares two inputs, and 3 are given"),
+        ((FIRST, SECOND, FIRST), "compares two inputs; given: 3"),
     ],
 )
 def test_prompts_that_cannot_be_compared(scenes: Run, prompts: list[str], said: str) -> None:
@@ -185,3 +185,49 @@ def test_runs_that_they_do_not_fit_are_told_why(
     ):
         with pytest.raises(InputError, match=why):
             explain(run, what)
+
+
+@pytest.mark.parametrize(
+    ("run", "view", "inputs", "options", "said"),
+    [
+        ("text", "lens", [], ["times=[0.5]"], r"times=\[0.5\] is given.* no denoiser"),
+        ("text", "lens", [], ["num=2"], "num=2 is given.* at texts"),
+        ("digits", "lens", [], ["most=2"], "most=2 is given.* no text"),
+        ("digits", "lens", [], ["times=[]"], "times is empty"),
+        ("reviews", "lens", [], ["most=2"], "most=2 is given.* no text"),
+        ("reviews", "lens", ["the film"], ["num=2"], "num=2 is given"),
+        ("text", "ablation", [], ["steps=2"], "steps=2 is given.* nothing is drawn"),
+        ("digits", "ablation", [], ["steps=2"], "steps=2 is given.* nothing is drawn"),
+        ("reviews", "ablation", [], ["times=[0.5]"], "no denoiser"),
+        ("scenes", "ablation", [], ["times=[0.5]"], "not measured at single times"),
+        ("scenes", "ablation", [], ["times=[]"], "times is empty"),
+        ("text", "patching", ["a rose", "a rise"], ["num=2"], "num=2 is given.* draws nothing"),
+        ("text", "attention", ["a rose"], ["steps=3"], "steps=3 is given.* not drawn"),
+        ("text", "attention", ["a rose"], ["num=3"], "num=3 is given.* not drawn"),
+        ("text", "neighbours", [], ["held_out=60"], "held_out=60 is given.* 200 held-out ones"),
+    ],
+)
+def test_what_says_nothing_of_a_run_is_refused(
+    run: str,
+    view: str,
+    inputs: list[str],
+    options: list[str],
+    said: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    with pytest.raises(InputError, match=said):
+        explain(request.getfixturevalue(run), view, inputs, options)
+
+
+def test_texts_that_are_cut_are_said_to_be(reviews: Run) -> None:
+    long = "the film was great " * 400
+    said: list[object] = []
+    with pytest.raises(InputError, match="nothing can be traced"):
+        explain(reviews, "patching", [long, long], on_event=said.append)
+    assert any("only the beginning is read" in str(event) for event in said)
+
+
+def test_texts_of_one_token_have_no_place_before_the_last(text: Run) -> None:
+    found = explain(text, "patching", ["a", "r"])
+    assert found.arrays["effect"].shape == (2, 1)
+    assert found.figures["strongest_before_the_last_place"] is None

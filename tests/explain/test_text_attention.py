@@ -115,7 +115,8 @@ def test_who_has_nothing_to_be_looked_at_says_why() -> None:
     ("task", "texts", "said"),
     [
         (language, ["ab", "cd"], "2 texts are given; a language model reads one"),
-        (language, ["a"], "two tokens or more"),
+        (language, ["a"], "length of 1 in tokens; .* 2 to "),
+        (language, ["ab" * 100], "length of 200 in tokens; .* 2 to "),
         (translator, ["ab", "cd"], "2 texts are given; a translator reads one"),
         (lambda: classifier("first", "second"), ["ab"], "reads first and second"),
     ],
@@ -123,3 +124,10 @@ def test_who_has_nothing_to_be_looked_at_says_why() -> None:
 def test_texts_that_do_not_fit_are_refused(task, texts, said) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=said):
         text_attention(task(), texts, ONE)
+
+
+def test_a_text_that_is_cut_is_said_to_be() -> None:
+    task = classifier("text")
+    assert text_attention(task, ["ab"], ONE).note == ""
+    long = text_attention(task, ["ab" * task.form.context], ONE)
+    assert len(long.queries) == task.form.context and "only the beginning is read" in long.note

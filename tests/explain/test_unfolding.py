@@ -120,3 +120,11 @@ def test_a_page_shows_the_order_of_words(masked: Run) -> None:
     assert page.count('class="turned"') == 1 and "look 9 of 9" in page
     with pytest.raises(InputError, match="not guided"):
         explain(masked, "trajectory", (), ["guidance=2"])
+    with pytest.raises(InputError, match="settled=0.2 is given.* appeared"):
+        explain(masked, "trajectory", (), ["settled=0.2"])
+
+
+def test_prompts_take_turns(masked: Run) -> None:
+    found = explain(masked, "trajectory", ["a rose ", "is "], ["tokens=4", "num=3"])
+    begins = [one["text"][:3] for one in found.figures["texts"]]
+    assert begins == ["a r", "is ", "a r"]

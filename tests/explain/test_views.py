@@ -97,3 +97,54 @@ def test_the_check_of_pages_lets_a_good_one_pass(tmp_path):
 
 def test_a_views_page_of_a_run_is_whole(runs, tmp_path):
     check_page(explain(runs[0], "trajectory", options=["num=1", "steps=2"]), tmp_path)
+
+
+def test_a_way_of_one_step_shows_nothing_and_is_refused(runs):
+    for run in runs[:2]:
+        with pytest.raises(InputError, match="come in 1 step.* steps=2 or more"):
+            explain(run, "trajectory", options=["num=1", "steps=1"])
+    with pytest.raises(InputError, match="settled=0.2 is given, and the places of points"):
+        explain(runs[1], "trajectory", options=["num=1", "steps=2", "settled=0.2"])
+
+
+def test_times_are_refused_of_what_knows_none(runs):
+    with pytest.raises(InputError, match=r"times=\[0.5\] is given.* no denoiser"):
+        explain(runs[2], "probes", options=["times=[0.5]"])
+
+
+def test_without_num_each_input_is_one_sample(runs):
+    for options, num in (([], 2), (["num=3"], 3), (["num=1"], 2)):
+        found = explain(runs[0], "trajectory", ["3", "8"], ["steps=2", *options])
+        assert found.arrays["x0"].shape[1] == num
+
+
+def test_an_explanation_that_is_interrupted_leaves_nothing(tmp_path, monkeypatch):
+    good = Explanation(
+        title="T",
+        lead="L.",
+        sections=[Section("S", "<p>told</p>")],
+        protocol=PROTOCOL,
+        arrays={"x": np.zeros((2, 3))},
+    )
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    for place in ("noiseloom.explain.explanation.write_text", "numpy.savez_compressed"):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                good.save(tmp_path, "checked")
+        assert not list((tmp_path / "explain").iterdir())
+    assert good.save(tmp_path, "checked").name == "checked-1"
+
+
+def test_the_listing_says_what_holds_where_nothing_is_typed(runs):
+    text = listing(runs[0]).text
+    assert "instead=nothing: " in text and "  layer: one layer, from 0; null: all" in text
+
+
+@pytest.mark.parametrize("view", ["attention", "trajectory", "words"])
+def test_more_samples_than_a_page_shows_are_refused(view):
+    with pytest.raises(InputError, match="'num' is 65. Allowed: .* at most 64"):
+        view_of(view, ["num=65"])

@@ -17,6 +17,7 @@ from noiseloom.config import from_mapping, override, parse
 from noiseloom.errors import InputError
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.memory import peak_above
+from noiseloom.explain.options import as_words
 from noiseloom.explain.subject import Subject, View
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Task
@@ -69,7 +70,10 @@ def explain(
 
 def view_of(what: str, options: Sequence[str] = ()) -> View:
     """The view of this name with these options; InputError where there is none such."""
-    view: View = parse(menu.member(VIEWS, what).Config, override(from_mapping({}), options))
+    config = menu.member(VIEWS, what).Config
+    view: View = parse(
+        config, override(from_mapping({}, "command line"), as_words(config, options))
+    )
     return view
 
 

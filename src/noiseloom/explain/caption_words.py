@@ -43,7 +43,9 @@ def chosen_words(words: list[CaptionWord], asked: str | None) -> list[CaptionWor
     if asked is None:
         return words
     there = list(dict.fromkeys(word.text for word in words))
-    wanted = [one.strip().lower() for one in asked.split(",")]
+    wanted = [one.strip().lower() for one in asked.split(",") if one.strip()]
+    if not wanted:
+        raise InputError(f"word is '{asked}'; name one of {', '.join(there)}, or several")
     for one in wanted:
         if one not in there:
             guess = nearest(one, there)

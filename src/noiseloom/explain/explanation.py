@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,15 +64,26 @@ class Explanation:
         }
 
     def save(self, run_folder: Path, what: str) -> Path:
-        """Write page, figures and arrays into a new folder `explain/<what>-<n>` of the run."""
+        """Write page, figures and arrays into a new folder `explain/<what>-<n>` of the run.
+
+        The folder is taken away again where that fails or is interrupted.
+        """
         from noiseloom.explain.page import page  # it needs Explanation
 
         parent = run_folder / "explain"
+        html, document = (
+            page(self, run_folder.resolve().name),
+            json.dumps(self.document(), indent=1),
+        )
         with disk_errors(f"The explanation '{what}'", parent):
             folder = make_next_folder(parent, what)
-            write_text(folder / "page.html", page(self, run_folder.resolve().name))
-            write_text(folder / "explanation.json", json.dumps(self.document(), indent=1))
-            if self.data:
-                with aside(folder / "arrays.npz") as temporary, temporary.open("wb") as file:
-                    np.savez_compressed(file, allow_pickle=False, **self.arrays)
+            try:
+                if self.arrays:
+                    with aside(folder / "arrays.npz") as temporary, temporary.open("wb") as file:
+                        np.savez_compressed(file, allow_pickle=False, **self.arrays)
+                write_text(folder / "explanation.json", document)
+                write_text(folder / "page.html", html)
+            except BaseException:  # Ctrl-C too: half an explanation is none
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
         return folder

@@ -225,5 +225,5 @@ def _allow(baseline: Baseline, allowed: tuple[str, ...], kind: str) -> None:
     if baseline not in ("auto", *allowed):
         raise InputError(
             f"baseline is {baseline}, and the run reads {kind}; allowed are "
-            f"{' and '.join(('auto', *allowed))}"
+            f"{', '.join(('auto', *allowed[:-1]))} and {allowed[-1]}"
         )

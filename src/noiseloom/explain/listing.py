@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from noiseloom.config import describe
+from noiseloom.config import Entry, describe
 from noiseloom.explain import VIEWS, fitting
 from noiseloom.menu import member
 from noiseloom.runs.run import OnEvent, Run, ignore
@@ -27,10 +27,19 @@ def listing(run: Run, *, device: Device | None = None, on_event: OnEvent = ignor
     lines, entries = [], {}
     for word in fitting(task):
         config = member(VIEWS, word).Config
-        options = {entry.key: entry.help for entry in describe(config)}
-        entries[word] = {"shows": config.about, "options": options}
+        options = describe(config)
+        entries[word] = {"shows": config.about, "options": {one.key: one.help for one in options}}
         lines.append(f"{word:<14}{config.about}")
-        lines += [f"{'':<14}  {name}: {words}" for name, words in options.items()]
+        lines += [f"{'':<14}  {_with_default(one)}: {one.help}" for one in options]
     folder = shlex.quote(str(run.folder))
     lines += ["", f"Look with: noiseloom explain {folder} {next(iter(entries), 'WHAT')}"]
     return Listing("\n".join(lines), {"views": entries})
+
+
+def _with_default(option: Entry) -> str:
+    """An option as it would be typed to leave it as it is; its name where that is null."""
+    if option.default is None:
+        return option.key
+    default = option.default
+    typed = str(default).lower() if isinstance(default, bool) else str(default)
+    return f"{option.key}={typed}"

@@ -51,7 +51,7 @@ def misfit(task: Task) -> str | None:
         return "it neither goes on with a text nor reads a class or a number in one"
     if isinstance(task, Walks) and not task.learned_unlabelled:
         return "it has learned nothing without being asked for a class or in words, as probes ask"
-    if _is_noisy(task) or isinstance(task, Predicts | Estimates):
+    if is_noisy(task) or isinstance(task, Predicts | Estimates):
         return None
     return "it neither denoises items nor reads a class or a number in them"
 
@@ -77,7 +77,7 @@ def looks_of(
         )
     layers = layers_of(task.model)
     assert layers is not None  # whoever looks saw to it
-    levels: Sequence[float | None] = times if _is_noisy(task) else [None]
+    levels: Sequence[float | None] = times if is_noisy(task) else [None]
     kept = ""
     for number, t in enumerate(levels):
         raws, states = [], []
@@ -149,5 +149,6 @@ def _numpy(x: Tensor) -> np.ndarray:
     return x.float().cpu().numpy()
 
 
-def _is_noisy(task: Task) -> bool:
+def is_noisy(task: Task) -> bool:
+    """Whether items can be looked at with noise in them."""
     return isinstance(task, Denoises) and isinstance(task, Noises)

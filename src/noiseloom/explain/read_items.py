@@ -98,7 +98,7 @@ def _asked(task: Task, inputs: Sequence[str]) -> list[Asked]:
         return list(inputs)
     if len(inputs) % len(columns):
         raise InputError(
-            f"{len(inputs)} texts are given, and an item of this run is {len(columns)}: "
+            f"The texts given are {len(inputs)}, and an item of this run is {len(columns)}: "
             f"{' and '.join(columns)}. Give each item all of its texts, one after the other"
         )
     return [tuple(inputs[n : n + len(columns)]) for n in range(0, len(inputs), len(columns))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Protocol
@@ -20,6 +20,8 @@ from noiseloom.runs.run import OnEvent, Run
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Request, Task
 from noiseloom.training.loop import Working
+
+MOST_SAMPLES = 64  # that one page shows, and that are drawn together
 
 
 @dataclass(frozen=True)
@@ -70,21 +72,28 @@ class Subject:
         return next(self.task.model.parameters()).device
 
     def wanted(
-        self, num: int, *, steps: int | None = None, guidance: float | None = None
+        self,
+        num: int | None,
+        usual: int = 1,
+        *,
+        steps: int | None = None,
+        guidance: float | None = None,
     ) -> Wanted:
-        """`num` samples of a task that draws, or one of each input, if these are more.
+        """`num` samples of a task that draws, one of each input at least; None: one of each.
 
-        The inputs, prompts or classes, take turns; without any, classes or examples of captions do.
-        Raises InputError for what the run cannot be asked.
+        Without inputs None is the `usual` number. The inputs, prompts or classes, take turns;
+        without any, classes or examples of captions do. Raises InputError for what the run cannot
+        be asked.
         """
         task = self.task
         assert isinstance(task, Draws)  # the view saw to it
         inputs, captions = list(self.inputs) or None, prompts_of(task)
+        num = max(num or len(self.inputs) or usual, len(self.inputs))
         labels = choose_asked(
             task,
             prompts=None if captions is None else inputs,
             label=None if captions is not None else inputs,
-            num=max(num, len(self.inputs)),
+            num=num,
             place=str(self.run.folder),
             on_event=self.on_event,
         )
@@ -106,16 +115,6 @@ class Subject:
         """InputError where inputs are given; `why` says what the view looks at instead."""
         if self.inputs:
             raise InputError(f"{self.inputs[0]!r} is given, and {why}; leave it out")
-
-
-def refuse(given: Mapping[str, object], why: str) -> None:
-    """InputError for the first option of a view that has a value; `why` says what it would be of.
-
-    An option that says nothing of the run at hand is refused, never ignored.
-    """
-    for name, value in given.items():
-        if value is not None:
-            raise InputError(f"{name}={value} is given, and {why}; leave it out")
 
 
 class View(Protocol):

@@ -51,7 +51,8 @@ def text_bits(task: Scores, form: TextForm, tokens: np.ndarray, *, seed: int) ->
     length, longest = len(tokens), form.context + 1
     if length < 2:
         raise InputError(
-            f"The text is {length} tokens long; the first is given, so that it needs two or more"
+            f"The text has a length of {length} in tokens; the first is given, so that it needs "
+            "two or more"
         )
     if length <= longest:
         starts = [0]

@@ -8,7 +8,7 @@ source. Shapes: H heads, L queries, K keys.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -44,11 +44,15 @@ class TextLayer:
 
 @dataclass(frozen=True)
 class TextAttention:
-    """Of one text, all layers; `rollout` (L, R) is of the last one's queries over `sources`."""
+    """Of one text, all layers; `rollout` (L, R) is of the last one's queries over `sources`.
+
+    `note` is what is to be said of the text, if anything.
+    """
 
     layers: list[TextLayer]
     rollout: np.ndarray
     sources: tuple[str, ...]
+    note: str = ""
 
     @property
     def queries(self) -> tuple[str, ...]:
@@ -94,9 +98,12 @@ def _of_window(task: Task, form: TextForm, texts: Sequence[str]) -> TextAttentio
     """A language model's reading of a text up to its context."""
     if len(texts) != 1:
         raise InputError(f"{len(texts)} texts are given; a language model reads one: quote it")
-    tokens = form.tokenizer.encode(texts[0])[: form.context]
-    if len(tokens) < 2:
-        raise InputError(f"{texts[0]!r} is given; to look back takes a text of two tokens or more")
+    tokens = form.tokenizer.encode(texts[0])
+    if not 2 <= len(tokens) <= form.context:
+        raise InputError(
+            f"{texts[0][:40]!r} has a length of {len(tokens):,} in tokens; looking back takes one "
+            f"of 2 to {form.context:,}, as many as this run reads at once. Give another text"
+        )
     assert isinstance(task, Scores)
     window = np.append(tokens, tokens[-1])[None]  # the last is asked for, and read by nobody
     seen = _Seen(task, {"": spelled(form.tokenizer, tokens)})
@@ -109,9 +116,10 @@ def _of_rows(task: Task, form: TextForm, texts: Sequence[str]) -> TextAttention:
     """A reader's reading of the texts of one item."""
     if len(texts) != len(form.columns):
         raise InputError(
-            f"{len(texts)} texts are given; this run reads {' and '.join(form.columns)}: quote each"
+            f"The texts given are {len(texts)}; this run reads {' and '.join(form.columns)}: quote "
+            "each"
         )
-    items, _ = read_rows(form, [texts[0] if len(texts) == 1 else tuple(texts)])
+    items, note = read_rows(form, [texts[0] if len(texts) == 1 else tuple(texts)])
     pad = form.tokenizer.special(PAD)
     names = [name for row in items[0] for name in spelled(form.tokenizer, row[row != pad])]
     seen = _Seen(task, {"": tuple(names)})
@@ -123,7 +131,7 @@ def _of_rows(task: Task, form: TextForm, texts: Sequence[str]) -> TextAttention:
         else:
             assert isinstance(task, Finds)
             task.find(items)
-    return seen.found()
+    return replace(seen.found(), note=note)
 
 
 def _of_translation(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from noiseloom.config import option
 from noiseloom.explain import parts
@@ -22,6 +22,7 @@ from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.head_effects import Effect, head_effects
 from noiseloom.explain.interventions import Heads, Instead, heads_of, network_of
 from noiseloom.explain.measures import Measure, of_classes, of_denoising, of_loss, of_scenes
+from noiseloom.explain.options import refuse
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.subject import Subject
 from noiseloom.explain.tables import Cell, Filled, table
@@ -35,6 +36,7 @@ HOW = (
 FEWEST = 2  # items, so that a change has an error
 SPOKEN = 5  # changes that are named above the tables
 AXES = "layer; head, the last one: all of the layer (NaN: no such head)"
+TIMES = (0.9, 0.7, 0.5, 0.3, 0.1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +54,13 @@ class Config:
     steps: Annotated[int, Ge(1)] | None = option(
         None, "moves from noise to data, where scenes are drawn; null: the run's"
     )
-    times: tuple[Annotated[float, Ge(0)], ...] = option(
-        (0.9, 0.7, 0.5, 0.3, 0.1), "t at which a denoiser is measured"
+    times: tuple[Annotated[float, Ge(0), Le(1)], ...] | None = option(
+        None, f"t at which a denoiser is measured, from 0 to 1; null: {list(TIMES)}"
     )
 
     def __post_init__(self) -> None:
-        if not self.times or max(self.times) > 1:
-            raise ValueError(f"times is {list(self.times)}; allowed are one or more, each 0 to 1")
+        if self.times == ():
+            raise ValueError("times is empty; allowed are one or more, each 0 to 1")
 
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
@@ -105,11 +107,14 @@ class Config:
     def _measure(self, subject: Subject) -> Measure:
         task, world = subject.task, world_of_run(subject.run)
         if world is not None and isinstance(task, Prompted):
+            refuse({"times": self.times}, "scenes are drawn and read, not measured at single times")
             return of_scenes(subject, world, self.num or 32, Request(steps=self.steps))
+        refuse({"steps": self.steps}, "nothing is drawn to measure this run")
+        if isinstance(task, Denoises):
+            return of_denoising(subject, self.num or 256, self.times or TIMES)
+        refuse({"times": self.times}, "this run is no denoiser, which knows times")
         if isinstance(task, Predicts):
             return of_classes(subject, self.num or 256)
-        if isinstance(task, Denoises):
-            return of_denoising(subject, self.num or 256, self.times)
         return of_loss(subject, self.num or 256)
 
 

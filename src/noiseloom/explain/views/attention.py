@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from noiseloom.config import option
 from noiseloom.data.forms import TextForm
@@ -27,13 +27,15 @@ from noiseloom.explain.item_attention import (
     transformer_of,
 )
 from noiseloom.explain.item_pictures import lying
-from noiseloom.explain.subject import Subject, refuse
+from noiseloom.explain.options import refuse
+from noiseloom.explain.subject import MOST_SAMPLES, Subject
 from noiseloom.explain.text_attention import text_attention, why_not
 from noiseloom.explain.way import way_of
 from noiseloom.seeds import Random
 from noiseloom.tasks import Task, Translates
 from noiseloom.tasks.generating import ImageGeneration
 
+DRAWN = 2
 MOST = 2**26  # weights that are kept in all: 256 MiB
 
 
@@ -43,7 +45,9 @@ class Config:
 
     about: ClassVar[str] = "where each head of each layer looks, at patches or at words"
 
-    num: Annotated[int, Ge(1)] = option(2, "samples that are drawn, where the run draws")
+    num: Annotated[int, Ge(1), Le(MOST_SAMPLES)] | None = option(
+        None, f"samples, where the run draws; inputs take turns; null: one an input, or {DRAWN}"
+    )
     layer: Annotated[int, Ge(1)] | None = option(None, "one layer, from 1; null: all")
     head: Annotated[int, Ge(1)] | None = option(None, "one head, from 1; null: all")
     step: Annotated[int, Ge(1)] | None = option(
@@ -73,7 +77,7 @@ class Config:
         layers, tokens = item_layers(task), tokens_of(task)
         heads = layers[0].layer.heads
         self._check(len(layers), heads, tokens.number)
-        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
+        wanted = subject.wanted(self.num, DRAWN, steps=self.steps, guidance=self.guidance)
         request, names = wanted.request, wanted.names
         way = way_of(task, request, wanted.random)
         steps = self._steps(len(way.states))
@@ -122,12 +126,12 @@ class Config:
 
     def _of_text(self, subject: Subject) -> Explanation:
         task = subject.task
+        drawn = {"num": self.num, "step": self.step, "steps": self.steps}
+        refuse({**drawn, "guidance": self.guidance}, "a text is looked at as it stands, not drawn")
         texts = list(subject.inputs) or held_out(subject)
         attention = text_attention(task, texts, Random(subject.seed, range(1)))
         layers = attention.layers
         self._check(len(layers), len(layers[0].weights), len(attention.queries))
-        drawn = {"step": self.step, "steps": self.steps, "guidance": self.guidance}
-        refuse(drawn, "a text is not drawn in steps")
         token = len(attention.queries) - 1 if self.token is None else self.token - 1
         chosen = range(len(layers)) if self.layer is None else [self.layer - 1]
         head = None if self.head is None else self.head - 1
@@ -146,6 +150,7 @@ class Config:
             lead=(
                 f"{len(layers)} layers of {len(layers[0].weights)} heads over "
                 f"{len(attention.sources)} tokens."
+                + (f" {attention.note}" if attention.note else "")
             ),
             sections=sections,
             protocol={"texts": texts},

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from torch import Tensor
 
 from noiseloom.config import option
@@ -24,6 +24,7 @@ from noiseloom.explain.depth_lens import Decoded, at_each_stage, decoded
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.interventions import Layer, blocks_of, network_of
 from noiseloom.explain.item_pictures import middle
+from noiseloom.explain.options import refuse
 from noiseloom.explain.picture_lens import stages_of
 from noiseloom.explain.read_texts import (
     ReadText,
@@ -40,7 +41,9 @@ from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Denoises, Predicts, Task
 from noiseloom.training.loop import Note
 
+PLACES, ITEMS, TIMES = 24, 4, (0.9, 0.7, 0.5, 0.3, 0.1)
 STAGE_AXIS = "stage: before the first block, and after each"
+NO_DENOISER = "this run is no denoiser, which knows times"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +52,19 @@ class Config:
 
     about: ClassVar[str] = "what the network would answer if it ended after each block"
 
-    most: Annotated[int, Ge(1)] = option(24, "places of a text that are shown, the last ones")
-    num: Annotated[int, Ge(1)] = option(4, "held-out items, where none are given")
-    times: tuple[Annotated[float, Ge(0)], ...] = option(
-        (0.9, 0.7, 0.5, 0.3, 0.1), "t at which a denoiser is looked into"
+    most: Annotated[int, Ge(1)] | None = option(
+        None, f"places of a text that are shown, the last ones; null: {PLACES}"
+    )
+    num: Annotated[int, Ge(1)] | None = option(
+        None, f"held-out items, where none are given; null: {ITEMS}"
+    )
+    times: tuple[Annotated[float, Ge(0), Le(1)], ...] | None = option(
+        None, f"t at which a denoiser is looked into, from 0 to 1; null: {list(TIMES)}"
     )
 
     def __post_init__(self) -> None:
-        if not self.times or max(self.times) > 1:
-            raise ValueError(f"times is {list(self.times)}; allowed are one or more, each 0 to 1")
+        if self.times == ():
+            raise ValueError("times is empty; allowed are one or more, each 0 to 1")
 
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
@@ -71,8 +78,12 @@ class Config:
         """See `View.explain`: inputs are texts, or items to be told apart."""
         layers = blocks_of(network_of(subject.task))
         if language_model(subject.task) is not None:
+            refuse({"num": self.num}, "this view looks at texts, of held-out ones at the first")
+            refuse({"times": self.times}, NO_DENOISER)
             return self._of_texts(subject, layers)
+        refuse({"most": self.most}, "no text of this run is shown place by place")
         if isinstance(subject.task, Predicts):
+            refuse({"times": self.times}, NO_DENOISER)
             return self._of_classes(subject, subject.task, layers)
         return self._of_pictures(subject, layers)
 
@@ -85,7 +96,7 @@ class Config:
         sections, figures = [], []
         arrays: dict[str, np.ndarray] = {}
         for number, text in enumerate(texts):
-            places = text.places[-self.most :]
+            places = text.places[-(self.most or PLACES) :]
             logits = at_each_stage(layers, _asked(model, text, places))
             found = decoded(logits)
             heading = "".join(text.pieces).replace("␣", " ").replace("⏎", " ")
@@ -162,12 +173,13 @@ class Config:
         """What is told apart, as stored, what to call it, and its classes where these are known."""
         form = subject.task.form
         if subject.inputs:
+            refuse({"num": self.num}, "it is items that are given that are looked at")
             items, said = read_asked(form, list(subject.inputs))
             if said:
                 subject.on_event(Note(said))
             return items, [_cut(one) for one in subject.inputs], None
         held_out = subject.dataset.reference
-        chosen = held_out.evenly(self.num)
+        chosen = held_out.evenly(self.num or ITEMS)
         items = held_out.items[chosen]
         names = [f"held-out item {number + 1}" for number in chosen]
         if isinstance(form, TextForm):
@@ -176,17 +188,18 @@ class Config:
 
     def _of_pictures(self, subject: Subject, layers: Sequence[Layer]) -> Explanation:
         subject.refuse_inputs("this view looks at held-out items with noise")
-        task, seen_data = subject.task, subject.seen
+        task, seen_data, times = subject.task, subject.seen, self.times or TIMES
         assert isinstance(task, Denoises)
-        chosen, x0, labels = items_evenly(seen_data, seen_data.reference, self.num, subject.device)
-        found = stages_of(task.judged(labels), layers, x0, self.times, seed=subject.seed)
+        num = self.num or ITEMS
+        chosen, x0, labels = items_evenly(seen_data, seen_data.reference, num, subject.device)
+        found = stages_of(task.judged(labels), layers, x0, times, seed=subject.seed)
         pictures = np.stack(
             [[middle(task.form.to_items(x0.cpu())) for x0 in time] for time in found.x0]
         )
         seen = np.stack([middle(task.form.to_items(xt.cpu())) for xt in found.xt])
         errors = {"to_end": found.to_end, "to_truth": found.to_truth}
         strips = [
-            [[seen[at][item], *pictures[at][:, item]] for at in range(len(self.times))]
+            [[seen[at][item], *pictures[at][:, item]] for at in range(len(times))]
             for item in range(len(chosen))
         ]
         return Explanation(
@@ -196,12 +209,12 @@ class Config:
                 f"{len(layers)} blocks comes to when the final head reads it."
             ),
             sections=[
-                Section("Block by block", _pictures_part(strips, self.times, len(layers))),
-                Section("How far from the end", _errors_part(errors, self.times, len(layers))),
+                Section("Block by block", _pictures_part(strips, times, len(layers))),
+                Section("How far from the end", _errors_part(errors, times, len(layers))),
             ],
-            protocol={"times": list(self.times), "num": len(chosen)},
+            protocol={"times": list(times), "num": len(chosen)},
             figures={
-                "times": list(self.times),
+                "times": list(times),
                 **{
                     f"error_{name}_by_t_and_stage": values.round(5).tolist()
                     for name, values in errors.items()

@@ -19,7 +19,8 @@ from noiseloom.explain.losses_behind_masks import explain_behind_masks
 from noiseloom.explain.losses_by_time import explain_by_time
 from noiseloom.explain.losses_of_items import explain_items
 from noiseloom.explain.losses_of_text import explain_text
-from noiseloom.explain.subject import Subject, refuse
+from noiseloom.explain.options import refuse
+from noiseloom.explain.subject import Subject
 from noiseloom.runs.judging import shown
 from noiseloom.tasks import (
     Denoises,

@@ -23,14 +23,15 @@ from noiseloom.explain.explanation import Explanation
 from noiseloom.explain.neighbours import compare, nearest_by_features
 from noiseloom.explain.neighbours_of_items import explain_items
 from noiseloom.explain.neighbours_of_texts import explain_texts
-from noiseloom.explain.subject import Subject, refuse
+from noiseloom.explain.options import refuse
+from noiseloom.explain.subject import Subject
 from noiseloom.runs.drawing import draw
 from noiseloom.runs.judging import shown
 from noiseloom.runs.writing import usual, write_all
 from noiseloom.tasks import Draws, Fills, Task, Writes
 
 BY_FEATURES = 3  # training images nearest in features, beside each sample
-HELD_OUT_TEXTS, TOKENS = 200, 200
+HELD_OUT, HELD_OUT_TEXTS, TOKENS = 1_000, 200, 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +41,8 @@ class Config:
     about: ClassVar[str] = "the training items nearest to samples, and whether these are copies"
 
     num: Annotated[int, Ge(1)] = option(16, "samples")
-    held_out: Annotated[int, Ge(50)] = option(
-        1_000, "held-out items that say how near is usual, if there are more"
+    held_out: Annotated[int, Ge(50)] | None = option(
+        None, f"held-out items that say how near is usual, if there are more; null: {HELD_OUT:,}"
     )
     features: bool | None = option(
         None,
@@ -79,7 +80,7 @@ class Config:
             seed=subject.seed,
             on_step=subject.working("Sampling"),
         ).items
-        compared = compare(samples, dataset, held_out=self.held_out, progress=progress)
+        compared = compare(samples, dataset, held_out=self.held_out or HELD_OUT, progress=progress)
         alike = self._by_features(subject, samples, progress)
         found = explain_items(dataset, samples, compared, alike, wanted.names)
         protocol = {**task.describe(wanted.request), "num": wanted.num, **found.protocol}
@@ -107,6 +108,7 @@ class Config:
     def _of_texts(self, subject: Subject, task: Writes) -> Explanation:
         drawn = {"steps": self.steps, "guidance": self.guidance, "features": self.features}
         refuse(drawn, "this run draws no pictures, it writes text")
+        refuse({"held_out": self.held_out}, f"texts stand beside {HELD_OUT_TEXTS} held-out ones")
         dataset, tokens = subject.dataset, self.tokens or TOKENS
         assert isinstance(dataset, TextDataset)
         given = list(subject.inputs)

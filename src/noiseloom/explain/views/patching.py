@@ -23,18 +23,21 @@ from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.interventions import blocks_of, network_of
 from noiseloom.explain.item_pictures import middle
+from noiseloom.explain.options import refuse
 from noiseloom.explain.read_texts import ReadText, answers, language_model, piece, read_text
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.state_swap import Answer, Traced, traced
-from noiseloom.explain.subject import Subject, refuse
+from noiseloom.explain.subject import Subject
 from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.explain.word_effects import Carried, Effects, carried, pair_of
 from noiseloom.explain.word_swap import Swap, draw_swapped, reads_words
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Predicts, Prompted, Request, Task, Walks
+from noiseloom.training.loop import Note
 
+PICTURES, RANGES = 8, 3
 SHOWN = 6  # noises of which pictures are seen
-PICTURES = "picture, [frame,] height, width, channel"
+AXES = "picture, [frame,] height, width, channel"
 TWO = "This view compares two inputs"
 
 
@@ -54,8 +57,12 @@ class Config:
 
     about: ClassVar[str] = "which block, word or step carries what differs between two prompts"
 
-    num: Annotated[int, Ge(1)] = option(8, "pictures drawn for each swap")
-    ranges: Annotated[int, Ge(1)] = option(3, "ranges that the steps are cut into")
+    num: Annotated[int, Ge(1)] | None = option(
+        None, f"pictures drawn for each swap; null: {PICTURES}"
+    )
+    ranges: Annotated[int, Ge(1)] | None = option(
+        None, f"ranges that the steps are cut into; null: {RANGES}"
+    )
     steps: Annotated[int, Ge(1)] | None = option(
         None, "moves from noise to data, where pictures are drawn; null: the run's"
     )
@@ -76,11 +83,13 @@ class Config:
         """See `View.explain`: inputs are two prompts, or texts, of as many tokens."""
         if len(subject.inputs) != 2:
             raise InputError(
-                f"{TWO}, and {len(subject.inputs)} are given; give two of as many words, such as "
+                f"{TWO}; given: {len(subject.inputs)}. Give two of as many words, such as "
                 '"a red circle left of a blue square" "a green circle left of a blue square"'
             )
         if reads_words(subject.task):
             return self._of_words(subject)
+        drawn = {"num": self.num, "ranges": self.ranges, "steps": self.steps}
+        refuse(drawn, "this run draws nothing, it reads text")
         return self._of_states(subject)
 
     def _of_words(self, subject: Subject) -> Explanation:
@@ -96,10 +105,10 @@ class Config:
         found = carried(
             pair,
             draw,
-            num=self.num,
+            num=self.num or PICTURES,
             blocks=blocks,
             times=task.walk(request).times.tolist(),
-            ranges=self.ranges,
+            ranges=self.ranges or RANGES,
             scenes=world_of_run(subject.run) is not None,
             progress=subject.working("Swapping words"),
         )
@@ -120,22 +129,21 @@ class Config:
             protocol={
                 **task.describe(request),
                 "prompts": [first, second],
-                "num": self.num,
+                "num": self.num or PICTURES,
                 "ranges_of_t": [
                     [round(since, 4), round(until, 4)] for since, until in found.ranges
                 ],
             },
             figures=_all_figures(found),
             data={
-                "base": (f"{PICTURES}: of the first prompt", found.base),
-                "other": (f"{PICTURES}: of the second prompt", found.other),
-                "swapped": (f"{PICTURES}: the first with the second's words", found.words),
+                "base": (f"{AXES}: of the first prompt", found.base),
+                "other": (f"{AXES}: of the second prompt", found.other),
+                "swapped": (f"{AXES}: the first with the second's words", found.words),
                 "way": ("block, the last one: all; range of steps, the last one: all", ways),
             },
         )
 
     def _of_states(self, subject: Subject) -> Explanation:
-        refuse({"steps": self.steps}, "this run draws nothing")
         layers = blocks_of(network_of(subject.task))
         reads = _two_texts(subject)
         lengths = [len(pieces) for pieces in reads.pieces]
@@ -149,7 +157,6 @@ class Config:
         except ValueError as error:
             raise InputError(f"{error}; give two texts that lead to different answers") from error
         effect = found.effect.numpy()
-        stage, place = np.unravel_index(effect[:, :-1].argmax(), effect[:, :-1].shape)
         told = reads.names[found.told]
         start, end = (float(logs[found.told].exp()) for logs in (found.base, found.other))
         return Explanation(
@@ -165,13 +172,7 @@ class Config:
             figures={
                 "probability_first": start,
                 "probability_second": end,
-                "strongest_before_the_last_place": {
-                    "block": int(stage) + 1,
-                    "place": int(place),
-                    "effect": round(float(effect[stage, place]), 4),
-                }
-                if effect.shape[1] > 1
-                else None,
+                "strongest_before_the_last_place": _strongest(effect[:, :-1]),
             },
             data={
                 "effect": ("block; place: the share of the way in log-probability", effect),
@@ -181,6 +182,15 @@ class Config:
                 ),
             },
         )
+
+
+def _strongest(effect: np.ndarray) -> dict[str, Any] | None:
+    """The block and the place of the largest effect; None where there is no place."""
+    if not effect.size:
+        return None
+    block, place = np.unravel_index(int(effect.argmax()), effect.shape)
+    strength = round(float(effect[block, place]), 4)
+    return {"block": int(block) + 1, "place": int(place), "effect": strength}
 
 
 def _two_texts(subject: Subject) -> Reads:
@@ -197,7 +207,9 @@ def _two_texts(subject: Subject) -> Reads:
             return lambda times: answers(model, text.tokens.expand(times, -1), [place])[:, 0]
 
         return Reads(answer(first), answer(second), (first.pieces, second.pieces), names)
-    items, _ = read_asked(form, list(subject.inputs))
+    items, said = read_asked(form, list(subject.inputs))
+    if said:
+        subject.on_event(Note(said))
     assert isinstance(task, Predicts)  # see `misfit`
     rows = [item[0][item[0] != tokenizer.special(PAD)] for item in items]
     pieces = [[piece(tokenizer, int(token)) for token in row] for row in rows]

@@ -19,7 +19,8 @@ from noiseloom.errors import InputError
 from noiseloom.explain import looking, parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.known_facts import facts_of, token_facts
-from noiseloom.explain.looking import Pooling, looks_of
+from noiseloom.explain.looking import Pooling, is_noisy, looks_of
+from noiseloom.explain.options import refuse
 from noiseloom.explain.probing import Fact, Reading, probe
 from noiseloom.explain.read_texts import language_model
 from noiseloom.explain.subject import Subject
@@ -32,6 +33,7 @@ KEPT = {
     "each token": "Each token is an item.",
 }
 
+TIMES = (0.1, 0.3, 0.5, 0.7, 0.9)
 Time = Annotated[float, Gt(0), Lt(1)]
 
 
@@ -42,8 +44,8 @@ class Config:
     about: ClassVar[str] = "what each layer knows of an item, read by linear probes with a control"
 
     num: Annotated[int, Ge(60)] = option(1000, "held-out items, or tokens of text, that are read")
-    times: tuple[Time, ...] = option(
-        (0.1, 0.3, 0.5, 0.7, 0.9), "noise levels t at which a denoiser is looked at"
+    times: tuple[Time, ...] | None = option(
+        None, f"noise levels t at which a denoiser is looked at; null: {list(TIMES)}"
     )
     pooling: Pooling = option(
         "auto",
@@ -51,7 +53,7 @@ class Config:
     )
 
     def __post_init__(self) -> None:
-        if not self.times:
+        if self.times == ():
             raise ValueError("times is empty; allowed is one t or more, above 0 and below 1")
 
     def misfit(self, task: Task) -> str | None:
@@ -61,12 +63,14 @@ class Config:
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: it takes no inputs, as it reads held-out items."""
         subject.refuse_inputs("probes are learned on held-out items")
+        if not is_noisy(subject.task):
+            refuse({"times": self.times}, "this run is no denoiser, which knows times")
         items, facts, is_test = self._known(subject)
         seen, readings, kept = [], [], ""
         for look in looks_of(
             subject.task,
             items,
-            times=self.times,
+            times=self.times or TIMES,
             pooling=self.pooling,
             seed=subject.seed,
             on_step=subject.working("Looking"),

@@ -12,23 +12,25 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 from PIL import Image
 
 from noiseloom.config import option
 from noiseloom.data.forms import Form, PointForm, TextForm
+from noiseloom.errors import InputError
 from noiseloom.evaluate.charts import Line
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_pictures import called, lying, middle, sheet
-from noiseloom.explain.subject import Subject, Wanted, refuse
+from noiseloom.explain.options import refuse
+from noiseloom.explain.subject import MOST_SAMPLES, Subject, Wanted
 from noiseloom.explain.trajectory_of_texts import explain_texts
 from noiseloom.explain.unfolding import unfolded
 from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Task, WritesAnywhere
 
-TOKENS = 60
+SETTLED, TOKENS = 0.1, 60
 FEW, MANY = 4, 1000  # samples that are followed: pictures or texts, and points
 PAIR, WIDE = 320, 640  # pixels of the width of two pictures, and of the frames of a clip, about
 STEPS = "step, sample"  # axes of what is kept of each step
@@ -50,15 +52,18 @@ class Config:
 
     about: ClassVar[str] = "how samples came out of noise, or texts out of masks, and in what order"
 
-    num: Annotated[int, Ge(1)] | None = option(
-        None, f"samples that are followed; null: {FEW}, of points {MANY}"
+    num: Annotated[int, Ge(1), Le(MANY)] | None = option(
+        None,
+        "samples that are followed, inputs take turns; null: one an input, or "
+        f"{FEW}; of points {MANY}",
     )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
-    settled: Annotated[float, Gt(0), Lt(1)] = option(
-        0.1, "how near to its end what is expected of a pixel must stay, of the range of values"
+    settled: Annotated[float, Gt(0), Lt(1)] | None = option(
+        None,
+        "how near to its end what is expected of a pixel must stay, of the range of values; "
+        f"null: {SETTLED}",
     )
-
     tokens: Annotated[int, Ge(1)] | None = option(
         None, f"length of texts, in tokens; null: {TOKENS}"
     )
@@ -77,11 +82,14 @@ class Config:
         assert isinstance(task, Draws)
         refuse({"tokens": self.tokens}, "this run writes no text")
         is_of_points = isinstance(task.form, PointForm)
-        num = self.num or (MANY if is_of_points else FEW)
-        wanted = subject.wanted(num, steps=self.steps, guidance=self.guidance)
+        if not is_of_points:
+            self._check_num()
+        num = (self.num or MANY) if is_of_points else self.num
+        wanted = subject.wanted(num, FEW, steps=self.steps, guidance=self.guidance)
         path, names = path_of(task, wanted), wanted.names
         protocol = {**task.describe(wanted.request), "asked": [name for name in names if name]}
         if is_of_points:
+            refuse({"settled": self.settled}, "the places of points are not decided one by one")
             return _of_points(task.form, path, protocol)
         times = [round(t, 4) for t in path.t]
         x0, xt = (np.stack([lying(items) for items in stages]) for stages in (path.x0, path.xt))
@@ -106,7 +114,7 @@ class Config:
                 f"after the first, half were decided by t = {half:.2f}."
             ),
             sections=sections,
-            protocol={**protocol, "settled": self.settled},
+            protocol={**protocol, "settled": self.settled or SETTLED},
             figures={
                 "times": times,
                 "mean_change_by_step": [None, *change.mean(axis=1).round(5).tolist()],
@@ -124,13 +132,20 @@ class Config:
             },
         )
 
+    def _check_num(self) -> None:
+        if self.num is not None and self.num > MOST_SAMPLES:
+            raise InputError(
+                f"num={self.num} is given; of samples that are no points up to {MOST_SAMPLES} are "
+                "followed"
+            )
+
     def decided(self, x0: np.ndarray, times: Sequence[float]) -> np.ndarray:
         """The t (samples, height, width) from which a pixel stays near its end, of `x0` uint8.
 
         NaN for one that was there from the first step.
         """
         off = np.abs(x0.astype(np.int16) - x0[-1].astype(np.int16)).max(axis=-1)
-        is_near = off <= self.settled * 255
+        is_near = off <= (self.settled or SETTLED) * 255
         stays = np.flip(np.logical_and.accumulate(np.flip(is_near, 0), axis=0), 0)
         first = stays.argmax(axis=0)
         return np.where(first > 0, np.array(times)[first], np.nan)
@@ -139,8 +154,12 @@ class Config:
         form = task.form
         assert isinstance(form, TextForm)
         refuse({"guidance": self.guidance}, "texts that come out of masks are not guided")
+        refuse({"settled": self.settled}, "a token that has appeared does not change any more")
         tokens = self.tokens or TOKENS
-        prompts = list(subject.inputs) or [""] * (self.num or FEW)
+        self._check_num()
+        given = list(subject.inputs) or [""]
+        num = max(self.num or len(subject.inputs) or FEW, len(subject.inputs))
+        prompts = [given[number % len(given)] for number in range(num)]
         writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
         random = Random(subject.seed, range(len(prompts)))
         texts = unfolded(task, prompts, writing, random, form.tokenizer.vocabulary)
@@ -156,12 +175,17 @@ class Config:
 
 
 def path_of(task: Draws, wanted: Wanted) -> Path:
-    """The way of each sample."""
+    """The way of each sample; InputError where it is of one step."""
     path = Path()
     for step in task.sample(wanted.request, wanted.random):
         path.t.append(step.t)
         path.x0.append(task.form.to_items(step.x0.cpu()))
         path.xt.append(task.form.to_items(step.x.cpu()))
+    if len(path.t) == 1:
+        raise InputError(
+            "Samples come in 1 step, and what changes on the way takes two or more; give "
+            "steps=2 or more"
+        )
     return path
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 
 from noiseloom.config import option
 from noiseloom.data.caption_tokens import Captions
@@ -20,7 +20,7 @@ from noiseloom.explain.caption_words import chosen_words, words_in
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_attention import transformer_of
 from noiseloom.explain.item_pictures import lying
-from noiseloom.explain.subject import Subject
+from noiseloom.explain.subject import MOST_SAMPLES, Subject
 from noiseloom.explain.way import Way, way_of
 from noiseloom.explain.word_maps import READINGS, By, WordOf, over_steps, shared
 from noiseloom.tasks import Task
@@ -35,7 +35,7 @@ class Config:
 
     about: ClassVar[str] = "which pixels each word of the prompt drew, and when"
 
-    num: Annotated[int, Ge(1)] = option(1, "samples; prompts take turns")
+    num: Annotated[int, Ge(1), Le(MOST_SAMPLES)] = option(1, "samples; prompts take turns")
     word: str | None = option(None, "words to look at, split by commas; null: all of the prompt")
     by: By = option(
         "leaving-out",
