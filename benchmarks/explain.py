@@ -18,13 +18,15 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.scene.arranging import SIZE_WORDS, Scenes
 from noiseloom.data.scene.colours import COLOURS
 from noiseloom.data.scene.drawing import masks
@@ -36,7 +38,7 @@ from noiseloom.evaluate.scene_prompts import draw_prompts
 from noiseloom.evaluate.scene_reading import read_pictures
 from noiseloom.evaluate.scene_scores import judge
 from noiseloom.explain.caption_words import words_in
-from noiseloom.explain.way import way_of
+from noiseloom.explain.way import Way, way_of
 from noiseloom.explain.word_maps import READINGS, WordOf, over_steps, shared
 from noiseloom.runs import Run
 from noiseloom.seeds import Random
@@ -59,6 +61,27 @@ class Named:
     colour: str
 
 
+@dataclass
+class Found:
+    """Of the pictures that are right: words that name an object, its pixels, and their maps."""
+
+    named: list[Named] = field(default_factory=list)
+    truth: list[np.ndarray] = field(default_factory=list)
+    maps: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    right: int = 0
+
+    def read(self, task: ImageGeneration, way: Way, tokens: Tensor, here: list[Named]) -> None:
+        """Add what each reading makes of these words, with and without sharing."""
+        for name, reading in READINGS.items():
+            began = time.perf_counter()
+            plain = over_steps(reading(task, way, tokens, [one.word for one in here]))
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - began
+            pictures = way.items[[one.word.sample for one in here]]
+            self.maps.setdefault(f"{name}, not shared", []).append(plain)
+            self.maps.setdefault(name, []).append(shared(plain, pictures))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Grade explanations against the truth.")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -77,43 +100,32 @@ def heat_maps(folder: Path, num: int) -> dict[str, Any]:
     world: World = run.recipe.data.world
     side = task.form.item_shape[-1]
     prompts = draw_prompts(world, side, num, one_more=False)
-    maps: dict[str, list[np.ndarray]] = {}
-    seconds: dict[str, float] = {}
-    truth: list[np.ndarray] = []
-    named: list[Named] = []
-    right = 0
+    found = Found()
     for first in range(0, num, TOGETHER):
         part = range(first, min(num, first + TOGETHER))
         tokens = torch.from_numpy(task.prompts.encode([prompts.captions[i] for i in part]).tokens)
         way = way_of(task, Request(labels=tokens), Random(SEED, part))
-        found = read_pictures(way.items)
-        is_right = [judge(prompts.asked[i], found[i - first]).is_right for i in part]
-        right += sum(is_right)
+        read = read_pictures(way.items)
+        is_right = [judge(prompts.asked[i], read[i - first]).is_right for i in part]
+        found.right += sum(is_right)
         here = [
             one
             for i in part
             if is_right[i - first]
             for one in named_in(task.prompts, tokens[i - first].numpy(), i, i - first)
         ]
-        truth += [mask_of(one, found[one.prompt - first], world, side) for one in here]
-        named += here
-        for name, reading in READINGS.items():
-            began = time.perf_counter()
-            plain = over_steps(reading(task, way, tokens, [one.word for one in here]))
-            seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - began
-            pictures = way.items[[one.word.sample for one in here]]
-            maps.setdefault(f"{name}, not shared", []).append(plain)
-            maps.setdefault(name, []).append(shared(plain, pictures))
-    random = np.random.default_rng(SEED)
-    masked = np.stack(truth)
-    graded = {name: np.concatenate(parts) for name, parts in maps.items()}
-    graded["random"] = random.random(masked.shape)
+        found.named += here
+        found.truth += [mask_of(one, read[one.prompt - first], world, side) for one in here]
+        found.read(task, way, tokens, here)
+    masked = np.stack(found.truth)
+    graded = {name: np.concatenate(parts) for name, parts in found.maps.items()}
+    graded["random"] = np.random.default_rng(SEED).random(masked.shape)
     graded["centre"] = np.broadcast_to(centre(side), masked.shape)
     return {
         "heat_maps": {
             name: {
-                **grades(one, masked, named, prompts.kinds),
-                **({"seconds": round(seconds[name], 1)} if name in seconds else {}),
+                **grades(one, masked, found.named, prompts.kinds),
+                **({"seconds": round(found.seconds[name], 1)} if name in found.seconds else {}),
             }
             for name, one in graded.items()
         },
@@ -121,8 +133,8 @@ def heat_maps(folder: Path, num: int) -> dict[str, Any]:
             "run": folder.name,
             "trained_steps": step,
             "prompts": num,
-            "right_pictures": right,
-            "graded_words": len(named),
+            "right_pictures": found.right,
+            "graded_words": len(found.named),
             "object_pixels": round(float(masked.mean()), 4),
             "seed": SEED,
             **task.describe(Request()),
@@ -130,7 +142,7 @@ def heat_maps(folder: Path, num: int) -> dict[str, Any]:
     }
 
 
-def named_in(captions: Any, tokens: np.ndarray, prompt: int, sample: int) -> list[Named]:
+def named_in(captions: Captions, tokens: np.ndarray, prompt: int, sample: int) -> list[Named]:
     """The words of a prompt that name an object by shape or colour, where it is but one look."""
     found: list[Named] = []
     colour: WordOf | None = None

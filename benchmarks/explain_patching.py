@@ -25,18 +25,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.scene.arranging import draw_scenes
 from noiseloom.data.scene.captions import write_caption
 from noiseloom.data.scene.colours import COLOURS
 from noiseloom.data.scene.parsing import parse_caption
-from noiseloom.data.scene.world import World
+from noiseloom.data.scene.world import Thing, World
 from noiseloom.evaluate.scene_reading import read_pictures
 from noiseloom.evaluate.scene_scores import judge
 from noiseloom.explain.scene_effects import NEAR, only_recoloured, world_of_run
 from noiseloom.explain.word_effects import and_the_next
 from noiseloom.explain.word_swap import Swap, draw_swapped, reads_words
 from noiseloom.runs import Run
-from noiseloom.tasks import Request
+from noiseloom.tasks import Prompted, Request
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def recolourings(world: World, num: int, seed: int) -> list[Recolouring]:
 
 
 def measured(
-    task: Any,
+    task: Prompted,
     drawn: Sequence[Recolouring],
     *,
     since: float,
@@ -116,15 +117,18 @@ def measured(
     sizes: bool,
 ) -> dict[str, Any]:
     """The share of pairs in which that object alone has changed, by what was swapped."""
-    base = torch.from_numpy(task.prompts.encode([one.prompt for one in drawn]).tokens)
-    other = torch.from_numpy(task.prompts.encode([one.changed for one in drawn]).tokens)
-    colours = [task.prompts.tokenizer.encode(f" {one.colour}")[0] for one in drawn]
+    captions = task.prompts
+    assert captions is not None  # see `reads_words`
+    base = torch.from_numpy(captions.encode([one.prompt for one in drawn]).tokens)
+    other = torch.from_numpy(captions.encode([one.changed for one in drawn]).tokens)
+    colours = [captions.tokenizer.encode(f" {one.colour}")[0] for one in drawn]
     word = base == torch.tensor(np.array(colours, np.int64))[:, None]
     phrase = Swap(base, other, and_the_next(word | (base != other)), since=since)
 
-    def read(swap: Swap | None, tokens: Tensor) -> list[Any]:
+    def read(swap: Swap | None, tokens: Tensor) -> list[list[Thing]]:
         return read_pictures(draw_swapped(task, swap, tokens, seed=seed, request=request))
 
+    others = _others(captions, base, word)
     before = read(None, base)
     is_right = np.array(
         [
@@ -137,7 +141,7 @@ def measured(
         "prompt_changed_plainly": (None, other),
         "swapped_at_all_t": (replace(phrase, since=1.0), base),
         "the_colour_alone": (replace(phrase, places=word), base),
-        "floor_words_of_another_object": (replace(phrase, places=_others(task, base, word)), base),
+        "floor_words_of_another_object": (replace(phrase, places=others), base),
     }
     found = {}
     for name, (swap, tokens) in ways.items():
@@ -154,10 +158,10 @@ def measured(
     return {"only_that_object_changes": found, "right_before": float(is_right.mean())}
 
 
-def _others(task: Any, base: Tensor, word: Tensor) -> Tensor:
+def _others(captions: Captions, base: Tensor, word: Tensor) -> Tensor:
     """The colours that stand in the prompts beside those that are changed, and the words after."""
-    known = [colour for colour in COLOURS if colour in task.prompts.words]
-    numbers = [int(task.prompts.tokenizer.encode(f" {colour}")[0]) for colour in known]
+    known = [colour for colour in COLOURS if colour in captions.words]
+    numbers = [int(captions.tokenizer.encode(f" {colour}")[0]) for colour in known]
     return and_the_next(torch.isin(base, torch.tensor(numbers)) & ~word)
 
 

@@ -1,6 +1,5 @@
 """The views of attention and of words, from a run to its page, and what they refuse."""
 
-import json
 import re
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from noiseloom.networks.mlp import Config as Mlp
 from noiseloom.runs import Recipe, Run
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.tasks.unconditional_image_generation import Config as Images
+from tests.explain.pages import check_page
 
 PROMPT = "a light picture"
 SMALL = (
@@ -48,37 +48,26 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return made
 
 
-def checked(folder: Path) -> str:
-    """A page that loads nothing and whose pictures all have words."""
-    page = (folder / "page.html").read_text(encoding="utf-8")
-    assert not re.search(r'(?:src|href)="(?!data:|#)', page)
-    images = re.findall(r"<img [^>]*>", page)
-    assert images and all(re.search(r'alt="[^"]+"', image) for image in images)
-    return page
-
-
-def test_attention_of_what_is_drawn_by_prompt(run: Run) -> None:
+def test_attention_of_what_is_drawn_by_prompt(run: Run, tmp_path: Path) -> None:
     found = explain(run, "attention", [PROMPT], ["num=1"])
-    folder = found.save(run.folder, "attention")
-    page = checked(folder)
+    page = check_page(found, tmp_path)
     assert "Where a patch looks" in page and "at the caption" in page
-    told = json.loads((folder / "explanation.json").read_text(encoding="utf-8"))
-    assert told["protocol"]["asked"] == [PROMPT]
-    assert told["protocol"]["peak_memory_above_the_model_mib"] >= 0
-    arrays = np.load(folder / "arrays.npz")
+    assert found.protocol["asked"] == [PROMPT]
+    assert found.protocol["peak_memory_above_the_model_mib"] >= 0
+    arrays = found.arrays
     steps, layers, samples, heads, keys = arrays["maps"].shape
     patches = arrays["rollout"].shape[2]
     assert (steps, layers, samples, heads) == (3, 2, 1, 2) and keys > patches
     np.testing.assert_allclose(arrays["maps"].sum(axis=-1), 1, atol=1e-5)
     np.testing.assert_allclose(arrays["rollout"].sum(axis=-1), 1, atol=1e-5)
-    some = explain(run, "attention", [PROMPT], ["num=1", "step=1", "layer=1", "head=0"])
+    some = explain(run, "attention", [PROMPT], ["num=1", "step=2", "layer=2", "head=1"])
     np.testing.assert_allclose(some.arrays["maps"], arrays["maps"][1:2], atol=1e-5)
 
 
 @pytest.mark.parametrize("by", ["leaving-out", "attention"])
-def test_words_of_a_prompt_each_have_a_map(run: Run, by: str) -> None:
+def test_words_of_a_prompt_each_have_a_map(run: Run, by: str, tmp_path: Path) -> None:
     found = explain(run, "words", [PROMPT], [f"by={by}"])
-    checked(found.save(run.folder, "words"))
+    check_page(found, tmp_path)
     words = found.figures["words"]
     assert [one["word"] for one in words] == PROMPT.split()
     assert found.arrays["maps"].shape == (3, 3, 8, 8)
@@ -90,9 +79,9 @@ def test_words_of_a_prompt_each_have_a_map(run: Run, by: str) -> None:
 @pytest.mark.parametrize(
     ("view", "option", "said"),
     [
-        ("attention", "layer=2", "layer=2 is given; this run has 2 layers, 0 to 1"),
-        ("attention", "head=7", "head=7 is given; this run has 2 heads, 0 to 1"),
-        ("attention", "step=3", "step=3 is given; samples are drawn in 3 steps, 0 to 2"),
+        ("attention", "layer=3", "layer=3 is given; this run has 2 layers, 1 to 2"),
+        ("attention", "head=7", "head=7 is given; this run has 2 heads, 1 to 2"),
+        ("attention", "step=4", "step=4 is given; samples are drawn in 3 steps, 1 to 3"),
         (
             "words",
             "word=blue",

@@ -116,9 +116,9 @@ def test_words_are_whole_and_together_they_are_the_text():
     tokenizer = Bytes()
     tokens = tokenizer.encode(text).tolist()
     words = words_of(tokenizer, tokens)
-    assert "".join(word.spelt for word in words) == text
-    assert [word.spelt.strip() for word in words][-3:] == ["42", "cats", "!"]
-    assert "naïve" in [word.spelt.strip() for word in words]
+    assert "".join(word.text for word in words) == text
+    assert [word.text.strip() for word in words][-3:] == ["42", "cats", "!"]
+    assert "naïve" in [word.text.strip() for word in words]
     assert words_of(tokenizer, []) == []
 
 
@@ -144,8 +144,8 @@ def test_what_speaks_for_an_answer_found_in_a_text_adds_up():
         item[row, : len(text)] = tokenizer.encode(text)
     followed = follow(task, item, lambda: item[None], baseline="auto", side=None)
     assert followed.baseline_name == "mean"
-    assert [word.spelt.strip() for word in followed.words][:3] == ["the", "cat", "sat"]
-    assert {word.text for word in followed.words} == {0, 1}
+    assert [word.text.strip() for word in followed.words][:3] == ["the", "cat", "sat"]
+    assert {word.column for word in followed.words} == {0, 1}
     with torch.no_grad():
         outputs = followed.answer(followed.given)[0]
     explained = scored(task, item, outputs, None)
@@ -177,7 +177,7 @@ def test_words_of_a_network_that_no_gradient_leads_into_are_left_out_in_turn():
     )
     for word, fall in zip(followed.words, falls, strict=True):
         without = item.copy()
-        without[word.text, word.first : word.end] = tokenizer.special("<pad>")
+        without[word.column, word.first : word.end] = tokenizer.special("<pad>")
         whole, rest = (float(task.read(one[None], None).detach()) for one in (item, without))
         assert fall == pytest.approx(whole - rest, abs=1e-5)
 
@@ -236,7 +236,7 @@ def test_a_text_of_ones_own_is_explained_as_the_class_that_is_asked_for(reader):
 @pytest.mark.parametrize(
     ("options", "why"),
     [
-        (["of=goood"], "Did you mean 'good'.*Allowed"),
+        (["of=goood"], "no class 'goood'.*Did you mean 'good'"),
         (["baseline=black"], "allowed are auto and hidden and mean"),
         (["side=3"], "parts of a text are its words"),
     ],

@@ -160,7 +160,7 @@ def test_heads_switched_off_are_measured_by_what_the_run_is_for(
             (scenes, ["steps=1"]),
         )
     ]
-    assert names[:3] == [{"loss"}, {"accuracy"}, {"t = 0.5", "t = 0.2"}]
+    assert names[:3] == [{"loss"}, {"accuracy"}, {"error at t = 0.5", "error at t = 0.2"}]
     assert {"all", "count", "shape", "colour"} <= names[3]
 
 

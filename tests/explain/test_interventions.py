@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from noiseloom.explain.depth_lens import at_each_stage, decoded
 from noiseloom.explain.interventions import (
+    blocks_of,
     exchanged,
     heads_of,
-    layers_of,
     skipped,
     switched_off,
-    watched,
 )
+from noiseloom.explain.states import watched
 from noiseloom.networks import dit, language_model, mlp, text_encoder
 from noiseloom.transformer.blocks import Block, Parts
 from tests.explain.stirring import hooks_of, stirred
@@ -44,13 +44,12 @@ def test_the_last_stage_is_the_answer_and_the_others_are_the_head_on_states(
     settings: dict[str, object],
 ) -> None:
     network = written(**settings)
-    layers = layers_of(network)
+    layers = blocks_of(network)
     stages = at_each_stage(layers, lambda: network(TOKENS))
-    states: list[list[Tensor]] = [[] for _ in layers]
-    with watched(layers, states):
+    with watched([layer[-1] for layer in layers]) as states:
         answer = network(TOKENS)
     assert len(stages) == 4 and torch.equal(stages[-1], answer)
-    for stage, (state,) in zip(stages[1:], states, strict=True):
+    for stage, state in zip(stages[1:], states, strict=True):
         assert torch.equal(stage, network.leave(state))
     assert (
         len({round(float(stage.sum()), 3) for stage in stages}) == 4
@@ -62,7 +61,7 @@ def test_the_last_stage_is_the_answer_and_the_others_are_the_head_on_states(
 def test_the_last_stage_of_a_network_that_draws_is_its_answer(space_time: str) -> None:
     shape = (1, 3, 8, 8)
     network = drawing(shape, space_time=space_time)
-    layers = layers_of(network)
+    layers = blocks_of(network)
     assert [len(layer) for layer in layers] == [1 + (space_time == "factorised")] * 2
     stages = at_each_stage(layers, lambda: drawn(network, shape))
     assert torch.equal(stages[-1], drawn(network, shape))
@@ -80,13 +79,13 @@ def test_the_last_stage_of_a_classifier_of_texts_is_its_answer() -> None:
     config = text_encoder.Config(width=16, depth=2, heads=2)
     network = stirred(config.build(9, 8, 1, 3))
     tokens = torch.tensor([[[1, 2, 3, 8]], [[4, 8, 8, 8]]])
-    stages = at_each_stage(layers_of(network), lambda: network(tokens, tokens != 8))
+    stages = at_each_stage(blocks_of(network), lambda: network(tokens, tokens != 8))
     assert torch.equal(stages[-1], network(tokens, tokens != 8))
 
 
 def test_only_blocks_that_hand_on_a_state_are_layers() -> None:
     network = mlp.Config(width=16, depth=2).build((2,), 0)
-    assert layers_of(network) == [] and heads_of(network) == []
+    assert blocks_of(network) == [] and heads_of(network) == []
 
 
 @torch.no_grad()
@@ -131,22 +130,21 @@ def test_heads_that_say_their_mean_say_the_mean_of_what_attention_says() -> None
 @torch.no_grad()
 def test_an_exchanged_state_is_what_comes_after() -> None:
     network = written()
-    layers = layers_of(network)
+    layers = blocks_of(network)
     other = torch.tensor([[2, 7, 1, 8, 2]])
-    states: list[list[Tensor]] = [[] for _ in layers]
-    with watched(layers, states):
+    with watched([layer[-1] for layer in layers]) as states:
         answer = network(other)
-    with exchanged(layers[1], lambda said: states[1][0]):
+    with exchanged(layers[1], lambda said: states[1]):
         assert torch.equal(network(TOKENS), answer)
 
 
 def test_nothing_stays_registered_even_where_it_fails() -> None:
     network = written()
-    layers, heads = layers_of(network), heads_of(network)
+    layers, heads = blocks_of(network), heads_of(network)
     assert hooks_of(network) == 0
     for change in (
         skipped(layers),
-        watched(layers, [[] for _ in layers]),
+        watched(network.blocks),
         exchanged(layers[0], lambda said: said),
         switched_off(heads[0].attention, [0]),
     ):

@@ -15,6 +15,7 @@ from noiseloom.explain.passages import copy_length, covered, longest, shared_run
 from noiseloom.runs import Recipe, Run
 
 SIDE = 8
+WORDS = ["winter", "of", "our", "discontent", "summer", "sun", "clouds", "house", "bosom", "and"]
 
 
 def blobs(count: int, seed: int, frames: int | None = None) -> np.ndarray:
@@ -69,7 +70,7 @@ def test_a_mirrored_copy_is_one_where_training_mirrors(tmp_path: Path) -> None:
 def test_a_planted_clip_is_found_in_whatever_part_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("noiseloom.explain.neighbours.CLIPS_AT_ONCE", 60)
+    monkeypatch.setattr("noiseloom.evaluate.features.CHUNK_PIXELS", 60 * 3 * SIDE**2)
     dataset = VideoDataset(
         train=Split(blobs(200, 1, 3)),
         reference=Split(blobs(100, 2, 3)),
@@ -84,6 +85,11 @@ def test_a_planted_clip_is_found_in_whatever_part_it_is(
     found = compare(samples, dataset, held_out=100)
     assert np.flatnonzero(found.is_copy).tolist() == [2, 8]
     assert found.samples.index[[2, 8]].tolist() == [199, 0]
+    away = (samples[:, None] / 255 - np.asarray(dataset.train.items) / 255).reshape(10, 200, -1)
+    away = np.sort(np.sqrt((away**2).sum(axis=2)), axis=1)
+    np.testing.assert_allclose(found.samples.distance, away[:, 0], atol=1e-5)
+    standing_out = away[:, 0] / away[:, 1:21].mean(axis=1)
+    np.testing.assert_allclose(found.samples.standing_out, standing_out, atol=1e-4)
 
 
 def test_points_are_compared_as_a_plain_search_does() -> None:
@@ -146,19 +152,7 @@ def test_runs_are_found_across_parts_of_a_long_text(monkeypatch: pytest.MonkeyPa
 
 def test_a_planted_passage_is_a_copy_and_held_out_text_is_not() -> None:
     random = np.random.default_rng(1)
-    words = [
-        "winter",
-        "of",
-        "our",
-        "discontent",
-        "summer",
-        "sun",
-        "clouds",
-        "house",
-        "bosom",
-        "and",
-    ]
-    draw = lambda number: " ".join(random.choice(words, number))  # noqa: E731
+    draw = lambda number: " ".join(random.choice(WORDS, number))  # noqa: E731
     source, real = draw(3_000), [draw(40) for _ in range(60)]
     runs = shared_runs(real, source)
     limit = copy_length(runs)
@@ -188,19 +182,7 @@ def test_a_page_shows_every_sample_beside_its_neighbours(drawing: Run) -> None:
 
 def test_texts_are_held_against_the_training_text(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
-    words = [
-        "winter",
-        "of",
-        "our",
-        "discontent",
-        "summer",
-        "sun",
-        "clouds",
-        "house",
-        "bosom",
-        "and",
-    ]
-    text.write_text(" ".join(np.random.default_rng(2).choice(words, 900)))
+    text.write_text(" ".join(np.random.default_rng(2).choice(WORDS, 900)))
     small = ("network.width=16", "network.depth=1", "network.heads=2", "training.steps=3")
     recipe = Recipe.load("shakespeare", [*small, f"data.path={text}", "data.context=16"])
     run = Run.create(recipe, tmp_path / "run")

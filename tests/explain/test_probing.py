@@ -202,3 +202,14 @@ def test_a_denoiser_is_read_at_every_level_block_by_block(drawing, tmp_path):
 def test_what_probes_cannot_do_is_refused(drawing, inputs, options, why):
     with pytest.raises(InputError, match=why):
         explain(drawing, "probes", inputs, options)
+
+
+def test_a_denoiser_that_was_always_asked_for_a_class_is_not_asked_for_nothing(tmp_path):
+    small = ("network.width=16", "network.depth=1", "network.heads=2", "training.steps=1")
+    run = Run.create(
+        Recipe.load("digits", [*small, "task.label_dropout=0", "task.guidance.scale=1"]),
+        tmp_path / "run",
+    )
+    run.train(evaluate=False)
+    with pytest.raises(InputError, match="nothing without being asked for a class"):
+        explain(run, "probes")

@@ -7,10 +7,10 @@ import torch
 
 from noiseloom.explain.head_figures import HeadFigures
 from noiseloom.explain.rollout import through, unmixed
-from noiseloom.explain.watching import Layer, Looks
+from noiseloom.explain.watching import AttentionLayer, Looks
 from noiseloom.transformer.positions import grid
 
-LAYER = Layer(0, "planted", "self", 1)
+LAYER = AttentionLayer(0, "planted", "self", 1)
 
 
 def looks(weights: torch.Tensor, first: int = 0, queries: int = 4, remembered: int = 0) -> Looks:

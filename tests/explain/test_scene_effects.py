@@ -10,7 +10,7 @@ from noiseloom.data.scene.world import Thing, world_of
 from noiseloom.evaluate.scene_changes import CHANGES
 from noiseloom.evaluate.scene_reading import read_pictures
 from noiseloom.explain.head_effects import effect
-from noiseloom.explain.scene_effects import changed_kinds, held, only_recoloured, way
+from noiseloom.explain.scene_effects import changed_kinds, held, only_recoloured, share_of_way
 
 WORLD = world_of(shapes=3, colours=6, sizes=3, objects=(2, 2))
 
@@ -86,8 +86,8 @@ def test_the_way_is_the_part_of_the_change_that_leads_there() -> None:
     half = other // 2
     aside = base.copy()
     aside[0, 1] = 200  # a change that has nothing to do with it
-    assert [way(base, other, one) for one in (base, other, half, aside)] == [0, 1, 0.5, 0]
-    assert way(base, base, other) == 0
+    assert [share_of_way(base, other, one) for one in (base, other, half, aside)] == [0, 1, 0.5, 0]
+    assert share_of_way(base, base, other) == 0
 
 
 def test_an_effect_is_of_items_against_themselves() -> None:

@@ -1,7 +1,6 @@
 """The exact score is the gradient of the density points come from; known errors are found."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -123,7 +122,7 @@ def test_a_page_of_a_run_holds_the_figures(points: Run) -> None:
     assert found.protocol["points"] == "class 3"
     centre = toy.MIXTURE_RADIUS * np.array([np.cos(3 * np.pi / 4), np.sin(3 * np.pi / 4)])
     reach = found.arrays["reach"][0]
-    density = found.arrays["exact_log_density"][0]
+    density = found.arrays["log_density"][0]
     up, right = np.unravel_index(density.argmax(), density.shape)
     highest = np.linspace(-reach, reach, len(density))[[right, up]]
     np.testing.assert_allclose(highest, centre, atol=2 * reach / len(density))
@@ -140,11 +139,3 @@ def test_what_does_not_fit_is_refused(points: Run) -> None:
         explain(points, "score-field", ["1", "2"])
     task, _ = points.trained_task()
     assert "score-field" in fitting(task)
-
-
-def test_a_run_of_pictures_is_told_what_fits_it(tmp_path: Path) -> None:
-    small = ("network.depth=1", "network.width=24", "network.heads=2", "training.steps=2")
-    run = Run.create(Recipe.load("digits", [*small, "training.snapshots=0"]), tmp_path / "run")
-    run.train(evaluate=False)
-    with pytest.raises(InputError, match="no points in the plane.* fit this run: .*trajectory"):
-        explain(run, "score-field")

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from noiseloom.explain.interventions import layers_of
+from noiseloom.explain.interventions import blocks_of
 from noiseloom.explain.state_swap import Answer, traced
 from noiseloom.networks.language_model import Config, LanguageModel
 from tests.explain.stirring import stirred
@@ -22,7 +22,7 @@ def asked(network: LanguageModel, tokens: Tensor) -> Answer:
 
 def test_the_last_state_is_all_of_it_and_what_was_the_same_is_nothing() -> None:
     network = model()
-    found = traced(layers_of(network), asked(network, FIRST), asked(network, SECOND), range(5))
+    found = traced(blocks_of(network), asked(network, FIRST), asked(network, SECOND), range(5))
     effect = found.effect
     assert effect.shape == (3, 5)
     assert float(effect[2, 4]) == pytest.approx(1.0, abs=1e-4)  # all that the head reads
@@ -40,7 +40,7 @@ def test_of_a_planted_model_the_place_and_the_block_that_carry_it_are_found() ->
         for number in (0, 2):
             network.blocks[number].attention.out.weight.zero_()  # type: ignore[union-attr, operator]
     effect = traced(
-        layers_of(network), asked(network, FIRST), asked(network, SECOND), range(5)
+        blocks_of(network), asked(network, FIRST), asked(network, SECOND), range(5)
     ).effect
     assert float(effect[0, 2]) == pytest.approx(1.0, abs=1e-4)
     assert float(effect[1, 4]) == pytest.approx(1.0, abs=1e-4)
@@ -52,4 +52,4 @@ def test_of_a_planted_model_the_place_and_the_block_that_carry_it_are_found() ->
 def test_texts_that_are_answered_the_same_cannot_be_traced() -> None:
     network = model()
     with pytest.raises(ValueError, match="answered the same"):
-        traced(layers_of(network), asked(network, FIRST), asked(network, FIRST), range(5))
+        traced(blocks_of(network), asked(network, FIRST), asked(network, FIRST), range(5))

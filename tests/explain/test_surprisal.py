@@ -10,7 +10,7 @@ from torch import Tensor
 from noiseloom.data.forms import TextForm
 from noiseloom.data.tokenizer import Tokenizer, learn
 from noiseloom.errors import InputError
-from noiseloom.explain.surprisal import most_surprising, text_bits, words_of
+from noiseloom.explain.surprisal import most_surprising, surprises, text_bits
 from noiseloom.seeds import Random
 
 TEXT = "To be,  or not to be:\n\nthat is the question.\n Whether 'tis nobler"
@@ -38,22 +38,22 @@ def test_words_are_the_text_and_bits_are_those_of_its_tokens(kind: str) -> None:
     tokenizer = learn(kind, [TEXT] * 3, vocabulary=300, at_most=True)
     tokens = tokenizer.encode(TEXT)
     bits = np.random.default_rng(0).random(len(tokens))
-    words = words_of(tokenizer, tokens, bits)
-    assert "".join(word.text for word in words) == TEXT
-    assert [word.text.strip() for word in words] == TEXT.split()
-    assert sum(word.bits for word in words) == pytest.approx(bits.sum(), abs=1e-12)
-    for word in words:
-        own = bits[word.first : word.first + word.tokens]
-        assert word.bits == pytest.approx(own.sum(), abs=1e-12)
+    words = surprises(tokenizer, tokens, bits)
+    assert "".join(one.word.text for one in words) == TEXT
+    assert [one.word.text.strip() for one in words] == TEXT.split()
+    assert sum(one.bits for one in words) == pytest.approx(bits.sum(), abs=1e-12)
+    for one in words:
+        own = bits[one.word.first : one.word.end]
+        assert one.bits == pytest.approx(own.sum(), abs=1e-12)
 
 
 def test_a_special_is_a_word_of_its_own() -> None:
     tokenizer = learn("characters", ["ab "], specials=("<end>",), vocabulary=0)
     end = tokenizer.special("<end>")
     tokens = np.array([*tokenizer.encode("ab"), end, *tokenizer.encode("b a")])
-    words = words_of(tokenizer, tokens, np.arange(6.0))
-    assert [word.text for word in words] == ["ab", "<end>", "b", " a"]
-    assert [word.bits for word in words] == [1.0, 2.0, 3.0, 9.0]
+    words = surprises(tokenizer, tokens, np.arange(6.0))
+    assert [one.word.text for one in words] == ["ab", "<end>", "b", " a"]
+    assert [one.bits for one in words] == [1.0, 2.0, 3.0, 9.0]
 
 
 @pytest.mark.parametrize("context", [100, 66])
@@ -91,5 +91,5 @@ def test_the_most_surprising_words_are_whole_and_in_order() -> None:
     window = tokenizer.encode("hh ab c dd hh")
     bits = np.array([9, 9, 0, 1, 1, 0, 5, 0, 2, 2, 0, 9, 9.0])
     found = most_surprising(tokenizer, window[None], bits[None], most=2, before=4)
-    assert [(word.text.strip(), word.bits) for word, _ in found] == [("c", 5.0), ("dd", 4.0)]
+    assert [(one.word.text.strip(), one.bits) for one, _ in found] == [("c", 5.0), ("dd", 4.0)]
     assert found[0][1] == "h ab"

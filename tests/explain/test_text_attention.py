@@ -57,7 +57,7 @@ def translator() -> Task:
 def test_a_language_model_looks_back_alone() -> None:
     found = text_attention(language(), ["ab cd"], ONE)
     assert found.sources == ("a", "b", "␣", "c", "d") == found.queries
-    assert [layer.name for layer in found.layers] == ["layer 0", "layer 1"]
+    assert [layer.name for layer in found.layers] == ["layer 1", "layer 2"]
     for layer in found.layers:
         assert layer.weights.shape == (4, 5, 5)
         assert not np.triu(layer.weights, 1).any()
@@ -78,11 +78,11 @@ def test_a_translator_looks_at_itself_and_through_its_encoder_at_the_source() ->
     found = text_attention(translator(), ["abcd"], ONE)
     names = [layer.name for layer in found.layers]
     assert names == [
-        "encoder layer 0",
-        "decoder layer 0",
-        "decoder layer 0, at the source",
+        "encoder layer 1",
         "decoder layer 1",
         "decoder layer 1, at the source",
+        "decoder layer 2",
+        "decoder layer 2, at the source",
     ]
     assert found.queries[0] == START
     written = len(found.queries)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from noiseloom.explain.watching import Looks, layers_of, watching
+from noiseloom.explain.watching import Looks, attention_layers, watching
 from noiseloom.networks.caption_reader import Words
 from noiseloom.networks.dit import Config as DiTConfig
 from noiseloom.networks.language_model import Config as LanguageConfig
@@ -107,7 +107,7 @@ def test_a_watched_network_answers_what_it_answers_unwatched(name: str, queries:
         watched = model(*given, **named)
     torch.testing.assert_close(watched, plain, atol=1e-5, rtol=0)
     assert plain.abs().max() > 0.05  # there is something to be equal to
-    assert {looks.layer.number for looks in seen} == set(range(len(layers_of(model))))
+    assert {looks.layer.number for looks in seen} == set(range(len(attention_layers(model))))
     assert all(looks.weights.shape[2] <= queries for looks in seen)
     for looks in seen:  # a query that sees anything shares out a whole
         sums = looks.weights.sum(dim=-1)

@@ -66,6 +66,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.items)
 
+    def evenly(self, num: int) -> np.ndarray:
+        """The numbers of `num` items, all if these are fewer, evenly taken: files come by class."""
+        return np.linspace(0, len(self) - 1, min(num, len(self))).round().astype(int)
+
     def asked(self, chosen: np.ndarray) -> np.ndarray | None:
         """What a model would be asked for to draw these items: labels, or first captions (n, L).
 

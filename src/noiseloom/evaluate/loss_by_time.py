@@ -41,9 +41,9 @@ JudgedFor = Callable[[Tensor | None], Judged]
 class Errors:
     """The error of N items of a split at T times, each an item's own: `own` (T, N), on the CPU.
 
-    `floor` is that of the best denoiser; None where there are too many items to look at. `chosen`
-    says which items they are, `x0` is these as the model sees them, `labels` what they are asked
-    for by, `noise` what was added to each at every time.
+    `floor` is that of the best denoiser; None where nobody asked for it, and where there are too
+    many items to look at. `chosen` says which items they are, `x0` is these as the model sees them,
+    `labels` what they are asked for by, `noise` what was added to each at every time.
     """
 
     t: Tensor
@@ -96,13 +96,14 @@ def errors_by_time(
     *,
     seed: int,
     num: int = NUM_ITEMS,
+    with_floor: bool = True,
 ) -> Errors:
     """The errors of up to `num` items of a split, evenly taken, at `times` (T,)."""
     judged = judged_for(None)
     device = judged.statistics.mean.device
     split = dataset.train if name == "train" else dataset.reference
-    chosen, x0, labels = _evenly(dataset, split, num, device)
-    best = _best(dataset, labels, judged)
+    chosen, x0, labels = items_evenly(dataset, split, num, device)
+    best = _best(dataset, labels, judged) if with_floor else None
     random = Random(seed, range(len(x0))).under(f"loss-by-time/{name}")
     noise = random.normal_like("noise", x0)
 
@@ -127,11 +128,11 @@ def _errors(denoise: Denoise, judged: Judged, x0: Tensor, noise: Tensor, times: 
     return torch.cat(found) / judged.statistics.std**2
 
 
-def _evenly(
+def items_evenly(
     dataset: Dataset, split: Split, num: int, device: torch.device
 ) -> tuple[np.ndarray, Tensor, Tensor | None]:
-    """Which items of a split, evenly taken (files come by class), and these as the model sees."""
-    chosen = np.linspace(0, len(split) - 1, min(num, len(split))).round().astype(int)
+    """Which items of a split, evenly taken, these as the model sees them, and what is asked for."""
+    chosen = split.evenly(num)
     labels = split.asked(chosen)
     x0 = dataset.to_model(split.items[chosen], device)
     return chosen, x0, None if labels is None else torch.from_numpy(labels).to(device)

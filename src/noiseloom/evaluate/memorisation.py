@@ -51,10 +51,10 @@ class Nearest:
 
 
 def pixels(items: np.ndarray) -> Tensor:
-    """Images (N, H, W, C) uint8 as rows of numbers in [0, 1], averaged down if they are large."""
+    """Images (N, H, W, …) uint8 as rows of numbers in [0, 1], averaged down if they are large."""
     height, width = items.shape[1:3]
     factor = math.ceil(max(height, width) / LONGEST_SIDE)
-    rows = torch.from_numpy(np.array(items)).float().div_(255)
+    rows = torch.from_numpy(np.array(items)).float().div_(255).flatten(3)
     if factor > 1:
         smaller = F.avg_pool2d(rows.permute(0, 3, 1, 2), factor, ceil_mode=True)
         rows = smaller.contiguous()

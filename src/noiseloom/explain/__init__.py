@@ -8,17 +8,20 @@ nothing of this room: what looks into a network does so from outside, while it i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from noiseloom import menu
 from noiseloom.config import from_mapping, override, parse
 from noiseloom.errors import InputError
 from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.memory import peak_above
 from noiseloom.explain.options import as_words
 from noiseloom.explain.subject import Subject, View
 from noiseloom.runs.run import OnEvent, Run, ignore
 from noiseloom.tasks import Task
-from noiseloom.training.loop import Device
+from noiseloom.training.loop import Device, resident_bytes
 
 __all__ = ["VIEWS", "Explanation", "Section", "Subject", "View", "explain", "fitting", "view_of"]
 
@@ -50,16 +53,19 @@ def explain(
         raise InputError(
             f"View '{what}' does not fit {run.folder}: {said}. Views that fit this run: {fits}"
         )
-    weights = "raw" if raw else "ema"
-    subject = Subject(
-        run=run,
-        task=task,
-        inputs=tuple(inputs),
-        seed=seed,
-        protocol={"view": what, "trained_steps": step, "weights": weights, "seed": seed},
-        on_event=on_event,
-    )
-    return view.explain(subject)
+    before, began = resident_bytes(), time.perf_counter()
+    subject = Subject(run=run, task=task, inputs=tuple(inputs), seed=seed, on_event=on_event)
+    found = view.explain(subject)
+    protocol = {
+        "view": what,
+        "trained_steps": step,
+        "weights": "raw" if raw else "ema",
+        "seed": seed,
+        **found.protocol,
+        "seconds": round(time.perf_counter() - began, 2),
+        "peak_memory_above_the_model_mib": peak_above(before),
+    }
+    return replace(found, protocol=protocol)
 
 
 def view_of(what: str, options: Sequence[str] = ()) -> View:

@@ -10,16 +10,17 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.charts import Line
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Section
 from noiseloom.explain.item_attention import ItemAttention, ItemLayer, Tokens
+from noiseloom.explain.item_pictures import called
+from noiseloom.explain.tables import table
 
 SCALE = 6  # screen pixels of a picture's pixel, at most
 WIDE = 480  # screen pixels of the widest picture, about
 FRAME = np.array([255, 140, 0], dtype=np.uint8)  # round the patch that looks
 MOST_PATCHES = 64  # that are turned through
-GAP = 4  # screen pixels between pictures side by side
 
 
 def laid(values_L: np.ndarray, tokens: Tokens) -> np.ndarray:
@@ -54,11 +55,11 @@ def marked(picture: np.ndarray, token: int | None, tokens: Tokens, scale: int) -
 
 
 def token_name(token: int, tokens: Tokens) -> str:
-    """A patch in words, counted from 0."""
+    """A patch in words, counted from 1."""
     frame, place = divmod(token, tokens.each)
     row, column = divmod(place, tokens.columns)
-    where = f"row {row}, column {column}"
-    return where if tokens.frames == 1 else f"frame {frame}, {where}"
+    where = f"row {row + 1}, column {column + 1}"
+    return where if tokens.frames == 1 else f"frame {frame + 1}, {where}"
 
 
 def gaze(
@@ -92,8 +93,8 @@ def gaze(
                     over(picture, of_tokens[step, sample].mean(axis=0), tokens), None, tokens, scale
                 ),
             ]
-            pictures.append(_sheet(beside, vertical=tokens.frames > 1))
-        title = _called(name, sample)
+            pictures.append(_sheet([[one] for one in beside] if tokens.frames > 1 else [beside]))
+        title = called(sample, name)
         alt = f"{title}: what is expected, and where the patch in {token_name(token, tokens)} looks"
         films.append(parts.turned(pictures, labels, alt, title))
     side = "Below one another" if tokens.frames > 1 else "From the left"
@@ -103,7 +104,9 @@ def gaze(
         "heads); its rollout, which is what it is made of after all layers; and the rollout of "
         "all patches together, where what counts for the whole picture is light."
     )
-    return Section("Where a patch looks", parts.text(words) + parts.row(films, wide=True))
+    return Section(
+        "Where a patch looks", parts.text(words) + parts.row(films, wide=True, together=True)
+    )
 
 
 def all_heads(
@@ -121,18 +124,16 @@ def all_heads(
     scale = max(1, scale_of(expected.shape[3] * heads))
     sheets = []
     for step in range(len(labels)):
-        rows = []
-        for layer in range(len(layers)):
-            maps = attention.maps[step, layer, 0, :, attention.remembered :]
-            cells = [
-                marked(over(expected[step, 0], one, tokens), token, tokens, scale) for one in maps
-            ]
-            rows.append(np.asarray(_sheet(cells)))
-        sheets.append(_sheet(rows, vertical=True))
+        maps = attention.maps[step, :, 0, :, attention.remembered :]
+        cells = [
+            [marked(over(expected[step, 0], one, tokens), token, tokens, scale) for one in row]
+            for row in maps
+        ]
+        sheets.append(_sheet(cells))
     reaches = {one.reach for one in layers}
     turns = " A layer within frames and one through time take turns." if len(reaches) > 1 else ""
     words = (
-        f"The same patch of {_called(name, 0)}: a row for each of {len(layers)} layers, "
+        f"The same patch of {called(0, name)}: a row for each of {len(layers)} layers, "
         f"from the first, and a column for each of {heads} heads, each on its own scale.{turns}"
     )
     alt = f"where one patch looks in {len(layers)} layers (rows) and {heads} heads (columns)"
@@ -158,7 +159,7 @@ def all_patches(
         for patch in patches
     ]
     names = [token_name(patch, tokens) for patch in patches]
-    title = _called(name, 0)
+    title = called(0, name)
     words = f"The rollout at {label} of each patch of {title}: the patch has a frame."
     alt = f"what each patch of {title} is made of"
     return Section("Patch by patch", parts.text(words) + parts.turned(pictures, names, alt))
@@ -173,7 +174,7 @@ def heads_told(
     rows: list[list[str | float]] = []
     for number, one in enumerate(layers):
         for head in range(attention.maps.shape[3]):
-            cells: list[str | float] = [f"layer {number}, head {head}"]
+            cells: list[str | float] = [f"layer {number + 1}, head {head + 1}"]
             if len({layer.reach for layer in layers}) > 1:
                 cells.append(one.reach)
             cells += [float(figures[name][number, head]) for name in figures]
@@ -194,13 +195,10 @@ def heads_told(
         f"Means over samples, patches and steps. Entropy is 0 where a patch looks at one thing, "
         f"and {even:.2f} where it looks at all alike; distance is that of the patches looked at."
     )
-    chart = line_chart("entropy of the first and the last layer", lines, log=False, across="t")
+    chart = parts.chart("Entropy in nats", lines, across="t")
     return Section(
         "Head by head",
-        parts.text(words)
-        + parts.table(heads, rows, "what each head looks at, on average")
-        + f'<figure class="square">{chart}<figcaption>Entropy by t, in nats: the first layer in '
-        "orange, the last in blue.</figcaption></figure>",
+        parts.text(words) + table(heads, rows, "what each head looks at, on average") + chart,
     )
 
 
@@ -209,16 +207,6 @@ def scale_of(width: int) -> int:
     return max(1, min(SCALE, WIDE // width))
 
 
-def _called(name: str, sample: int) -> str:
-    """A sample by its number, and by what it was asked to be, if anything."""
-    return f"sample {sample}" + (f" ({name})" if name else "")
-
-
-def _sheet(pictures: Sequence[np.ndarray], *, vertical: bool = False) -> Image.Image:
-    """Pictures of one size beside (or below) one another, with a gap."""
-    axis = 0 if vertical else 1
-    shape = list(pictures[0].shape)
-    shape[axis] = GAP
-    gap = np.full(shape, 255, dtype=np.uint8)
-    row = [part for picture in pictures for part in (gap, picture)][1:]
-    return Image.fromarray(np.concatenate(row, axis=axis))
+def _sheet(rows: Sequence[Sequence[np.ndarray]]) -> Image.Image:
+    """Pictures in rows, each as large as it is."""
+    return parts.tiled(rows, len(rows[0]) * rows[0][0].shape[1])

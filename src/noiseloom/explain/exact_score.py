@@ -11,7 +11,6 @@ one that is 0 everywhere. All is float64 on the CPU, but for what is asked of th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -62,7 +61,7 @@ class ScoreError:
         return ratio_interval(self.off, self.size, RESAMPLES, drawn)[0]
 
 
-def exact_of(data: Any, dataset: Dataset, schedule: Schedule, label: int | None) -> Exact:
+def exact_of(data: object, dataset: Dataset, schedule: Schedule, label: int | None) -> Exact:
     """The data of a recipe's section `data`, opened as `dataset`: all of it, or a class of it."""
     density = data.gaussians() if isinstance(data, KnowsDensity) else None
     if density is not None:

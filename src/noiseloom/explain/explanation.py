@@ -28,17 +28,27 @@ class Section:
 class Explanation:
     """What was found.
 
-    `lead` is a sentence or two of plain text; `arrays` are saved as `.npz`, `figures` and
-    `protocol` as JSON; each array's axes are told in `axes`.
+    `lead` is a sentence or two of plain text; `data` are arrays, each behind what its axes are,
+    which are saved as `.npz`, `figures` and `protocol` as JSON. What is the same of every view,
+    which weights and seed, `explain` adds to the protocol.
     """
 
     title: str
     lead: str
     sections: Sequence[Section]
-    protocol: Mapping[str, Any]
+    protocol: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, Any] = field(default_factory=dict)
-    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
-    axes: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, tuple[str, np.ndarray]] = field(default_factory=dict)
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays alone."""
+        return {name: array for name, (_, array) in self.data.items()}
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """What the axes of each array are."""
+        return {name: axes for name, (axes, _) in self.data.items()}
 
     def document(self) -> dict[str, Any]:
         """Figures and protocol as JSON."""
@@ -48,8 +58,8 @@ class Explanation:
             "figures": dict(self.figures),
             "protocol": dict(self.protocol),
             "arrays": {
-                name: {"shape": list(array.shape), "axes": self.axes.get(name, "")}
-                for name, array in self.arrays.items()
+                name: {"shape": list(array.shape), "axes": axes}
+                for name, (axes, array) in self.data.items()
             },
         }
 

@@ -23,7 +23,7 @@ from noiseloom.explain.words import Word, words_of
 from noiseloom.networks.text_encoder import TextEncoder
 from noiseloom.tasks import Task
 from noiseloom.tasks.question_answering import Reader
-from noiseloom.tasks.text_reading import RowReader
+from noiseloom.tasks.text_reading import RowReader, row_reader
 
 Baseline = Literal["auto", "hidden", "mean", "black"]
 Answer = Callable[[Tensor], Tensor]
@@ -65,12 +65,12 @@ def follow(
     of time. Raises InputError for a baseline that the model knows nothing of, and for a `side` that
     an item has no use for.
     """
-    read = getattr(task, "read", None)
     if not isinstance(task.form, TextForm):
         return _numbers(task, item, others, baseline, side)
     if side is not None:
         raise InputError(f"side is {side}, and the parts of a text are its words; leave it out")
-    if isinstance(read, RowReader) and not isinstance(read.model, TextEncoder):
+    read = row_reader(task)
+    if read is not None and not isinstance(read.model, TextEncoder):
         return _tokens(read, item, baseline)
     return _entered(_entrance(task), item, others, baseline)
 
@@ -78,7 +78,7 @@ def follow(
 def can_follow(task: Task) -> bool:
     """Whether `follow` knows what the task reads."""
     if isinstance(task.form, TextForm):
-        return isinstance(getattr(task, "read", None), RowReader) or isinstance(task.model, Reader)
+        return row_reader(task) is not None or isinstance(task.model, Reader)
     return isinstance(task.form, ImageForm | SeriesForm)
 
 
@@ -109,9 +109,9 @@ def _entrance(task: Task) -> Entrance:
             form.tokenizer,
             None,
         )
-    read: RowReader = task.read  # type: ignore[attr-defined]
+    read = row_reader(task)
+    assert read is not None and isinstance(read.model, TextEncoder)  # `follow` saw to it
     network = read.model
-    assert isinstance(network, TextEncoder)  # `follow` saw to it
     return Entrance(
         read.seen,
         network.enter,

@@ -8,14 +8,15 @@ what it was given is one that was never there. Shapes: B batch, L tokens, W widt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from noiseloom.diffusion.denoiser import Denoiser
+from noiseloom.explain.states import hooked
 from noiseloom.networks.space_time import ThroughTime
 from noiseloom.tasks import Task
 from noiseloom.transformer.attention import Attention, CrossAttention
@@ -44,7 +45,7 @@ def network_of(task: Task) -> nn.Module:
     return network
 
 
-def layers_of(network: nn.Module) -> list[Layer]:
+def blocks_of(network: nn.Module) -> list[Layer]:
     """The transformer blocks that a network's state goes through in order; none: it has others."""
     blocks = getattr(network, "blocks", None)
     if not isinstance(blocks, nn.ModuleList) or not all(isinstance(one, Block) for one in blocks):
@@ -75,30 +76,10 @@ def heads_of(network: nn.Module) -> list[Heads]:
 def skipped(layers: Sequence[Layer]) -> Iterator[None]:
     """Within it these layers hand on the state that they are given."""
 
-    def hand_on(module: nn.Module, given: tuple[Any, ...], said: Tensor) -> Tensor:
-        state: Tensor = given[0]
-        return state
+    def hand_on(module: nn.Module, given: tuple[Tensor, ...], said: Tensor) -> Tensor:
+        return given[0]
 
-    with _hooked([module.register_forward_hook(hand_on) for layer in layers for module in layer]):
-        yield
-
-
-@contextmanager
-def watched(layers: Sequence[Layer], states: list[list[Tensor]]) -> Iterator[None]:
-    """Within it the state (B, L, W) after each of the layers is added to its list in `states`."""
-
-    def watch(kept: list[Tensor]) -> Callable[..., None]:
-        def look(module: nn.Module, given: tuple[Any, ...], said: Tensor) -> None:
-            kept.append(said.detach())
-
-        return look
-
-    with _hooked(
-        [
-            layer[-1].register_forward_hook(watch(kept))
-            for layer, kept in zip(layers, states, strict=True)
-        ]
-    ):
+    with hooked([module.register_forward_hook(hand_on) for layer in layers for module in layer]):
         yield
 
 
@@ -106,10 +87,10 @@ def watched(layers: Sequence[Layer], states: list[list[Tensor]]) -> Iterator[Non
 def exchanged(layer: Layer, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """Within it the state (B, L, W) after a layer is what `change` makes of it."""
 
-    def exchange(module: nn.Module, given: tuple[Any, ...], said: Tensor) -> Tensor:
+    def exchange(module: nn.Module, given: tuple[Tensor, ...], said: Tensor) -> Tensor:
         return change(said)
 
-    with _hooked([layer[-1].register_forward_hook(exchange)]):
+    with hooked([layer[-1].register_forward_hook(exchange)]):
         yield
 
 
@@ -131,15 +112,7 @@ def switched_off(
         mixed_BLHD[..., list(heads), :] = silent
         return (mixed_BLHD.flatten(-2),)
 
-    with _hooked([attention.out.register_forward_pre_hook(silence)]):
-        yield
-
-
-@contextmanager
-def _hooked(hooks: Sequence[Any]) -> Iterator[None]:
-    with ExitStack() as stack:
-        for hook in hooks:
-            stack.callback(hook.remove)
+    with hooked([attention.out.register_forward_pre_hook(silence)]):
         yield
 
 

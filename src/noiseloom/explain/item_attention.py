@@ -17,7 +17,7 @@ from torch import Tensor
 
 from noiseloom.explain.head_figures import NAMES, HeadFigures
 from noiseloom.explain.rollout import through, unmixed
-from noiseloom.explain.watching import Layer, Looks, layers_of, watching
+from noiseloom.explain.watching import AttentionLayer, Looks, attention_layers, watching
 from noiseloom.explain.way import State
 from noiseloom.networks.dit import DiT
 from noiseloom.networks.space_time import Factorised
@@ -31,7 +31,7 @@ Reach = Literal["everywhere", "within frames", "through time"]
 class ItemLayer:
     """A layer of attention over an item's tokens, and which of them a token sees."""
 
-    layer: Layer
+    layer: AttentionLayer
     reach: Reach
 
 
@@ -82,10 +82,15 @@ class ItemAttention:
         return chosen
 
 
+def transformer_of(task: ImageGeneration) -> DiT | None:
+    """The transformer that a task draws with; None: it draws with another network."""
+    return task.model.network if isinstance(task.model.network, DiT) else None
+
+
 def tokens_of(task: ImageGeneration) -> Tokens:
-    """Where the tokens of a task's items lie; its network is a `DiT`."""
-    network = task.model.network
-    assert isinstance(network, DiT)  # who asks has seen to it
+    """Where the tokens of a task's items lie, which a transformer draws."""
+    network = transformer_of(task)
+    assert network is not None  # who asks has seen to it
     _, *axes = task.form.item_shape
     rows, columns = network.enter_patches.grid(axes[-2:])
     return Tokens(axes[0] if len(axes) == 3 else 1, rows, columns)
@@ -93,9 +98,9 @@ def tokens_of(task: ImageGeneration) -> Tokens:
 
 def item_layers(task: ImageGeneration) -> list[ItemLayer]:
     """The layers that look at an item's tokens, in the order in which they do."""
-    network = task.model.network
-    assert isinstance(network, DiT)  # who asks has seen to it
-    by_name = {layer.name: layer for layer in layers_of(task.model)}
+    network = transformer_of(task)
+    assert network is not None  # who asks has seen to it
+    by_name = {layer.name: layer for layer in attention_layers(task.model)}
     in_turns = isinstance(network.space_time, Factorised)
     found: list[ItemLayer] = []
     for number in range(len(network.blocks)):

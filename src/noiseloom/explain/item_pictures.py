@@ -26,16 +26,24 @@ def sheet(form: Form, rows: Sequence[np.ndarray], width: int = WIDTH) -> Image.I
         limit = max(float(np.abs(together).max()) * 1.05, getattr(form, "limit", 0.0))
         return media.scatter(together, numbers, 480, limit)
     if rows[0].ndim == 5:
-        lines = [lying(row[place]) for place in range(len(rows[0])) for row in _with(rows, place)]
-        return parts.enlarged(np.concatenate(lines, axis=0), width)
-    lines = [np.concatenate(list(row), axis=1) for row in rows]
-    return parts.enlarged(np.concatenate(lines, axis=0), width)
+        clips = [row[place] for place in range(len(rows[0])) for row in rows]
+        return parts.tiled([list(frames) for frames in clips], width)
+    return parts.tiled([list(row) for row in rows], width)
 
 
-def lying(clip: np.ndarray) -> np.ndarray:
-    """The frames of a clip (T, H, W, C) in a row, (H, T W, C)."""
-    return np.concatenate(list(clip), axis=1)
+def called(number: int, name: str) -> str:
+    """A sample by its number, counted from 0, and by what it was asked to be, if anything."""
+    return f"sample {number + 1}" + (f" ({name})" if name else "")
 
 
-def _with(rows: Sequence[np.ndarray], place: int) -> Sequence[np.ndarray]:
-    return [row for row in rows if place < len(row)]
+def lying(items: np.ndarray) -> np.ndarray:
+    """Images (N, H, W, C) as they are; the frames of clips (N, T, H, W, C) in a row."""
+    if items.ndim == 4:
+        return items
+    num, _, height, _, channels = items.shape
+    return items.transpose(0, 2, 1, 3, 4).reshape(num, height, -1, channels)
+
+
+def middle(items: np.ndarray) -> np.ndarray:
+    """Images (N, H, W, C) as they are; the middle frame of clips (N, T, H, W, C)."""
+    return items if items.ndim == 4 else items[:, items.shape[1] // 2]

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from noiseloom.errors import InputError
+from noiseloom.explain.read_texts import language_model
 from noiseloom.explain.states import layers_of, watched
-from noiseloom.networks.language_model import LanguageModel
 from noiseloom.seeds import Random
-from noiseloom.tasks import Denoises, Estimates, Noises, Predicts, Task
-from noiseloom.tasks.text_reading import RowReader
+from noiseloom.tasks import Denoises, Estimates, Noises, Predicts, Task, Walks
+from noiseloom.tasks.text_reading import row_reader
 
 Pooling = Literal["auto", "mean", "all"]
 MOST = 16_384  # numbers of an item's tokens that auto keeps side by side
@@ -45,10 +45,12 @@ def misfit(task: Task) -> str | None:
     """Why the states of a task cannot be looked at, if so: the end of a sentence."""
     if layers_of(task.model) is None:
         return "the layers of its network do not lie in a list that can be watched"
-    if is_by_token(task) or _is_row_reader(task):
+    if language_model(task) is not None or row_reader(task) is not None:
         return None
     if not task.form.is_numeric:
         return "it neither goes on with a text nor reads a class or a number in one"
+    if isinstance(task, Walks) and not task.learned_unlabelled:
+        return "it has learned nothing without being asked for a class or in words, as probes ask"
     if is_noisy(task) or isinstance(task, Predicts | Estimates):
         return None
     return "it neither denoises items nor reads a class or a number in them"
@@ -84,7 +86,7 @@ def looks_of(
             with torch.no_grad(), watched(layers) as left:
                 raw, is_real = _answer(task, part, t, Random(seed, range(first, first + len(part))))
             raws.append(_numpy(raw))
-            if is_by_token(task):
+            if language_model(task) is not None:
                 kept = "each token"
                 states.append([_numpy(state.flatten(0, 1)) for state in left])
             else:
@@ -100,13 +102,12 @@ def _answer(
 ) -> tuple[Tensor, Tensor | None]:
     """Have the model answer; what it was given, a row an item, and which tokens are real."""
     model, device = task.model, next(task.model.parameters()).device
-    if isinstance(model, LanguageModel):
+    if (writer := language_model(task)) is not None:
         tokens_NL = task.form.to_model(items, device)[:, :-1]
-        model(tokens_NL)
-        rows = F.one_hot(tokens_NL, model.vocabulary)
+        writer(tokens_NL)
+        rows = F.one_hot(tokens_NL, writer.vocabulary)
         return rows.flatten(0, 1), None
-    if _is_row_reader(task):
-        read: RowReader = task.read  # type: ignore[attr-defined]
+    if (read := row_reader(task)) is not None:
         tokens_NCL = read.seen(items)
         read(items, None)
         counts = torch.zeros(len(items), read.form.tokenizer.vocabulary, device=device)
@@ -144,11 +145,6 @@ def _pooled(state: Tensor, is_real: Tensor | None, num: int, kept: str) -> np.nd
     return _numpy(state.mean(dim=1) if kept == "mean" else state.flatten(1))
 
 
-def is_by_token(task: Task) -> bool:
-    """Whether each token is an item of its own."""
-    return isinstance(task.model, LanguageModel)
-
-
 def _numpy(x: Tensor) -> np.ndarray:
     return x.float().cpu().numpy()
 
@@ -156,7 +152,3 @@ def _numpy(x: Tensor) -> np.ndarray:
 def is_noisy(task: Task) -> bool:
     """Whether items can be looked at with noise in them."""
     return isinstance(task, Denoises) and isinstance(task, Noises)
-
-
-def _is_row_reader(task: Task) -> bool:
-    return isinstance(getattr(task, "read", None), RowReader)

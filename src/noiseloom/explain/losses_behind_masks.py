@@ -12,9 +12,9 @@ from noiseloom.diffusion.discrete import hide_some
 from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
-from noiseloom.explain.losses_of_text import KINDS, windows_of
+from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.tables import table
+from noiseloom.explain.train_and_held_out import SIDES
 from noiseloom.seeds import Random
 from noiseloom.tasks import Uncovers
 
@@ -50,15 +50,15 @@ def bits_behind(
     return np.concatenate(found)
 
 
-def find_behind_masks(
+def explain_behind_masks(
     task: Uncovers, dataset: TextDataset, *, num: int, seed: int, progress: Progress = ignore
-) -> Found:
+) -> Explanation:
     """What view `losses` shows of a model that says what is behind masks."""
     vocabulary = dataset.text_form.tokenizer.vocabulary
     splits = {"train": dataset.train, "held_out": dataset.reference}
     means = dict[str, list[float]]()
     for name, split in splits.items():
-        windows = windows_of(split, num)
+        windows = np.asarray(split.items[split.evenly(num)])
         means[name] = []
         for share in SHARES:
             done = (len(means) - 1 + len(means[name]) / len(SHARES)) / len(splits)
@@ -69,7 +69,7 @@ def find_behind_masks(
     progress("looking behind masks", 1.0)
     lines = [
         Line(f"{words} text", list(zip(SHARES, means[name], strict=True)), kind)
-        for name, words, kind in KINDS
+        for name, words, kind in SIDES
     ]
     rows = [
         (f"{share:.0%}", means["train"][place], means["held_out"][place])
@@ -80,17 +80,16 @@ def find_behind_masks(
         "one of its frequency does; where little is, what stands round it tells most of it. "
         "Held-out text above training text is what was learned by heart."
     )
-    table = parts.table(
-        ("hidden", "training text", "held-out text"), rows, "Bits of a hidden token"
-    )
-    chart = parts.chart("bits of a hidden token", lines, across="share hidden", log=False)
+    told = table(("hidden", "training text", "held-out text"), rows, "Bits of a hidden token")
+    chart = parts.chart("Bits of a hidden token", lines, across="share hidden")
     held_out = means["held_out"]
-    return Found(
+    return Explanation(
+        title="What is hard for it",
         lead=(
             f"A hidden token of held-out text takes {held_out[0]:.3g} bits where almost nothing "
             f"else is hidden, and {held_out[-1]:.3g} where everything is."
         ),
-        sections=[Section("By the share that is hidden", parts.text(said) + chart + table)],
+        sections=[Section("By the share that is hidden", parts.text(said) + chart + told)],
         figures={"share_hidden": list(SHARES), "bits_of_a_hidden_token": means},
         protocol={"windows": {name: min(num, len(split)) for name, split in splits.items()}},
     )

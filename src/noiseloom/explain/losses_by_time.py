@@ -29,17 +29,12 @@ from noiseloom.evaluate.loss_by_time import (
 )
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.item_pictures import sheet
+from noiseloom.explain.train_and_held_out import NUMBERS, SIDES, class_table
 
 SHOWN = 6  # hardest items at each t
 UNIT = "share of the data's variance"
-
-CURVES: tuple[tuple[SplitName, str, str], ...] = (
-    ("train", "training items", "smooth"),
-    ("held_out", "held-out items", "other"),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +95,7 @@ def by_class(errors: Errors, num_classes: int) -> Tensor:
     return torch.stack(columns, dim=1)
 
 
-def find_by_time(
+def explain_by_time(
     judged_for: JudgedFor,
     dataset: Dataset,
     *,
@@ -108,7 +103,7 @@ def find_by_time(
     times: int,
     seed: int,
     progress: Progress = ignore,
-) -> Found:
+) -> Explanation:
     """What view `losses` shows of a denoiser of `dataset`, which is as the model sees it."""
     errors = errors_of(judged_for, dataset, num=num, times=times, seed=seed, progress=progress)
     held_out = errors["held_out"]
@@ -129,36 +124,42 @@ def find_by_time(
         Section("Error at every noise level", _curves(errors)),
         Section("The hardest held-out items at each t", _films(dataset, held_out, worst)),
     ]
-    names, labels = dataset.class_names, held_out.labels
-    if names and labels is not None and labels.ndim == 1:
-        classes = {name: by_class(one, len(names)) for name, one in errors.items()}
-        sections.append(Section("By class", _classes(classes, names)))
-        figures["by_class"] = {
-            label: {name: _known(values[:, place]) for name, values in classes.items()}
-            for place, label in enumerate(names)
-        }
-    lead = (
-        f"Held-out items are off by {means['held_out'].mean():.3g} of the data's variance on the "
-        f"average over t, training items by {means['train'].mean():.3g}; they differ most at t = "
-        f"{t[largest]:.2f}, by a factor of {gap[largest]:.3g}."
-    )
-    counts = {name: len(one.chosen) for name, one in errors.items()}
-    return Found(
-        lead,
-        sections,
-        figures,
-        protocol={"items": counts},
-        arrays={
-            "t": held_out.t.numpy(),
-            **{f"{name}_error": one.own.numpy() for name, one in errors.items()},
-            **{f"{name}_items": one.chosen for name, one in errors.items()},
-        },
-        axes={
-            "t": "time",
-            **{f"{name}_error": f"time, item: {UNIT}" for name in errors},
-            **{f"{name}_items": "item: its number in the split" for name in errors},
+    labels = held_out.labels
+    if dataset.class_names and labels is not None and labels.ndim == 1:
+        table, figures["by_class"] = _by_class(errors, dataset.class_names)
+        sections.append(Section("By class", table))
+    return Explanation(
+        title="What is hard for it",
+        lead=(
+            f"Held-out items are off by {means['held_out'].mean():.3g} of the data's variance on "
+            f"the average over t, training items by {means['train'].mean():.3g}; they differ most "
+            f"at t = {t[largest]:.2f}, by a factor of {gap[largest]:.3g}."
+        ),
+        sections=sections,
+        figures=figures,
+        protocol={"items": {name: len(one.chosen) for name, one in errors.items()}},
+        data={
+            "t": ("time", held_out.t.numpy()),
+            **{
+                f"{name}_error": (f"time, item: {UNIT}", one.own.numpy())
+                for name, one in errors.items()
+            },
+            **{f"{name}_items": (NUMBERS, one.chosen) for name, one in errors.items()},
         },
     )
+
+
+def _by_class(
+    errors: dict[SplitName, Errors], names: Sequence[str]
+) -> tuple[str, dict[str, dict[str, list[float | None]]]]:
+    """The table of classes, and the error of each at every t."""
+    classes = {str(name): by_class(one, len(names)) for name, one in errors.items()}
+    over_t = {name: _known(values.mean(dim=0)) for name, values in classes.items()}
+    figures = {
+        label: {name: _known(values[:, place]) for name, values in classes.items()}
+        for place, label in enumerate(names)
+    }
+    return class_table(over_t, names, "Mean error over all t, as a share of the variance"), figures
 
 
 def _known(values: Tensor) -> list[float | None]:
@@ -167,9 +168,10 @@ def _known(values: Tensor) -> list[float | None]:
 
 def _curves(errors: dict[SplitName, Errors]) -> str:
     t = errors["train"].t.tolist()
+    means = {str(name): one.own.mean(dim=1).tolist() for name, one in errors.items()}
     lines = [
-        Line(words, list(zip(t, errors[name].own.mean(dim=1).tolist(), strict=True)), kind)
-        for name, words, kind in CURVES
+        Line(f"{words} items", list(zip(t, means[name], strict=True)), kind)
+        for name, words, kind in SIDES
     ]
     floor = errors["train"].floor
     said = (
@@ -181,7 +183,7 @@ def _curves(errors: dict[SplitName, Errors]) -> str:
         by_heart = list(zip(t, floor.mean(dim=1).tolist(), strict=True))
         lines.append(Line("training items, known by heart", by_heart, "raw"))
         said += " The pale line is the best that any network can be on the training items."
-    return parts.text(said) + parts.chart("error of x0", lines, across="t")
+    return parts.text(said) + parts.chart("Error of x0", lines, across="t", log=True)
 
 
 def _films(dataset: Dataset, errors: Errors, worst: Sequence[Hardest]) -> str:
@@ -204,14 +206,3 @@ def _films(dataset: Dataset, errors: Errors, worst: Sequence[Hardest]) -> str:
         )
     alt = "the hardest held-out items, what was seen of them, and what they were taken for"
     return parts.text(said) + parts.turned(pictures, labels, alt)
-
-
-def _classes(classes: dict[SplitName, Tensor], names: Sequence[str]) -> str:
-    means = {name: values.mean(dim=0).tolist() for name, values in classes.items()}
-    rows = [
-        (label, means["train"][place], means["held_out"][place])
-        for place, label in enumerate(names)
-    ]
-    rows.sort(key=lambda row: -row[2] if row[2] == row[2] else 0.0)
-    heads = ("class", "training items", "held-out items")
-    return parts.table(heads, rows, "Mean error over all t, as a share of the data's variance")

@@ -11,15 +11,17 @@ import torch
 
 from noiseloom import media
 from noiseloom.data.dataset import Dataset, Split
-from noiseloom.data.forms import Form, TextForm
+from noiseloom.data.forms import TextForm
 from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.progress import Progress, ignore
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
-from noiseloom.explain.losses_of_text import KINDS
+from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.read_items import truths_of
+from noiseloom.explain.tables import table
+from noiseloom.explain.train_and_held_out import NUMBERS, SIDES, class_table
+from noiseloom.runs.predicting import READS, Predictions, answers_of
 from noiseloom.seeds import Random
-from noiseloom.tasks import Estimates, Predicts, Task
+from noiseloom.tasks import Task
 
 AT_ONCE = 64
 SHOWN, LISTED = 24, 15  # hardest held-out items: as pictures, and as texts
@@ -39,7 +41,7 @@ class Losses:
 @torch.no_grad()
 def losses_of(task: Task, split: Split, *, num: int, seed: int, purpose: str) -> Losses:
     """The loss of up to `num` items of a split, evenly taken, as when nothing is trained."""
-    chosen = np.linspace(0, len(split) - 1, min(num, len(split))).round().astype(int)
+    chosen = split.evenly(num)
     found = []
     for start in range(0, len(chosen), AT_ONCE):
         some = chosen[start : start + AT_ONCE]
@@ -50,17 +52,16 @@ def losses_of(task: Task, split: Split, *, num: int, seed: int, purpose: str) ->
     return Losses(chosen, np.concatenate(found))
 
 
-def find_of_items(
+def explain_items(
     task: Task, dataset: Dataset, *, num: int, seed: int, progress: Progress = ignore
-) -> Found:
+) -> Explanation:
     """What view `losses` shows of a task that has a loss for each item."""
     splits = {"train": dataset.train, "held_out": dataset.reference}
-    found = {}
-    for done, (name, split) in enumerate(splits.items()):
-        progress("measuring losses", done / len(splits))
+    found: dict[str, Losses] = {}
+    for name, split in splits.items():
+        progress("measuring losses", len(found) / len(splits))
         purpose = f"explain losses {name}"
         found[name] = losses_of(task, split, num=num, seed=seed, purpose=purpose)
-    progress("measuring losses", 1.0)
     means = {name: float(one.loss.mean()) for name, one in found.items()}
     held_out = found["held_out"]
     hardest = held_out.loss.argsort()[::-1]
@@ -78,14 +79,16 @@ def find_of_items(
     ]
     if dataset.class_names and dataset.reference.labels is not None:
         classes = by_class(found, splits, len(dataset.class_names))
-        sections.append(Section("By class", _classes(classes, dataset.class_names)))
+        table = class_table(classes, dataset.class_names, "Mean loss of each class")
+        sections.append(Section("By class", table))
         figures["by_class"] = {
             name: {split: classes[split][place] for split in classes}
             for place, name in enumerate(dataset.class_names)
         }
     worst = held_out.loss[hardest[: max(1, len(hardest) // 20)]].sum()
     share = worst / max(held_out.loss.sum(), 1e-30)
-    return Found(
+    return Explanation(
+        title="What is hard for it",
         lead=(
             f"A held-out item has a loss of {means['held_out']:.3g} on the average, a training "
             f"item {means['train']:.3g}. The hardest 5 % of held-out items have {share:.0%} of it."
@@ -93,13 +96,9 @@ def find_of_items(
         sections=sections,
         figures=figures,
         protocol={"items": {name: len(one.chosen) for name, one in found.items()}},
-        arrays={
-            **{f"{name}_loss": one.loss for name, one in found.items()},
-            **{f"{name}_items": one.chosen for name, one in found.items()},
-        },
-        axes={
-            **{f"{name}_loss": "item" for name in found},
-            **{f"{name}_items": "item: its number in the split" for name in found},
+        data={
+            **{f"{name}_loss": ("item", one.loss) for name, one in found.items()},
+            **{f"{name}_items": (NUMBERS, one.chosen) for name, one in found.items()},
         },
     )
 
@@ -127,7 +126,7 @@ def _at(losses: Losses, share: float) -> float:
 def _curves(found: dict[str, Losses]) -> str:
     lines: list[Line] = []
     rows: list[list[str | float]] = []
-    for name, kind_of_items, kind in KINDS:
+    for name, kind_of_items, kind in SIDES:
         words = f"{kind_of_items} items"
         values = np.quantile(found[name].loss, SHARES)
         lines.append(Line(words, list(zip(SHARES.tolist(), values.tolist(), strict=True)), kind))
@@ -139,8 +138,8 @@ def _curves(found: dict[str, Losses]) -> str:
         "that are unlike the rest, or wrongly labelled."
     )
     heads = ("", "mean", *(f"{share:.0%} are below" for share in QUANTILES))
-    chart = parts.chart("loss of an item", lines, across="share of items", log=False)
-    return parts.text(said) + chart + parts.table(heads, rows, "Loss of an item")
+    chart = parts.chart("Loss of an item", lines, across="share of items")
+    return parts.text(said) + chart + table(heads, rows, "Loss of an item")
 
 
 def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) -> str:
@@ -148,9 +147,12 @@ def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) ->
     chosen = losses.chosen[places]
     items = np.asarray(dataset.reference.items[chosen])
     truth = dataset.reference.labels
-    told = None if truth is None else named(dataset.form, np.asarray(truth)[chosen])
-    answers = answers_of(task, items)
-    form = dataset.form
+    form, told, answers = dataset.form, None, None
+    if truth is not None and truth.ndim == 1:
+        told = truths_of(form, np.asarray(truth)[chosen])
+    if isinstance(task, READS):
+        read = answers_of(task, items)
+        answers = read.names if isinstance(read, Predictions) else read.words
     if isinstance(form, TextForm):
         texts = [text[:LONGEST] for text in form.texts(items)]
         heads = ["text", "loss"]
@@ -159,7 +161,7 @@ def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) ->
             if values is not None:
                 heads.append(head)
                 columns.append(values)
-        return parts.table(heads, list(zip(*columns, strict=True)), "The hardest first")
+        return table(heads, list(zip(*columns, strict=True)), "The hardest first")
     captions = [
         " ".join(
             words
@@ -181,31 +183,3 @@ def _hardest(task: Task, dataset: Dataset, losses: Losses, order: np.ndarray) ->
     else:
         picture = form.picture(items)
     return parts.text(said) + parts.shown(picture, f"{alt}: {'; '.join(captions)}")
-
-
-def _classes(classes: dict[str, list[float | None]], names: Sequence[str]) -> str:
-    rows: list[list[str | float]] = []
-    for place, name in enumerate(names):
-        both = (values[place] for values in classes.values())
-        rows.append([name, *("none" if value is None else value for value in both)])
-    rows.sort(key=lambda row: -row[2] if isinstance(row[2], float) else 0.0)
-    heads = ("class", "training items", "held-out items")
-    return parts.table(heads, rows, "Mean loss of each class, the hardest first")
-
-
-def named(form: Form, labels: np.ndarray) -> list[str] | None:
-    """Labels in words: classes by name, numbers as they are; None for spans."""
-    if labels.ndim != 1:
-        return None
-    if form.class_names:
-        return [form.class_names[int(label)] for label in labels]
-    return [f"{label:.4g}" for label in labels.tolist()]
-
-
-def answers_of(task: Task, items: np.ndarray) -> list[str] | None:
-    """What a task reads in items, in words; None where it reads neither classes nor numbers."""
-    if isinstance(task, Predicts):
-        return named(task.form, task.predict(items).argmax(dim=1).numpy())
-    if isinstance(task, Estimates):
-        return named(task.form, task.estimate(items).numpy())
-    return None

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from noiseloom.data.scene.world import World
-from noiseloom.diffusion.process import add_noise
+from noiseloom.evaluate.loss_by_time import errors_by_time
 from noiseloom.evaluate.scene_prompts import draw_prompts
 from noiseloom.evaluate.scene_reading import read_pictures
 from noiseloom.explain.head_effects import Measured
@@ -64,34 +63,30 @@ def of_classes(subject: Subject, num: int) -> Measure:
 
 
 def of_denoising(subject: Subject, num: int, times: Sequence[float]) -> Measure:
-    """The square error of x0 at several t, as a share of the data's variance."""
-    task, held_out = subject.task, subject.dataset.reference
+    """The square error of x0 at several t (held within the schedule's range), as in evaluation."""
+    task, seen = subject.task, subject.seen
     assert isinstance(task, Denoises)
-    chosen = evenly(len(held_out), num)
-    labels = held_out.asked(chosen)
-    judged = task.judged(None if labels is None else torch.from_numpy(labels).to(subject.device))
-    x0 = task.form.to_model(held_out.items[chosen], subject.device)
-    noise = Random(subject.seed, range(len(chosen))).normal_like("noise", x0)
-    schedule, share = judged.schedule, judged.statistics.std**2
-
-    def at(time: float) -> Tensor:
-        t = torch.full((len(x0),), min(max(time, schedule.t_min), schedule.t_max)).to(x0)
-        expected = judged.denoise(add_noise(schedule, x0, noise, t), t).x0
-        return (expected - x0).square().flatten(1).mean(dim=1).double().cpu() / share
+    schedule = task.judged(None).schedule
+    at = torch.tensor(times, dtype=torch.float64).clamp(schedule.t_min, schedule.t_max)
 
     def measure() -> Measured:
-        return {f"t = {time:g}": at(time).numpy() for time in times}
+        errors = errors_by_time(
+            task.judged, seen, "held_out", at, seed=subject.seed, num=num, with_floor=False
+        )
+        return {
+            f"error at t = {t:g}": own
+            for t, own in zip(times, errors.own.double().numpy(), strict=True)
+        }
 
-    told = (
-        f"the square error of x0 over {len(x0)} held-out items, as a share of the data's variance"
-    )
+    count = min(num, len(seen.reference))
+    told = f"the square error of x0 over {count} held-out items, as a share of the data's variance"
     return Measure(measure, more_is_better=False, told=told)
 
 
 def of_loss(subject: Subject, num: int) -> Measure:
     """The loss of held-out items, as in training but without drop-out."""
     task, held_out = subject.task, subject.dataset.reference
-    chosen = evenly(len(held_out), num)
+    chosen = held_out.evenly(num)
     batch, random = held_out.batch(chosen), Random(subject.seed, range(len(chosen)))
 
     def measure() -> Measured:
@@ -102,10 +97,5 @@ def of_loss(subject: Subject, num: int) -> Measure:
 
 def _held_out(subject: Subject, num: int) -> tuple[np.ndarray, np.ndarray | None]:
     held_out = subject.dataset.reference
-    chosen = evenly(len(held_out), num)
+    chosen = held_out.evenly(num)
     return held_out.items[chosen], None if held_out.labels is None else held_out.labels[chosen]
-
-
-def evenly(total: int, num: int) -> np.ndarray:
-    """The numbers of `num` of `total` items, evenly taken: files come by class."""
-    return np.unique(np.linspace(0, total - 1, min(num, total)).round().astype(int))

@@ -16,16 +16,15 @@ from torch import Tensor
 
 from noiseloom.data.dataset import Dataset, ImageDataset
 from noiseloom.evaluate import memorisation
-from noiseloom.evaluate.clip_features import stacked
 from noiseloom.evaluate.coverage import squared_distances
 from noiseloom.evaluate.features import Features
 from noiseloom.evaluate.memorisation import NEIGHBOURS, Nearest, near_copies
+from noiseloom.evaluate.points import nearest
 from noiseloom.evaluate.progress import Progress, ignore
 
 MOST_COMPARED = 2e11  # numbers of training items that held-out ones are compared with, together
 LEAST_HELD_OUT = 100
 MOST_EMBEDDED = 20_000  # training images that features are taken of
-QUERIES, CLIPS_AT_ONCE = 500, 2_000  # points, and training clips, compared together
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,8 +54,7 @@ def compare(
     """
     train = dataset.train.items
     most = int(MOST_COMPARED / (len(train) * max(1, math.prod(train.shape[1:]))))
-    num = min(len(dataset.reference), held_out, max(LEAST_HELD_OUT, most))
-    chosen = np.linspace(0, len(dataset.reference) - 1, num).round().astype(int)
+    chosen = dataset.reference.evenly(min(held_out, max(LEAST_HELD_OUT, most)))
     real = np.asarray(dataset.reference.items[chosen])
     own, held = (_nearest(items, train, dataset, progress) for items in (samples, real))
     is_copy = np.zeros(len(samples), bool)
@@ -67,44 +65,18 @@ def compare(
 def _nearest(items: np.ndarray, train: np.ndarray, dataset: Dataset, progress: Progress) -> Nearest:
     if items.ndim == 2:
         return nearest_points(items, train)
-    if items.ndim == 5:
-        return _nearest_clips(items, train, progress)
+    if items.ndim == 5:  # of clips all frames at once: what lies in one place is its channels
+        items, train = (clips.transpose(0, 2, 3, 1, 4) for clips in (items, train))
     return memorisation.nearest(items, train, progress, flip=dataset.form.flip)
 
 
 def nearest_points(points: np.ndarray, train: np.ndarray) -> Nearest:
     """The nearest training points, (N, D), by exhaustive search in float64."""
-    known = torch.from_numpy(np.array(train, np.float64))
-    k = min(NEIGHBOURS + 1, len(known))
-    parts = []
-    for some in torch.from_numpy(np.array(points, np.float64)).split(QUERIES):
-        away = torch.cdist(some, known, compute_mode="donot_use_mm_for_euclid_dist")
-        parts.append(away.topk(k, dim=1, largest=False))
-    distance = torch.cat([part.values for part in parts])
-    index = torch.cat([part.indices for part in parts])
-    others = distance[:, 1:].mean(dim=1) if k > 1 else torch.ones(len(distance))
+    own, known = (torch.from_numpy(np.array(items, np.float64)) for items in (points, train))
+    distance, index = nearest(own, known, NEIGHBOURS + 1)
+    others = distance[:, 1:].mean(dim=1) if len(train) > 1 else torch.ones(len(distance))
     never = torch.zeros(len(distance), dtype=torch.bool)
     return Nearest(distance[:, 0], index[:, 0], distance[:, 0] / others.clamp(min=1e-12), never)
-
-
-def _nearest_clips(clips: np.ndarray, train: np.ndarray, progress: Progress) -> Nearest:
-    """The nearest training clips by all frames at once, frame for frame.
-
-    The next nearest, which a copy stands out from, are those of the same part of `train`.
-    """
-    parts, done = list[tuple[int, Nearest]](), 0
-    for part in np.array_split(np.arange(len(train)), max(1, len(train) // CLIPS_AT_ONCE)):
-        known = stacked(train[part[0] : part[-1] + 1])
-        parts.append((int(part[0]), memorisation.nearest(stacked(clips), known)))
-        done += len(part)
-        progress("comparing with training clips", done / len(train))
-    distance = torch.stack([found.distance for _, found in parts])
-    best = distance.argmin(dim=0)
-    places = torch.arange(len(clips))
-    index = torch.stack([first + found.index for first, found in parts])[best, places]
-    standing = torch.stack([found.standing_out for _, found in parts])[best, places]
-    never = torch.zeros(len(clips), dtype=torch.bool)
-    return Nearest(distance[best, places], index, standing, never)
 
 
 def nearest_by_features(
@@ -114,8 +86,8 @@ def nearest_by_features(
 
     Of more than `MOST_EMBEDDED` training images as many, evenly taken.
     """
-    count = min(MOST_EMBEDDED, len(dataset.train))
-    chosen = np.linspace(0, len(dataset.train) - 1, count).round().astype(int)
+    chosen = dataset.train.evenly(MOST_EMBEDDED)
+    count = len(chosen)
     progress("looking at training images", 0.0)
     own, _ = features.embed_items(samples, dataset.to_model)
     best = torch.empty(len(own), 0)

@@ -10,29 +10,31 @@ import numpy as np
 from noiseloom import media
 from noiseloom.data.dataset import Dataset
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
-from noiseloom.explain.item_pictures import sheet
+from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.item_pictures import called, sheet
 from noiseloom.explain.neighbours import Compared
+from noiseloom.explain.tables import table
 
 CELL = 84  # pixels of a picture among several
 CLIP = 640  # pixels of a clip's frames in a row
+BY_FEATURES = "sample, place: numbers of training items, nearest first"
 POINTS = 2_000  # training points that are drawn
 
 
-def found_of_items(
+def explain_items(
     dataset: Dataset,
     samples: np.ndarray,
     found: Compared,
     alike: np.ndarray | None,
     names: Sequence[str],
-) -> Found:
+) -> Explanation:
     """What view `neighbours` shows of samples, as stored; `names` say what each was asked to be.
 
     `alike` (N, k) are the training images nearest in features, None where nobody looked.
     """
     rows = rows_of(found, names)
-    return Found(
+    return Explanation(
+        title="The nearest training items",
         lead=_said(found),
         sections=[
             Section(
@@ -53,17 +55,14 @@ def found_of_items(
             "usual_distance": found.usual,
             "samples": rows,
         },
-        arrays={
-            "samples": samples,
-            "nearest": found.samples.index.numpy(),
-            "distance": found.samples.distance.numpy(),
-            **({} if alike is None else {"nearest_by_features": alike}),
-        },
-        axes={
-            "samples": "sample, as the data is stored",
-            "nearest": "sample: the number of the nearest training item",
-            "distance": "sample",
-            "nearest_by_features": "sample, place: numbers of training items, nearest first",
+        data={
+            "samples": ("sample, as the data is stored", samples),
+            "nearest": (
+                "sample: the number of the nearest training item",
+                found.samples.index.numpy(),
+            ),
+            "distance": ("sample", found.samples.distance.numpy()),
+            **({} if alike is None else {"nearest_by_features": (BY_FEATURES, alike)}),
         },
     )
 
@@ -118,7 +117,7 @@ def _sheets(
     figures = []
     for place, name in enumerate(names):
         verdict = "a copy" if found.is_copy[place] else "new"
-        title = f"{name or f'sample {place + 1}'}: {verdict}"
+        title = f"{called(place, name)}: {verdict}"
         number = int(found.samples.index[place])
         if samples.ndim == 5:
             picture = sheet(
@@ -147,13 +146,13 @@ def _sheets(
 def _table(rows: Sequence[dict[str, Any]], found: Compared) -> str:
     cells = [
         (
-            f"{place}{': ' + row['asked'] if row['asked'] else ''}",
+            called(place, row["asked"]),
             row["nearest"],
             row["over_usual"],
             row["standing_out"],
             "a copy" if row["is_copy"] else "new",
         )
-        for place, row in enumerate(rows, start=1)
+        for place, row in enumerate(rows)
     ]
     usual = float(found.held_out.standing_out.median())
     words = (
@@ -162,4 +161,4 @@ def _table(rows: Sequence[dict[str, Any]], found: Compared) -> str:
         "stands out twice as much as 99 % of held-out items do."
     )
     heads = ("sample", "training item", "distance, of the usual", "over the next", "it is")
-    return parts.text(words) + parts.table(heads, cells, "Samples and their nearest training items")
+    return parts.text(words) + table(heads, cells, "Samples and their nearest training items")

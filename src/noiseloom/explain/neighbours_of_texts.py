@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.passages import SharedRun, copy_length, covered, longest, shared_runs
 
 ROUND = 60  # characters shown on either side of a training passage
 
 
-def found_of_texts(
+def explain_texts(
     prompts: Sequence[str], texts: Sequence[str], source: str, real: Sequence[str]
-) -> Found:
+) -> Explanation:
     """What view `neighbours` shows of texts written after `prompts`; `source` is trained on.
 
     `real` is held-out text as long, by which one knows how long a passage is usual.
@@ -38,7 +37,8 @@ def found_of_texts(
     lengths = [longest(own) for own in held_out]
     copies = sum(row["is_copy"] for row in rows)
     heading = "Texts, and the longest passage of each"
-    return Found(
+    return Explanation(
+        title="The nearest training passages",
         lead=(
             f"{copies or 'None'} of {len(texts)} texts {'holds' if copies < 2 else 'hold'} a "
             f"passage of the training text that is longer than {limit:.0f} characters, twice as "

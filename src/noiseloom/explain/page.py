@@ -9,36 +9,39 @@ from noiseloom.evaluate.page_parts import details, pairs
 from noiseloom.explain.explanation import Explanation
 
 STYLE = """<style>
-.turned .picture { display: block; width: fit-content; } .turning { display: flex; gap: .6rem;
-  align-items: center; max-width: 30rem; margin: .4rem 0; }
-.turning input { flex: 1; min-width: 5rem; accent-color: var(--blue); }
+.turned .picture { display: block; width: fit-content; } .turning { display: flex; gap: .2rem .6rem;
+  flex-wrap: wrap; align-items: center; max-width: 38rem; margin: .4rem 0; }
+.turning input { flex: 1; min-width: 4rem; max-width: 20rem; accent-color: var(--blue); }
 .turning button { font: inherit; min-width: 2.6rem; color: var(--ink); background: var(--card);
   border: 1px solid var(--line); border-radius: 8px; padding: .2rem .6rem; cursor: pointer; }
 .turning output { color: var(--soft); font-size: .9rem; min-width: 7rem;
   font-variant-numeric: tabular-nums; }
 .turned img[hidden], .turned div.text[hidden] { display: none; }
 .picture img { image-rendering: pixelated; }
-.scrolled { overflow-x: auto; } .scrolled td { overflow-wrap: normal; }
+main, header { overflow-wrap: anywhere; }
+.scrolled { overflow-x: auto; position: relative; }
+.scrolled table, .scrolled td { overflow-wrap: normal; }
 caption { text-align: left; color: var(--soft); font-size: .9rem; }
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
 mark { color: inherit; border-radius: 4px; padding: .1rem 0;
-  background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
-.matrix { width: auto; } .matrix th, .matrix td { padding: 1px; border: 0; font-size: .78rem;
-  line-height: 1.1; color: var(--soft); font-weight: 400; }
-.matrix thead span { display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg);
-  min-height: 1.1rem; } .matrix .short span { writing-mode: horizontal-tb; transform: none; }
-.matrix thead th { vertical-align: bottom; } .matrix tbody th { text-align: right;
+  background: color-mix(in srgb, var(--tone) calc(var(--share) * var(--full)), transparent); }
+.plain tbody th { min-width: 4.8rem; } .lengthy tbody th { min-width: 11rem; }
+.plain tbody th { position: sticky; left: 0; background: var(--paper); }
+.plain caption { margin: .4rem 0 .2rem; }
+.plain th, .plain td { padding: .35rem .7rem .35rem 0; }
+.number, .shade { white-space: nowrap; } .shade { background:
+  color-mix(in srgb, var(--tone) calc(var(--share) * var(--full)), transparent); }
+.plain .shade, .plain:not(.dense):has(.shade) thead th + th { padding-left: .7rem; }
+.more { --tone: var(--blue); } .less { --tone: var(--orange); } .shade, mark { --full: 70%; }
+@media (prefers-color-scheme: dark) { .shade, mark { --full: 50%; } }
+.dense th, .dense .shade { padding: 1px; border: 0; font-size: .78rem; line-height: 1.1; }
+.dense .shade { min-width: 1.1rem; height: 1.1rem; --full: 100%; }
+.dense .shade span { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
+.dense thead th { vertical-align: bottom; } .dense tbody th { min-width: 0; text-align: right;
   white-space: nowrap; padding-right: .4rem; }
-.matrix tbody td { min-width: 1.1rem; height: 1.1rem; background:
-  color-mix(in srgb, var(--blue) calc(var(--share) * 100%), var(--card)); }
-.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden;
-  clip-path: inset(50%); white-space: nowrap; }
-.shaded td { white-space: nowrap; text-align: center; padding: .25rem .5rem; }
-.shade { background: color-mix(in srgb, var(--tone) calc(var(--share) * 70%), transparent); }
-.shade.more { --tone: var(--blue); } .shade.less { --tone: var(--orange); }
-mark.more { --tone: var(--blue); } mark.less { --tone: var(--orange); }
-td.heated { padding: .35rem .7rem; background:
-  color-mix(in srgb, var(--blue) calc(var(--share) * 45%), transparent); }
+.upright thead span { display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg);
+  min-height: 1.1rem; }
 :focus-visible { outline: 2px solid var(--blue); outline-offset: 2px; }
 </style>"""
 SCRIPT = """<script>
@@ -55,18 +58,22 @@ for (const figure of document.querySelectorAll(".turned")) {
     slider.value = number;
     slider.setAttribute("aria-valuetext", told.textContent);
   };
-  figure.addEventListener("turn", (event) => { show(event.detail); });
   const turn = (number) => {
     show(number);
     for (const other of beside) {
       if (other !== figure) other.dispatchEvent(new CustomEvent("turn", { detail: number }));
     }
   };
-  const stop = () => { clearInterval(timer); timer = null; button.textContent = "▶"; };
+  const said = (playing) => {
+    button.textContent = playing ? "■" : "▶";
+    button.setAttribute("aria-pressed", playing);
+  };
+  const stop = () => { clearInterval(timer); timer = null; said(false); };
+  figure.addEventListener("turn", (event) => { stop(); show(event.detail); });
   slider.addEventListener("input", () => { stop(); turn(Number(slider.value)); });
   button.addEventListener("click", () => {
     if (timer) { stop(); return; }
-    button.textContent = "■";
+    said(true);
     timer = setInterval(() => turn((Number(slider.value) + 1) % images.length), 350);
   });
 }

@@ -1,6 +1,6 @@
-"""What a section is made of: pictures (one, or several to turn through), texts, tables.
+"""What a section is made of: pictures (one, or several to turn through), texts, charts.
 
-All text is escaped.
+All text is escaped. Tables are in `tables`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
 import numpy as np
@@ -21,18 +20,7 @@ from noiseloom.media import enlarge, picture_of
 HEAT = "inferno"
 MORE, LESS = (31, 95, 168), (194, 80, 15)  # the page's blue and orange
 SIDE = 256  # pixels that a small picture is enlarged to, about
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell of a shaded table: words, how it is coloured, and more for who points at it.
-
-    `share` is from -1 (orange) over 0 (none) to 1 (blue).
-    """
-
-    words: str
-    share: float = 0.0
-    more: str = ""
+GAP = 4  # pixels between pictures on one sheet
 
 
 def shown(picture: Image.Image, alt: str, caption: str = "") -> str:
@@ -74,7 +62,8 @@ def _turned(shown: str, labels: Sequence[str], name: str, caption: str) -> str:
     marks = "".join(f"<li>{escape(label)}</li>" for label in labels)
     return (
         f'<figure class="turned">{shown}'
-        f'<div class="turning"><button type="button" aria-label="play or stop">▶</button>'
+        f'<div class="turning"><button type="button" aria-label="play {_quoted(name)}" '
+        f'aria-pressed="false">▶</button>'
         f'<input type="range" min="0" max="{len(labels) - 1}" value="0" '
         f'aria-label="{_quoted(name)}">'
         f"<output>{escape(labels[0])}</output></div><ol hidden>{marks}</ol>"
@@ -93,98 +82,13 @@ def text(words: str, kind: str = "") -> str:
     return f"<p{_class(kind)}>{escape(words)}</p>"
 
 
-def table(heads: Sequence[str], rows: Sequence[Sequence[str | float]], caption: str = "") -> str:
-    """A table whose first column names its rows; numbers as they are given or to four digits."""
-    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    lines = []
-    for first, *rest in rows:
-        cells = "".join(f"<td>{escape(_told(cell))}</td>" for cell in rest)
-        lines.append(f'<tr><th scope="row">{escape(_told(first))}</th>{cells}</tr>')
-    words, name = f"<caption>{escape(caption)}</caption>" if caption else "", caption or heads[0]
-    return (
-        f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(name)}">'
-        f'<table class="plain">{words}<thead><tr>{top}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
-def matrix(rows: Sequence[str], columns: Sequence[str], values: np.ndarray, caption: str) -> str:
-    """A table of words by words whose cells are coloured by `values` (rows, columns), 0 to 1.
-
-    Each cell tells its value as a title, and in words to those who do not see it.
-    """
-    top = "".join(f'<th scope="col"><span>{escape(one)}</span></th>' for one in columns)
-    is_short = max(map(len, columns)) <= 2
-    lines = []
-    for name, line in zip(rows, values.tolist(), strict=True):
-        cells = "".join(
-            f'<td style="--share:{min(1.0, value):.2f}" title="{value:.3f}">'
-            f'<span class="unseen">{value:.2f}</span></td>'
-            for value in line
-        )
-        lines.append(f'<tr><th scope="row">{escape(name)}</th>{cells}</tr>')
-    return (
-        f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(caption)}">'
-        f'<table class="matrix"><caption>{escape(caption)}</caption>'
-        f"<thead{_class('short' if is_short else '')}><tr><td></td>{top}</tr>"
-        f"</thead><tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
-def shaded(
-    heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]], caption: str = ""
-) -> str:
-    """A table whose cells are coloured by what they hold; the first column names the rows."""
-    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    lines = []
-    for name, cells in rows:
-        line = "".join(
-            f'<td class="shade {"more" if cell.share >= 0 else "less"}" '
-            f'style="--share:{min(1.0, abs(cell.share)):.2f}" title="{_quoted(cell.more)}">'
-            f"{escape(cell.words)}</td>"
-            for cell in cells
-        )
-        lines.append(f'<tr><th scope="row">{escape(name)}</th>{line}</tr>')
-    words, name = f"<caption>{escape(caption)}</caption>" if caption else "", caption or heads[0]
-    return (
-        f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(name)}">'
-        f'<table class="plain shaded">{words}<thead><tr>{top}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
-def heated(
-    heads: Sequence[str],
-    rows: Sequence[tuple[str, Sequence[tuple[str, str, float]]]],
-    caption: str,
-) -> str:
-    """A table whose cells are coloured: each says something, a smaller thing, and its share.
-
-    The share, from 0 to 1, is how full the cell's colour is.
-    """
-    top = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
-    lines = []
-    for name, cells in rows:
-        told = "".join(
-            f'<td class="heated" style="--share:{min(1.0, max(0.0, share)):.2f}">{escape(words)}'
-            f"<small>{escape(smaller)}</small></td>"
-            for words, smaller, share in cells
-        )
-        lines.append(f'<tr><th scope="row">{escape(name)}</th>{told}</tr>')
-    return (
-        f'<div class="scrolled" tabindex="0" role="region" aria-label="{_quoted(caption)}">'
-        f'<table class="plain"><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
-
-
-def chart(title: str, lines: Sequence[Line], *, across: str, log: bool = True) -> str:
-    """Lines over what `across` names, with their names below."""
-    keys = "".join(
-        f'<span><i class="key {line.kind}"></i>{escape(line.name)}</span>' for line in lines
-    )
+def chart(title: str, lines: Sequence[Line], *, across: str, log: bool = False) -> str:
+    """Lines over what `across` names; below it what they tell and, of several, which is which."""
+    keys = [f'<i class="key {line.kind}"></i>{escape(line.name)}' for line in lines]
+    told = [f"{escape(title)}, by {escape(across)}", *(keys if len(keys) > 1 else [])]
+    caption = "".join(f"<span>{one}</span>" for one in told)
     drawn = line_chart(title, lines, log, across=across)
-    return f'<figure class="square">{drawn}<figcaption class="keys">{keys}</figcaption></figure>'
+    return f'<figure class="square">{drawn}<figcaption class="keys">{caption}</figcaption></figure>'
 
 
 def marked(
@@ -249,6 +153,20 @@ def enlarged(image: np.ndarray, side: int = SIDE) -> Image.Image:
     return enlarge(picture_of(image), max(1, round(side / image.shape[1])))
 
 
+def tiled(rows: Sequence[Sequence[np.ndarray]], width: int) -> Image.Image:
+    """Images (H, W, C) of one size, uint8, in rows and apart, about `width` pixels wide in all."""
+    scale = max(1, round(width / (rows[0][0].shape[1] * len(rows[0]))))
+    pictures = [[enlarge(picture_of(image), scale) for image in row] for row in rows]
+    across, down = (side + GAP for side in pictures[0][0].size)
+    size = (across * max(map(len, rows)) - GAP, down * len(rows) - GAP)
+    is_grey = all(picture.mode == "L" for row in pictures for picture in row)
+    sheet = Image.new("L" if is_grey else "RGB", size, "white")
+    for place, row in enumerate(pictures):
+        for column, picture in enumerate(row):
+            sheet.paste(picture, (column * across, place * down))
+    return sheet
+
+
 def _image(picture: Image.Image, alt: str, *, hidden: bool = False) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)
@@ -274,9 +192,3 @@ def _class(kind: str) -> str:
 
 def _quoted(words: str) -> str:
     return escape(words, quote=True)
-
-
-def _told(cell: str | float) -> str:
-    return (
-        cell if isinstance(cell, str) else f"{cell:,}" if isinstance(cell, int) else f"{cell:.4g}"
-    )

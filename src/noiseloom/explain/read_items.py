@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from noiseloom.data.dataset import Split
-from noiseloom.data.forms import TextForm
+from noiseloom.data.forms import Form, TextForm
 from noiseloom.errors import InputError
 from noiseloom.explain.scored import span_text
 from noiseloom.runs.asked import read_asked
@@ -42,15 +42,22 @@ def given_items(task: Task, inputs: Sequence[str]) -> Chosen:
 def held_out_items(task: Task, split: Split, num: int, seed: int) -> Chosen:
     """`num` of `split`: half of them the surest that are read wrongly, if there are so many."""
     most = QUESTIONS if isinstance(task, Finds) else LOOKED_AT
-    items = np.asarray(split.items[:most])
     assert split.labels is not None  # whatever reads is measured on labels
-    labels = np.asarray(split.labels[:most])
+    looked_at = split.evenly(most)
+    items, labels = np.asarray(split.items[looked_at]), np.asarray(split.labels[looked_at])
     words, truths, is_wrong, weight = _judged(task, items, labels)
     wrong = np.flatnonzero(is_wrong)
     wrong = wrong[np.argsort(-weight[wrong], kind="stable")][: num // 2]
     right = np.random.default_rng(seed).permutation(np.flatnonzero(~is_wrong))
     chosen = [*right[: num - len(wrong)], *wrong]
     return Chosen(items[chosen], [f"Read as {words[n]}, in truth {truths[n]}" for n in chosen])
+
+
+def truths_of(form: Form, labels: np.ndarray) -> list[str]:
+    """Labels (N,) in words: classes by name, numbers as they are."""
+    if form.class_names:
+        return [form.class_names[int(label)] for label in labels]
+    return [f"{label:.4g}" for label in labels.tolist()]
 
 
 def _answers(task: Task, items: np.ndarray) -> list[str]:
@@ -77,11 +84,11 @@ def _judged(
         return _answers(task, items), truths, is_wrong, sure.numpy()
     answers = answers_of(task, items)
     if isinstance(answers, Predictions):
-        truths = [answers.class_names[label] for label in labels]
+        truths = truths_of(task.form, labels)
         return answers.words, truths, answers.labels != labels, answers.confidence
     assert isinstance(answers, Estimated)
     off = np.abs(answers.numbers - labels)
-    return answers.words, [f"{n:.4g}" for n in labels], off > np.quantile(off, FARTHEST), off
+    return answers.words, truths_of(task.form, labels), off > np.quantile(off, FARTHEST), off
 
 
 def _asked(task: Task, inputs: Sequence[str]) -> list[Asked]:

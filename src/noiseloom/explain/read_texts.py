@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -92,7 +91,7 @@ def piece(tokenizer: Tokenizer, token: int) -> str:
 def _asked(task: Task, tokens: list[int]) -> ReadText:
     model, form = language_model(task), task.form
     assert model is not None and isinstance(form, TextForm)
-    mask: Any = form.tokenizer.vocabulary
+    mask = form.tokenizer.vocabulary
     pieces = [piece(form.tokenizer, token) for token in tokens]
     places = list(range(len(tokens)))
     if not model.causal:

@@ -90,7 +90,7 @@ def only_recoloured(
     return True
 
 
-def way(base: np.ndarray, other: np.ndarray, found: np.ndarray) -> float:
+def share_of_way(base: np.ndarray, other: np.ndarray, found: np.ndarray) -> float:
     """How far pictures (N, …) uint8 have gone from `base` to `other`: 0 not at all, 1 all of it.
 
     It is the part of the change that points that way: <found - base, other - base> over its square.

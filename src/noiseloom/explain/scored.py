@@ -17,7 +17,7 @@ from torch import Tensor
 
 from noiseloom.data.forms import Form, TextForm
 from noiseloom.errors import InputError
-from noiseloom.menu import nearest
+from noiseloom.runs.drawing import class_number
 from noiseloom.tasks import Estimates, Finds, Predicts, Task
 from noiseloom.tasks.estimation import Numbered
 
@@ -74,15 +74,3 @@ def span_text(form: Form, item: np.ndarray, first: int, last: int) -> str:
     """The words of an item's context from token `first` to `last`; what is not there is nothing."""
     assert isinstance(form, TextForm)  # only texts have spans
     return form.tokenizer.decode(item[0, first : last + 1]).strip() if first >= 0 else "nothing"
-
-
-def class_number(names: tuple[str, ...], of: str) -> int:
-    """The number of a class; InputError with those there are."""
-    if of in names:
-        return names.index(of)
-    close = nearest(of, names)
-    raise InputError(
-        f"of is '{of}', and the run reads no such class. "
-        + (f"Did you mean '{close}'? " if close else "")
-        + f"Allowed: {', '.join(names[:30])}{', …' if len(names) > 30 else ''}"
-    )

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from noiseloom.explain.interventions import Layer, exchanged, watched
+from noiseloom.explain.interventions import Layer, exchanged
+from noiseloom.explain.states import watched
 
 Answer = Callable[[int], Tensor]
 """From how often a text is read at once to logits (times, V)."""
@@ -49,8 +50,7 @@ def traced(layers: Sequence[Layer], base: Answer, other: Answer, places: Sequenc
     The texts must have as many tokens as each other. Raises ValueError where they are answered the
     same: then nothing can be traced.
     """
-    states: list[list[Tensor]] = [[] for _ in layers]
-    with watched(layers, states):
+    with watched([layer[-1] for layer in layers]) as states:
         plain_other = other(1)[0].double().log_softmax(dim=-1)
     plain_base = base(1)[0].double().log_softmax(dim=-1)
     terms = plain_other.exp() * (plain_other - plain_base)
@@ -58,7 +58,7 @@ def traced(layers: Sequence[Layer], base: Answer, other: Answer, places: Sequenc
     if not terms[told] > 0:
         raise ValueError("both texts are answered the same, so that nothing can be traced")
     found = []
-    for layer, (state,) in zip(layers, states, strict=True):
+    for layer, state in zip(layers, states, strict=True):
         with exchanged(layer, _at_each(places, state)):
             found.append(base(len(places)).double().log_softmax(dim=-1))
     return Traced(plain_base.cpu(), plain_other.cpu(), torch.stack(found).cpu(), told)

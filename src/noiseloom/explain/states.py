@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 PLACES = ("blocks", "network.blocks", "network.encoder.convolutions")
 
@@ -35,9 +36,15 @@ def watched(layers: Sequence[nn.Module] | nn.ModuleList) -> Iterator[list[Tensor
     def keep(layer: nn.Module, given: object, leaves: Tensor) -> None:
         left.append(leaves.detach())
 
-    hooks = [layer.register_forward_hook(keep) for layer in layers]
-    try:
+    with hooked([layer.register_forward_hook(keep) for layer in layers]):
         yield left
+
+
+@contextmanager
+def hooked(hooks: Sequence[RemovableHandle]) -> Iterator[None]:
+    """Within it these hooks are there, and after it gone."""
+    try:
+        yield
     finally:
         for hook in hooks:
             hook.remove()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -12,52 +13,103 @@ import torch
 from noiseloom.data.dataset import Dataset
 from noiseloom.errors import InputError
 from noiseloom.explain.explanation import Explanation
-from noiseloom.runs.drawing import choose_asked, prompts_of
+from noiseloom.runs.drawing import choose_asked, class_names, prompts_of
+from noiseloom.runs.latents import seen_data
+from noiseloom.runs.reading_ahead import read_ahead
 from noiseloom.runs.run import OnEvent, Run
-from noiseloom.tasks import Draws, Task
+from noiseloom.seeds import Random
+from noiseloom.tasks import Draws, Request, Task
+from noiseloom.training.loop import Working
+
+MOST_SAMPLES = 64  # that one page shows, and that are drawn together
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Samples that are to be drawn for `request`, and what each is asked for, in words or ""."""
+
+    request: Request
+    names: list[str]
+    random: Random
+
+    @property
+    def num(self) -> int:
+        """How many they are."""
+        return len(self.names)
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """Classes, or tokens of prompts; None: they are asked for nothing."""
+        return None if self.request.labels is None else self.request.labels.numpy()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """A run with its trained `task`, and the `inputs` that it is explained on.
-
-    `protocol` says which weights and seed, and grows into that of the explanation.
-    """
+    """A run with its trained `task`, and the `inputs` that it is explained on."""
 
     run: Run
     task: Task
     inputs: tuple[str, ...]
     seed: int
-    protocol: dict[str, Any]
     on_event: OnEvent
 
     @cached_property
     def dataset(self) -> Dataset:
-        """The run's data, opened when first asked for."""
-        return self.run.open_data(self.on_event)
+        """The run's data, opened when first asked for; of several sizes the commonest alone."""
+        return self.run.open_data(self.on_event).alike()
+
+    @cached_property
+    def seen(self) -> Dataset:
+        """The data as the model sees it: itself, or its latents; captions are read beforehand."""
+        others = self.run.others(on_event=self.on_event)
+        seen = seen_data(self.run, self.dataset, others, self.on_event)
+        read_ahead(self.task, seen, self.on_event)
+        return seen
 
     @property
     def device(self) -> torch.device:
         """Where the model is."""
         return next(self.task.model.parameters()).device
 
-    def asked(self, num: int) -> np.ndarray | None:
-        """What `num` samples are asked for by the inputs: classes, tokens of prompts, or nothing.
+    def wanted(
+        self,
+        num: int | None,
+        usual: int = 1,
+        *,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> Wanted:
+        """`num` samples of a task that draws, one of each input at least; None: one of each.
 
-        The inputs take turns; without any, classes or examples of captions do. Raises InputError
-        for what the run cannot be asked.
+        Without inputs None is the `usual` number. The inputs, prompts or classes, take turns;
+        without any, classes or examples of captions do. Raises InputError for what the run cannot
+        be asked.
         """
-        assert isinstance(self.task, Draws)
-        inputs = list(self.inputs) or None
-        in_words = prompts_of(self.task) is not None
-        return choose_asked(
-            self.task,
-            prompts=inputs if in_words else None,
-            label=None if in_words else inputs,
+        task = self.task
+        assert isinstance(task, Draws)  # the view saw to it
+        inputs, captions = list(self.inputs) or None, prompts_of(task)
+        num = max(num or len(self.inputs) or usual, len(self.inputs))
+        labels = choose_asked(
+            task,
+            prompts=None if captions is None else inputs,
+            label=None if captions is not None else inputs,
             num=num,
             place=str(self.run.folder),
             on_event=self.on_event,
         )
+        if labels is None:
+            names = [""] * num
+        elif captions is not None:
+            names = list(captions.decode(labels))
+        else:
+            names = [class_names(task)[label] for label in labels]
+        asked = None if labels is None else torch.from_numpy(labels)
+        request = Request(labels=asked, steps=steps, guidance=guidance)
+        return Wanted(request, names, Random(self.seed, range(len(names))))
+
+    def working(self, what: str) -> Callable[[int, int], None]:
+        """Tells who watches how much of `what` is done, of how much."""
+        return lambda done, total: self.on_event(Working(what, done, total))
 
     def refuse_inputs(self, why: str) -> None:
         """InputError where inputs are given; `why` says what the view looks at instead."""

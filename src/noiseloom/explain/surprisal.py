@@ -9,7 +9,6 @@ text is given to it.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,24 +16,19 @@ import numpy as np
 from noiseloom.data.forms import TextForm
 from noiseloom.data.tokenizer import Tokenizer
 from noiseloom.errors import InputError
+from noiseloom.explain.words import Word, spaced_words, spelled
 from noiseloom.seeds import Random
 from noiseloom.tasks import Scores
 
 TOKENS_AT_ONCE = 16_384
-SPACE = b" \t\r\n\v\f"
 
 
 @dataclass(frozen=True)
-class Word:
-    """A run of tokens up to the next space, with the spaces before it; `first` is its first token.
+class Surprise:
+    """A word up to the next space, and the bits of its tokens together."""
 
-    `bits` are those of its tokens together.
-    """
-
-    text: str
+    word: Word
     bits: float
-    first: int
-    tokens: int
 
 
 def window_nats(task: Scores, windows: np.ndarray, *, seed: int, purpose: str) -> np.ndarray:
@@ -74,51 +68,24 @@ def text_bits(task: Scores, form: TextForm, tokens: np.ndarray, *, seed: int) ->
     return bits
 
 
-def words_of(tokenizer: Tokenizer, tokens: np.ndarray, bits: np.ndarray) -> list[Word]:
-    """The words of a text with the bits of each; specials are words of their own, as `<end>`.
-
-    Their texts together are the text, and their bits those of all its tokens.
-    """
-    words: list[Word] = []
-    first = 0
-    for place in range(1, len(tokens) + 1):
-        ends = place == len(tokens)
-        if ends or _begins(tokenizer, tokens[first:place], int(tokens[place])):
-            part = tokens[first:place]
-            text = _spelled(tokenizer, part)
-            words.append(Word(text, float(bits[first:place].sum()), first, len(part)))
-            first = place
-    return words
+def surprises(tokenizer: Tokenizer, tokens: np.ndarray, bits: np.ndarray) -> list[Surprise]:
+    """The words of a text, whose tokens have these bits: together they have all of them."""
+    words = spaced_words(tokenizer, tokens)
+    return [Surprise(word, float(bits[word.first : word.end].sum())) for word in words]
 
 
 def most_surprising(
     tokenizer: Tokenizer, windows: np.ndarray, bits: np.ndarray, most: int, before: int
-) -> list[tuple[Word, str]]:
+) -> list[tuple[Surprise, str]]:
     """The words of windows (N, L) with most bits, each with up to `before` characters before it.
 
     The first and the last word of a window may be cut, and are left out.
     """
-    found = []
-    for row, own in zip(windows, bits, strict=True):
-        for word in words_of(tokenizer, row, own)[1:-1]:
-            if word.text.strip():
-                found.append((word, row))
-    found.sort(key=lambda pair: -pair[0].bits)
-    return [(word, _spelled(tokenizer, row[: word.first])[-before:]) for word, row in found[:most]]
-
-
-def _begins(tokenizer: Tokenizer, word: np.ndarray, token: int) -> bool:
-    """Whether a word ends before this token: it begins with a space, and the word is no space."""
-    piece, own = tokenizer.piece(token), tokenizer.decode_bytes(word)
-    if not piece or not own:
-        return True  # a special stands alone
-    return piece[0] in SPACE and bool(own.strip(SPACE))
-
-
-def _spelled(tokenizer: Tokenizer, tokens: Sequence[int] | np.ndarray) -> str:
-    """The text of tokens, specials by their names."""
-    spelled = [
-        tokenizer.piece(int(token)) or tokenizer.specials[int(token) - tokenizer.pieces].encode()
-        for token in tokens
+    found = [
+        (one, row)
+        for row, own in zip(windows, bits, strict=True)
+        for one in surprises(tokenizer, row, own)[1:-1]
+        if one.word.text.strip()
     ]
-    return b"".join(spelled).decode("utf-8", "replace")
+    found.sort(key=lambda pair: -pair[0].bits)
+    return [(one, spelled(tokenizer, row[: one.word.first])[-before:]) for one, row in found[:most]]

@@ -19,14 +19,13 @@ from noiseloom.data.rows import tokens_of
 from noiseloom.data.tokenizer import PAD, START, Tokenizer
 from noiseloom.errors import InputError
 from noiseloom.explain.head_figures import HeadFigures
+from noiseloom.explain.read_texts import piece
 from noiseloom.explain.rollout import through, unmixed
-from noiseloom.explain.watching import Looks, layers_of, watching
+from noiseloom.explain.watching import Looks, attention_layers, watching
 from noiseloom.runs.asked_texts import read_rows
 from noiseloom.seeds import Random
 from noiseloom.tasks import Estimates, Finds, Predicts, Scores, Task, Translates
 from noiseloom.transformer.positions import grid
-
-SPACE = "␣"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def why_not(task: Task) -> str | None:
     """Why no text of a task's can be looked at, if so: the end of a sentence."""
     if not isinstance(task.form, TextForm):
         return "it neither draws by diffusion with a transformer nor reads or writes text"
-    if not layers_of(task.model):
+    if not attention_layers(task.model):
         return "its network has no attention"
     if isinstance(task, Translates):
         return None
@@ -179,7 +178,7 @@ class _Seen:
         weights = torch.cat(self.parts, dim=2)[:, :, : len(queries)]
         number = sum(layer.name.startswith(side) for layer in self.layers)
         block = number if side != "decoder" else number // 2
-        name = f"{side} layer {block}".strip() + (", at the source" if is_cross else "")
+        name = f"{side} layer {block + 1}".strip() + (", at the source" if is_cross else "")
         self.layers.append(
             TextLayer(name, queries, keys, weights[0].cpu().numpy(), self.figures.means().numpy())
         )
@@ -205,10 +204,5 @@ class _Seen:
 
 
 def spelled(tokenizer: Tokenizer, tokens: Sequence[int] | np.ndarray) -> tuple[str, ...]:
-    """Each token as it is shown: spaces and line ends can be seen."""
-    pieces = [tokenizer.piece(int(token)).decode("utf-8", "replace") for token in tokens]
-    named = {tokenizer.special(name): name for name in tokenizer.specials}
-    return tuple(
-        named.get(int(token), piece.replace(" ", SPACE).replace("\n", "⏎"))
-        for token, piece in zip(tokens, pieces, strict=True)
-    )
+    """Each token as it is shown."""
+    return tuple(piece(tokenizer, int(token)) for token in tokens)

@@ -9,8 +9,8 @@ import numpy as np
 
 from noiseloom.data.tokenizer import Tokenizer
 from noiseloom.explain import parts
-from noiseloom.explain.explanation import Section
-from noiseloom.explain.found import Found
+from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.tables import table
 from noiseloom.explain.unfolding import (
     Appeared,
     Unfolded,
@@ -23,7 +23,7 @@ FRAMES = 24  # looks that one turns through
 LISTED = 8  # words that came first, and last
 
 
-def found_of_texts(texts: Sequence[Unfolded], tokenizer: Tokenizer) -> Found:
+def explain_texts(texts: Sequence[Unfolded], tokenizer: Tokenizer) -> Explanation:
     """What view `trajectory` shows of texts that were written by uncovering masks."""
     words = [words_by_look(text, tokenizer) for text in texts]
     order = order_correlation(texts)
@@ -44,7 +44,8 @@ def found_of_texts(texts: Sequence[Unfolded], tokenizer: Tokenizer) -> Found:
     when = np.full((len(texts), length), -1)
     for place, text in enumerate(texts):
         rows[place, : len(text.tokens)], when[place, : len(text.tokens)] = text.tokens, text.look
-    return Found(
+    return Explanation(
+        title="From masks to text",
         lead=(
             f"{looks} looks at masks, each of which uncovered what the model chose. {_like(order)}"
         ),
@@ -53,10 +54,9 @@ def found_of_texts(texts: Sequence[Unfolded], tokenizer: Tokenizer) -> Found:
             Section("When each word appeared", _orders(texts, words)),
         ],
         figures=figures,
-        arrays={"tokens": rows, "appeared_in_look": when},
-        axes={
-            "tokens": "text, token: -1 beyond the text's end",
-            "appeared_in_look": "text, token: from 1 on; 0: it was given",
+        data={
+            "tokens": ("text, token: -1 beyond the text's end", rows),
+            "appeared_in_look": ("text, token: from 1 on; 0: it was given", when),
         },
     )
 
@@ -122,7 +122,7 @@ def _orders(texts: Sequence[Unfolded], words: Sequence[Sequence[Appeared]]) -> s
         first, last = order[:LISTED], order[-LISTED:]
         rows.append((f"text {number}", _listed(first), _listed(last)))
     heads = ("", "words that appeared first", "words that appeared last")
-    return "".join(shown) + parts.table(heads, rows, "The first words and the last")
+    return "".join(shown) + table(heads, rows, "The first words and the last")
 
 
 def _listed(words: Sequence[Appeared]) -> str:

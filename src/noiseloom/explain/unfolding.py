@@ -13,7 +13,8 @@ from itertools import pairwise
 import numpy as np
 
 from noiseloom.data.tokenizer import Tokenizer
-from noiseloom.explain.surprisal import words_of
+from noiseloom.evaluate.correlation import spearman
+from noiseloom.explain.words import spaced_words
 from noiseloom.seeds import Random
 from noiseloom.tasks import WritesAnywhere, Writing
 from noiseloom.tasks.holes import show
@@ -82,10 +83,9 @@ def words_by_look(text: Unfolded, tokenizer: Tokenizer) -> list[Appeared]:
     """The words of a text that was written, in its order."""
     written = text.tokens != tokenizer.vocabulary
     tokens, looks = text.tokens[written], text.look[written]
-    words = words_of(tokenizer, tokens, np.zeros(len(tokens)))
     return [
-        Appeared(word.text, int(looks[word.first : word.first + word.tokens].max()))
-        for word in words
+        Appeared(word.text, int(looks[word.first : word.end].max()))
+        for word in spaced_words(tokenizer, tokens)
     ]
 
 
@@ -99,12 +99,5 @@ def order_correlation(texts: Sequence[Unfolded]) -> float | None:
     for text in texts:
         own = text.look[(text.look > 0) & (text.look < text.never)]
         if len(np.unique(own)) > 1:
-            found.append(np.corrcoef(np.arange(len(own)), _ranks(own))[0, 1])
+            found.append(spearman(np.arange(len(own)), own))
     return float(np.mean(found)) if found else None
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """The place of each in order, equals sharing the mean of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = counts.cumsum()
-    return (ends - (counts - 1) / 2)[inverse]

@@ -32,7 +32,7 @@ Kind = Literal["self", "joint", "cross"]
 
 
 @dataclass(frozen=True)
-class Layer:
+class AttentionLayer:
     """A layer of attention: the place of its module in the model, and its number among all.
 
     Layers are counted in the order in which the model's modules stand, from 0.
@@ -53,7 +53,7 @@ class Looks:
     counts the calls of the layer since the watch began.
     """
 
-    layer: Layer
+    layer: AttentionLayer
     call: int
     first: int
     queries: int
@@ -69,7 +69,7 @@ class Looks:
 OnLooks = Callable[[Looks], None]
 
 
-def layers_of(model: nn.Module) -> list[Layer]:
+def attention_layers(model: nn.Module) -> list[AttentionLayer]:
     """The layers of attention of a model."""
     return [layer for layer, _ in _found(model)]
 
@@ -100,7 +100,7 @@ class _Watched:
     """Attends in place of the fused kernel, and tells."""
 
     def __init__(
-        self, layer: Layer, softcap: float | None, on_looks: OnLooks, queries: int
+        self, layer: AttentionLayer, softcap: float | None, on_looks: OnLooks, queries: int
     ) -> None:
         self.layer, self.softcap, self.on_looks, self.queries = layer, softcap, on_looks, queries
         self.calls = 0
@@ -134,13 +134,13 @@ class _Watched:
         return torch.cat(parts, dim=2).to(v_BHKD.dtype)
 
 
-def _found(model: nn.Module) -> Sequence[tuple[Layer, Attention | CrossAttention]]:
+def _found(model: nn.Module) -> Sequence[tuple[AttentionLayer, Attention | CrossAttention]]:
     """The layers of attention and their modules."""
-    found: list[tuple[Layer, Attention | CrossAttention]] = []
+    found: list[tuple[AttentionLayer, Attention | CrossAttention]] = []
     for name, module in model.named_modules():
         if isinstance(module, Attention | CrossAttention):
             kind: Kind = "self" if module.remember is None else "joint"
             if isinstance(module, CrossAttention):
                 kind = "cross"
-            found.append((Layer(len(found), name, kind, module.heads), module))
+            found.append((AttentionLayer(len(found), name, kind, module.heads), module))
     return found

@@ -19,11 +19,14 @@ from noiseloom.data.caption_tokens import Captions
 from noiseloom.data.scene.parsing import Asked, parse_caption
 from noiseloom.errors import InputError
 from noiseloom.evaluate.scene_reading import read_pictures
-from noiseloom.explain.scene_effects import changed_kinds, held, way
+from noiseloom.explain.scene_effects import changed_kinds, held, share_of_way
 from noiseloom.explain.word_swap import Swap
 
 Draw = Callable[[Swap | None, Tensor], np.ndarray]
 """Pictures of prompts (N, L) with a swap, if any, always from the same noise."""
+
+
+DIFFERS = "the words that differ"
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Effects:
-    """What comes of one swap: `way` as in `scene_effects.way`, and of scenes the shares `held`.
+    """What comes of one swap: the `way`, as in `share_of_way`, and of scenes the shares `held`.
 
     These are of pictures that hold all that the second prompt claims, by kind of claim.
     """
@@ -126,18 +129,9 @@ def carried(
     `progress(done, total)` counts swaps.
     """
     asked = claimed(pair) if scenes else None
-    whole = pair.swap(num)
-    everything = replace(whole, places=pair.is_word.expand(num, -1))
-    parts = {
-        "the words that differ": whole,
-        "these, and the word after each": replace(whole, places=and_the_next(whole.places)),
-        "all words": everything,
-        "the start": replace(whole, places=torch.zeros_like(whole.places), with_start=True),
-        "the summary": replace(whole, places=torch.zeros_like(whole.places), with_summary=True),
-        "all of it": replace(everything, with_start=True, with_summary=True),
-    }
+    whole, parts = pair.swap(num), _parts(pair, num)
     spans = _spans(times, ranges)
-    total, done = 1 + len(parts) + (blocks + 1) * (len(spans) + 1), 0
+    total, done = 2 + len(parts) + (blocks + 1) * (len(spans) + 1), 0
 
     def drawn(swap: Swap | None, tokens: Tensor) -> np.ndarray:
         nonlocal done
@@ -154,16 +148,14 @@ def carried(
             second, kinds = asked
             found = held([second] * num, read_pictures(pictures))
             shares = {kind: float(np.nanmean(found[kind])) for kind in [*kinds, "all"]}
-        return Effects(way(base, other, pictures), shares)
+        return Effects(share_of_way(base, other, pictures), shares)
 
     words = drawn(whole, pair.base)
-    by_part = {
-        name: effects(words if swap is whole else drawn(swap, pair.base))
-        for name, swap in parts.items()
-    }
+    by_part = {DIFFERS: effects(words)}
+    by_part |= {name: effects(drawn(swap, pair.base)) for name, swap in parts.items()}
     by_place = [
         [
-            by_part["the words that differ"]
+            by_part[DIFFERS]
             if block is None and span is None
             else effects(drawn(_narrowed(whole, block, span), pair.base))
             for span in [*spans, None]
@@ -172,6 +164,19 @@ def carried(
     ]
     plain = effects(base), effects(other)
     return Carried(base, other, words, plain, by_part, by_place, spans)
+
+
+def _parts(pair: Pair, num: int) -> dict[str, Swap]:
+    """What may be taken of the second prompt's reading beside what differs."""
+    whole = pair.swap(num)
+    none, all_words = torch.zeros_like(whole.places), pair.is_word.expand(num, -1)
+    return {
+        "these, and the word after each": replace(whole, places=and_the_next(whole.places)),
+        "all words": replace(whole, places=all_words),
+        "the start": replace(whole, places=none, with_start=True),
+        "the summary": replace(whole, places=none, with_summary=True),
+        "all of it": replace(whole, places=all_words, with_start=True, with_summary=True),
+    }
 
 
 def _narrowed(swap: Swap, block: int | None, span: tuple[float, float] | None) -> Swap:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from noiseloom.explain.caption_words import CaptionWord
 from noiseloom.explain.item_attention import tokens_of
-from noiseloom.explain.watching import Looks, layers_of, watching
+from noiseloom.explain.watching import Looks, attention_layers, watching
 from noiseloom.explain.way import Way
 from noiseloom.tasks.generating import ImageGeneration
 
@@ -53,7 +53,7 @@ def attended(
 
     Of the prediction for the prompts `tokens_NL`, unguided, at the states of `way`.
     """
-    joint = [layer for layer in layers_of(task.model) if layer.kind == "joint"]
+    joint = [layer for layer in attention_layers(task.model) if layer.kind == "joint"]
     number = {layer.number: place for place, layer in enumerate(joint)}
     shares: list[list[list[Tensor]]] = []
 

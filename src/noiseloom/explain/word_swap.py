@@ -13,17 +13,18 @@ from collections import deque
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from noiseloom.diffusion.denoiser import Denoiser
+from noiseloom.explain.states import hooked
 from noiseloom.networks.caption_reader import Kept, Reading
 from noiseloom.networks.dit import DiT
 from noiseloom.seeds import Random
-from noiseloom.tasks import Prompted, Request
+from noiseloom.tasks import Prompted, Request, Task
 from noiseloom.transformer.attention import Memory
 
 
@@ -50,7 +51,7 @@ class Swap:
         return bool(np.float32(self.until) < np.float32(t) <= np.float32(self.since))
 
 
-def reads_words(task: Any) -> bool:
+def reads_words(task: Task) -> TypeGuard[Prompted]:
     """Whether a task draws by prompts of which each word has a place in what its network keeps."""
     return (
         isinstance(task, Prompted)
@@ -85,11 +86,8 @@ def swapped_words(model: Denoiser, swap: Swap) -> Iterator[None]:
         kept = Kept(known[len(asked)])
         return xt, t, replace(condition, kept=kept), *rest
 
-    hook = model.register_forward_pre_hook(exchange)
-    try:
+    with hooked([model.register_forward_pre_hook(exchange)]):
         yield
-    finally:
-        hook.remove()
 
 
 def draw_swapped(
@@ -100,8 +98,8 @@ def draw_swapped(
     Each has the noise of its number and `seed`, whatever is swapped.
     """
     walk = task.sample(replace(request, labels=tokens), Random(seed, range(len(tokens))))
-    model: Any = task.model
-    with nullcontext() if swap is None else swapped_words(model, swap):
+    assert isinstance(task.model, Denoiser)  # see `reads_words`
+    with nullcontext() if swap is None else swapped_words(task.model, swap):
         (last,) = deque(walk, maxlen=1)
     return task.form.to_items(last.x0)
 

@@ -161,7 +161,7 @@ def scatter(
     reach = middle - border
     draw.rectangle((border, border, size - border, size - border), outline=FRAME)
     for value, across, up in ((-1, "l", "b"), (0, "m", "m"), (1, "r", "t")):  # edges and middle
-        mark, text = middle + value * reach, f"{value * limit:.2g}"
+        mark, text = middle + value * reach, f"{value * limit:.3g}"
         draw.text((mark, size - border + 4), text, fill=INK, font=font, anchor=f"{across}t")
         draw.text((border - 4, size - mark), text, fill=INK, font=font, anchor=f"r{up}")
     radius = 2 if len(points) <= 2000 else 1

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from noiseloom.data.forms import Form, TextForm
 from noiseloom.data.tokenizer import PAD, Tokenizer
 from noiseloom.seeds import Random
+from noiseloom.tasks import Task
 
 FOLDABLE = ("bytes", "characters")
 
@@ -41,6 +42,12 @@ class RowReader:
         if self.small is not None:
             tokens_BCL = self.small[tokens_BCL]
         return tokens_BCL.to(next(self.model.parameters()).device)
+
+
+def row_reader(task: Task) -> RowReader | None:
+    """What a task says of stored rows of text with; None: it reads none, or in another way."""
+    read = getattr(task, "read", None)
+    return read if isinstance(read, RowReader) else None
 
 
 def small_letters(tokenizer: Tokenizer) -> Tensor:

@@ -8,6 +8,7 @@ right, denoisers by their error at several t, text by its loss. What is switched
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
@@ -16,7 +17,6 @@ import numpy as np
 from annotated_types import Ge, Le
 
 from noiseloom.config import option
-from noiseloom.data.forms import ImageForm, PointForm, VideoForm
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.head_effects import Effect, head_effects
@@ -25,11 +25,17 @@ from noiseloom.explain.measures import Measure, of_classes, of_denoising, of_los
 from noiseloom.explain.options import refuse
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
-from noiseloom.training.loop import Working
 
+HOW = (
+    "A cell of the tables is the change when that head says nothing of its own. Orange: it is "
+    "worse for it, blue: better. A change of less than two standard errors is in brackets: it may "
+    "be chance."
+)
 FEWEST = 2  # items, so that a change has an error
 SPOKEN = 5  # changes that are named above the tables
+AXES = "layer; head, the last one: all of the layer (NaN: no such head)"
 TIMES = (0.9, 0.7, 0.5, 0.3, 0.1)
 
 
@@ -64,16 +70,14 @@ class Config:
         """See `View.explain`."""
         subject.refuse_inputs("this view measures held-out items")
         layers, measure = heads_of(network_of(subject.task)), self._measure(subject)
-
-        def told(done: int, total: int) -> None:
-            subject.on_event(Working("Switching heads off", done, total))
-
-        found = head_effects(layers, measure.of, self.instead)
+        working = subject.working("Switching heads off")
+        found = head_effects(layers, measure.of, self.instead, working)
         changes, errors = _arrays(found, "change"), _arrays(found, "error")
         before = {name: rows[0][0].before for name, rows in found.items()}
-        sections = [Section("What is needed most", parts.text(_spoken(found, layers, measure)))] + [
+        spoken = parts.text(_spoken(found, layers, measure)) + parts.text(HOW)
+        sections = [Section("What is needed most", spoken)] + [
             Section(
-                f"{name[0].upper()}{name[1:]}: {before[name]:.4g} with all heads",
+                f"With all heads, {name}: {before[name]:.4g}",
                 _table(rows, layers, measure, name),
             )
             for name, rows in found.items()
@@ -87,19 +91,16 @@ class Config:
             ),
             sections=sections,
             protocol={
-                **subject.protocol,
                 "instead": self.instead,
                 "measured": measure.told,
                 "steps": self.steps,
             },
             figures={"before": before, "layers": [layer.name for layer in layers]}
             | {"change": changes, "standard_error": errors},
-            arrays={f"change_{name}": _padded(rows) for name, rows in changes.items()}
-            | {f"error_{name}": _padded(rows) for name, rows in errors.items()},
-            axes={
-                f"{kind}_{name}": "layer; head, the last one: all of the layer (NaN: no such head)"
-                for kind in ("change", "error")
-                for name in found
+            data={
+                f"{kind}_{name}": (AXES, _padded(rows))
+                for kind, figures in (("change", changes), ("error", errors))
+                for name, rows in figures.items()
             },
         )
 
@@ -109,7 +110,7 @@ class Config:
             refuse({"times": self.times}, "scenes are drawn and read, not measured at single times")
             return of_scenes(subject, world, self.num or 32, Request(steps=self.steps))
         refuse({"steps": self.steps}, "nothing is drawn to measure this run")
-        if isinstance(task, Denoises) and isinstance(task.form, ImageForm | PointForm | VideoForm):
+        if isinstance(task, Denoises):
             return of_denoising(subject, self.num or 256, self.times or TIMES)
         refuse({"times": self.times}, "this run is no denoiser, which knows times")
         if isinstance(task, Predicts):
@@ -121,25 +122,23 @@ def _table(
     rows: Sequence[Sequence[Effect]], layers: Sequence[Heads], measure: Measure, name: str
 ) -> str:
     largest = max((abs(one.change) for row in rows for one in row), default=0.0) or 1.0
+    digits = max(3, 2 - math.floor(math.log10(largest)))
     most = max(layer.count for layer in layers)
-    lines = []
+    lines: list[Sequence[Filled]] = []
     for layer, row in zip(layers, rows, strict=True):
-        cells = [_cell(one, largest, measure) for one in row]
-        gap = [parts.Cell("")] * (most - layer.count)
-        lines.append((layer.name, [*cells[:-1], *gap, cells[-1]]))
+        cells = [_cell(one, largest, digits, measure) for one in row]
+        gap = [Cell("")] * (most - layer.count)
+        lines.append([layer.name, *cells[:-1], *gap, cells[-1]])
     heads = ["", *(f"head {number}" for number in range(1, most + 1)), "all of them"]
-    words = (
-        "A cell is the change when that head says nothing of its own. Orange: it is worse for it, "
-        "blue: better. A change of less than two standard errors is in brackets: it may be chance."
-    )
-    return parts.text(words) + parts.shaded(heads, lines, f"change of {name}")
+    return table(heads, lines, f"change of {name}")
 
 
-def _cell(one: Effect, largest: float, measure: Measure) -> parts.Cell:
+def _cell(one: Effect, largest: float, digits: int, measure: Measure) -> Cell:
     good = one.change if measure.more_is_better else -one.change
-    words = f"{one.change:+.3f}" if one.is_clear else f"({one.change:+.3f})"
-    more = f"{one.change:+.4f} ± {one.error:.4f} (one standard error), {one.num} items"
-    return parts.Cell(words, good / largest, more)
+    change = f"{one.change:+.{digits}f}"
+    words = change if one.is_clear else f"({change})"
+    more = f"{change} ± {one.error:.4f} (one standard error), {one.num} items"
+    return Cell(words, good / largest, more=more)
 
 
 def _spoken(
@@ -160,7 +159,7 @@ def _spoken(
     if not harms:
         return "No single head is needed so much that its silence shows beyond chance."
     return "Worst without: " + "; ".join(
-        f"head {head} of {layer} ({name} {one.before:.3g} to {one.before + one.change:.3g})"
+        f"head {head} of {layer} ({name}: {one.before:.3g} to {one.before + one.change:.3g})"
         for _, name, layer, head, one in harms[:SPOKEN]
     )
 

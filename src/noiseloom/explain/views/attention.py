@@ -6,12 +6,10 @@ write text, in a text. What is computed is in `item_attention` and `text_attenti
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Le
 
 from noiseloom.config import option
@@ -20,18 +18,22 @@ from noiseloom.errors import InputError
 from noiseloom.explain import attention_pictures, text_pages
 from noiseloom.explain.explanation import Explanation
 from noiseloom.explain.head_figures import NAMES
-from noiseloom.explain.item_attention import Tokens, attention_at, item_layers, tokens_of
-from noiseloom.explain.memory import peak_above
+from noiseloom.explain.item_attention import (
+    ItemAttention,
+    Tokens,
+    attention_at,
+    item_layers,
+    tokens_of,
+    transformer_of,
+)
+from noiseloom.explain.item_pictures import lying
 from noiseloom.explain.options import refuse
-from noiseloom.explain.samples import MOST_SAMPLES, lying, names_of
-from noiseloom.explain.subject import Subject
+from noiseloom.explain.subject import MOST_SAMPLES, Subject
 from noiseloom.explain.text_attention import text_attention, why_not
 from noiseloom.explain.way import way_of
-from noiseloom.networks.dit import DiT
 from noiseloom.seeds import Random
-from noiseloom.tasks import Request, Task, Translates
+from noiseloom.tasks import Task, Translates
 from noiseloom.tasks.generating import ImageGeneration
-from noiseloom.training.loop import resident_bytes
 
 DRAWN = 2
 MOST = 2**26  # weights that are kept in all: 256 MiB
@@ -46,13 +48,13 @@ class Config:
     num: Annotated[int, Ge(1), Le(MOST_SAMPLES)] | None = option(
         None, f"samples, where the run draws; inputs take turns; null: one an input, or {DRAWN}"
     )
-    layer: Annotated[int, Ge(0)] | None = option(None, "one layer, from 0; null: all")
-    head: Annotated[int, Ge(0)] | None = option(None, "one head, from 0; null: all")
-    step: Annotated[int, Ge(0)] | None = option(
-        None, "one step of drawing, from 0; null: all, and the last where one is shown"
+    layer: Annotated[int, Ge(1)] | None = option(None, "one layer, from 1; null: all")
+    head: Annotated[int, Ge(1)] | None = option(None, "one head, from 1; null: all")
+    step: Annotated[int, Ge(1)] | None = option(
+        None, "one step of drawing, from 1; null: all, and the last where one is shown"
     )
-    token: Annotated[int, Ge(0)] | None = option(
-        None, "the patch or the word that looks, counted from 0 as read; null: the middle, the last"
+    token: Annotated[int, Ge(1)] | None = option(
+        None, "the patch or the word that looks, counted from 1 as read; null: the middle, the last"
     )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
@@ -60,7 +62,7 @@ class Config:
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
         if isinstance(task, ImageGeneration):
-            if isinstance(task.model.network, DiT):
+            if transformer_of(task) is not None:
                 return None
             return "its network is no transformer, whose patches look at one another"
         return why_not(task)
@@ -75,94 +77,74 @@ class Config:
         layers, tokens = item_layers(task), tokens_of(task)
         heads = layers[0].layer.heads
         self._check(len(layers), heads, tokens.number)
-        before, began = resident_bytes(), time.perf_counter()
-        num = max(self.num or (len(subject.inputs) or DRAWN), len(subject.inputs))
-        labels = subject.asked(num)
-        asked = None if labels is None else torch.from_numpy(labels)
-        request = Request(labels=asked, steps=self.steps, guidance=self.guidance)
-        way = way_of(task, request, Random(subject.seed, range(num)))
+        wanted = subject.wanted(self.num, DRAWN, steps=self.steps, guidance=self.guidance)
+        request, names = wanted.request, wanted.names
+        way = way_of(task, request, wanted.random)
         steps = self._steps(len(way.states))
-        self._check_size(len(steps) * num * tokens.number * tokens.number)
-        token = self._middle(tokens) if self.token is None else self.token
+        _check_size(len(steps) * wanted.num * tokens.number * tokens.number)
+        token = _middle(tokens) if self.token is None else self.token - 1
         states = [way.states[step] for step in steps]
-        attention = attention_at(task, states, asked, token=token)
+        attention = attention_at(task, states, request.labels, token=token)
         expected = np.stack([lying(way.expected[step]) for step in steps])  # (S, N, H, W, C)
-        names = names_of(subject.task, labels, num)
         times = [state.t for state in states]
-        told = [f"step {step}, t = {t:.3f}" for step, t in zip(steps, times, strict=True)]
-        one_layer = slice(None) if self.layer is None else slice(self.layer, self.layer + 1)
-        one_head = slice(None) if self.head is None else slice(self.head, self.head + 1)
-        show = attention_pictures
+        told = [f"step {step + 1}, t = {t:.3f}" for step, t in zip(steps, times, strict=True)]
+        show, name = attention_pictures, names[0]
+        chosen = _one_or_all(self.layer), _one_or_all(self.head)
         sections = [
-            show.gaze(
-                attention,
-                expected,
-                names,
-                told,
-                token=token,
-                tokens=tokens,
-                chosen=(one_layer, one_head),
-            ),
+            show.gaze(attention, expected, names, told, token=token, tokens=tokens, chosen=chosen),
             show.all_heads(
-                attention, expected, told, layers, token=token, tokens=tokens, name=names[0]
+                attention, expected, told, layers, token=token, tokens=tokens, name=name
             ),
             show.all_patches(
-                attention, expected[-1, 0], tokens=tokens, step=-1, label=told[-1], name=names[0]
+                attention, expected[-1, 0], tokens=tokens, step=-1, label=told[-1], name=name
             ),
             show.heads_told(attention, layers, times, tokens),
         ]
-        entropy = attention.figure("entropy").mean(axis=(0, 2))
-        spread = f"{entropy.min():.2f} to {entropy.max():.2f}"
         return Explanation(
             title="Where patches look",
             lead=(
                 f"{len(layers)} layers of {heads} heads over {tokens.number} patches, at "
-                f"{len(steps)} steps. The mean entropy of a layer is {spread} nats."
+                f"{len(steps)} steps. {_spread(attention)}"
             ),
             sections=sections,
             protocol={
-                **subject.protocol,
                 **task.describe(request),
                 "asked": [name for name in names if name],
                 "prediction_watched": "for what is asked, unguided, at each state of drawing",
-                **took(began, before),
             },
             figures={
                 "layers": [f"{one.layer.name}: {one.reach}" for one in layers],
                 "times": [round(t, 4) for t in times],
-                "token": token,
+                "token": token + 1,
                 **{name: attention.figure(name).mean(axis=0).round(5).tolist() for name in NAMES},
             },
-            arrays={
-                "maps": attention.maps,
-                "rollout": attention.rollout,
-                **{name: attention.figure(name) for name in NAMES},
-                "t": np.array(times),
+            data={
+                **_item_data(attention),
+                "t": ("step: where the prediction was watched", np.array(times)),
             },
-            axes=_item_axes(attention.remembered),
         )
 
     def _of_text(self, subject: Subject) -> Explanation:
         task = subject.task
         drawn = {"num": self.num, "step": self.step, "steps": self.steps}
         refuse({**drawn, "guidance": self.guidance}, "a text is looked at as it stands, not drawn")
-        before, began = resident_bytes(), time.perf_counter()
         texts = list(subject.inputs) or held_out(subject)
         attention = text_attention(task, texts, Random(subject.seed, range(1)))
         layers = attention.layers
         self._check(len(layers), len(layers[0].weights), len(attention.queries))
-        token = len(attention.queries) - 1 if self.token is None else self.token
-        chosen = range(len(layers)) if self.layer is None else [self.layer]
+        token = len(attention.queries) - 1 if self.token is None else self.token - 1
+        chosen = range(len(layers)) if self.layer is None else [self.layer - 1]
+        head = None if self.head is None else self.head - 1
         sections = [
             text_pages.rollout_told(attention, token),
-            text_pages.layers_told(attention, chosen, self.head, token),
-            text_pages.matrices(attention, chosen, self.head),
+            text_pages.layers_told(attention, chosen, head, token),
+            text_pages.matrices(attention, chosen, head),
             text_pages.heads_told(attention),
         ]
-        figures: dict[str, list[list[float]]] = {name: [] for name in NAMES}
-        for layer in layers:
-            for name, row in zip(NAMES, layer.figures.round(5).tolist(), strict=True):
-                figures[name].append(row)
+        figures = {
+            name: [layer.figures[row].round(5).tolist() for layer in layers]
+            for row, name in enumerate(NAMES)
+        }
         return Explanation(
             title="Where words look",
             lead=(
@@ -171,24 +153,23 @@ class Config:
                 + (f" {attention.note}" if attention.note else "")
             ),
             sections=sections,
-            protocol={**subject.protocol, "texts": texts, **took(began, before)},
+            protocol={"texts": texts},
             figures={
                 "layers": [layer.name for layer in layers],
                 "tokens": list(attention.queries),
                 "sources": list(attention.sources),
-                "token": token,
+                "token": token + 1,
                 **figures,
             },
-            arrays={
-                **{f"layer_{number}": layer.weights for number, layer in enumerate(layers)},
-                "rollout": attention.rollout,
-            },
-            axes={
+            data={
                 **{
-                    f"layer_{number}": f"{layer.name}: head, token that looks, token looked at"
+                    f"layer_{number}": (
+                        f"{layer.name}: head, token that looks, token looked at",
+                        layer.weights,
+                    )
                     for number, layer in enumerate(layers)
                 },
-                "rollout": "token after all layers, token before them",
+                "rollout": ("token after all layers, token before them", attention.rollout),
             },
         )
 
@@ -200,33 +181,42 @@ class Config:
             ("token", self.token, tokens),
         )
         for name, number, there_are in given:
-            if number is not None and number >= there_are:
+            if number is not None and number > there_are:
                 raise InputError(
-                    f"{name}={number} is given; this run has {there_are} {name}s, 0 to "
-                    f"{there_are - 1}"
+                    f"{name}={number} is given; this run has {there_are} {name}s, 1 to {there_are}"
                 )
 
     def _steps(self, number: int) -> list[int]:
         """The steps that are looked at."""
         if self.step is None:
             return list(range(number))
-        if self.step >= number:
+        if self.step > number:
             raise InputError(
-                f"step={self.step} is given; samples are drawn in {number} steps, 0 to {number - 1}"
+                f"step={self.step} is given; samples are drawn in {number} steps, 1 to {number}"
             )
-        return [self.step]
+        return [self.step - 1]
 
-    def _check_size(self, weights: int) -> None:
-        if weights > MOST:
-            raise InputError(
-                f"{weights:,} weights would be kept, of all patches at all steps; allowed are "
-                f"{MOST:,}. Give num=1, or one step, such as step=0"
-            )
 
-    @staticmethod
-    def _middle(tokens: Tokens) -> int:
-        """The patch in the middle of the first frame."""
-        return (tokens.rows // 2) * tokens.columns + tokens.columns // 2
+def _check_size(weights: int) -> None:
+    if weights > MOST:
+        raise InputError(
+            f"{weights:,} weights would be kept, of all patches at all steps; allowed are "
+            f"{MOST:,}. Give num=1, or one step, such as step=1"
+        )
+
+
+def _middle(tokens: Tokens) -> int:
+    """The patch in the middle of the first frame."""
+    return (tokens.rows // 2) * tokens.columns + tokens.columns // 2
+
+
+def _one_or_all(number: int | None) -> slice:
+    return slice(None) if number is None else slice(number - 1, number)
+
+
+def _spread(attention: ItemAttention) -> str:
+    entropy = attention.figure("entropy").mean(axis=(0, 2))
+    return f"The mean entropy of a layer is {entropy.min():.2f} to {entropy.max():.2f} nats."
 
 
 def held_out(subject: Subject) -> list[str]:
@@ -240,19 +230,18 @@ def held_out(subject: Subject) -> list[str]:
     return texts[:1] if isinstance(subject.task, Translates) else texts
 
 
-def took(began: float, before: int) -> dict[str, Any]:
-    """Seconds since `began`, and the memory beyond the `before` of then, for protocols."""
+def _item_data(attention: ItemAttention) -> dict[str, tuple[str, np.ndarray]]:
+    first = attention.remembered
+    keys = f"key (the first {first} are of the caption, the others patches in reading order)"
+    figures = "step, layer, head: mean over samples and patches"
     return {
-        "seconds": round(time.perf_counter() - began, 2),
-        "peak_memory_above_the_model_mib": peak_above(before),
-    }
-
-
-def _item_axes(remembered: int) -> dict[str, str]:
-    keys = f"key (the first {remembered} are of the caption, the others patches in reading order)"
-    return {
-        "maps": f"step, layer, sample, head, {keys}: weights of the one patch",
-        "rollout": f"step, sample, patch, {keys}: what each patch is made of after all layers",
-        **dict.fromkeys(NAMES, "step, layer, head: mean over samples and patches"),
-        "t": "step: where the prediction was watched",
+        "maps": (
+            f"step, layer, sample, head, {keys}: weights of the one patch",
+            attention.maps,
+        ),
+        "rollout": (
+            f"step, sample, patch, {keys}: what each patch is made of after all layers",
+            attention.rollout,
+        ),
+        **{name: (figures, attention.figure(name)) for name in NAMES},
     }

@@ -26,6 +26,7 @@ from noiseloom.explain.occlusion import occlude, sum_parts
 from noiseloom.explain.read_items import given_items, held_out_items
 from noiseloom.explain.scored import Scored, scored
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import table
 from noiseloom.tasks import Estimates, Finds, Predicts, Task
 
 LIKE_IT = 100  # held-out items whose mean may be the baseline
@@ -91,7 +92,8 @@ class Config:
         items = chosen.items
 
         def others() -> np.ndarray:
-            return np.asarray(subject.dataset.reference.items[:LIKE_IT])
+            held_out = subject.dataset.reference
+            return np.asarray(held_out.items[held_out.evenly(LIKE_IT)])
 
         found = [
             self.found(task, item, title, others)
@@ -114,14 +116,13 @@ class Config:
             lead=_lead(found, self.within) + (f" {chosen.note}" if chosen.note else ""),
             sections=sections,
             protocol={
-                **subject.protocol,
                 "baseline": found[0].followed.baseline_name,
                 "within": self.within,
                 "most_steps": self.most_steps,
                 **({"of": self.of} if self.of else {}),
             },
             figures={"items": [one.record for one in found]},
-            **_arrays(found, form),
+            data=_data(found, form),
         )
 
     def found(self, task: Task, item: np.ndarray, title: str, others: Others) -> Found:
@@ -155,7 +156,7 @@ class Config:
                 "rank_correlation": spearman(gradients, falls),
             }
         if followed.words:
-            record["words"] = [word.spelt for word in followed.words]
+            record["words"] = [word.text for word in followed.words]
             record["gradients"] = None if gradients is None else gradients.tolist()
             record["occlusion"] = falls.tolist()
         return Found(title, followed, explained, falls, values, gradients, record)
@@ -200,7 +201,7 @@ def _summary(found: Sequence[Found], within: float) -> str:
                 f"{record['rank_correlation']:.2f}",
             )
         )
-    return words + parts.table(heads, rows, "Completeness, and agreement with hiding each part")
+    return words + table(heads, rows, "Completeness, and agreement with hiding each part")
 
 
 def _sums(one: Found) -> str:
@@ -230,8 +231,8 @@ def _text(one: Found, form: TextForm) -> str:
         limit = float(np.abs(weights).max())
         lines.append(parts.text(name, "note"))
         for text in range(len(form.columns)):
-            rows = [n for n, word in enumerate(one.followed.words) if word.text == text]
-            words = [one.followed.words[n].spelt for n in rows]
+            rows = [n for n, word in enumerate(one.followed.words) if word.column == text]
+            words = [one.followed.words[n].text for n in rows]
             if len(form.columns) > 1:
                 lines.append(parts.text(form.columns[text], "note"))
             lines.append(parts.marked(words, [float(weights[n]) for n in rows], limit))
@@ -272,20 +273,15 @@ def _parts(values: np.ndarray, one: Found) -> np.ndarray:
     return lying if one.followed.given.ndim == 4 else lying.T
 
 
-def _arrays(found: Sequence[Found], form: Form) -> dict[str, dict[str, Any]]:
+def _data(found: Sequence[Found], form: Form) -> dict[str, tuple[str, np.ndarray]]:
+    """What was found of images and series; that of texts is among the figures."""
     if found[0].followed.words:
         return {}
     values = [one.values.cpu().numpy()[0] for one in found if one.values is not None]
-    shape = found[0].followed.shape
+    falls = [one.falls.reshape(one.followed.shape) for one in found]
     lying = "row, column" if isinstance(form, ImageForm) else "stretch, channel"
     each = "channel, height, width" if isinstance(form, ImageForm) else "step, channel"
     return {
-        "arrays": {
-            "gradients": np.stack(values),
-            "occlusion": np.stack([one.falls.reshape(shape) for one in found]),
-        },
-        "axes": {
-            "gradients": f"item, {each}: what each number adds",
-            "occlusion": f"item, {lying}: what hiding each part takes away",
-        },
+        "gradients": (f"item, {each}: what each number adds", np.stack(values)),
+        "occlusion": (f"item, {lying}: what hiding each part takes away", np.stack(falls)),
     }

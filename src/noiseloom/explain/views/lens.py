@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Le
 from torch import Tensor
 
 from noiseloom.config import option
-from noiseloom.data.forms import ImageForm, TextForm, VideoForm
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.data.forms import TextForm
+from noiseloom.evaluate.charts import Line
+from noiseloom.evaluate.loss_by_time import items_evenly
 from noiseloom.explain import parts
 from noiseloom.explain.depth_lens import Decoded, at_each_stage, decoded
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.interventions import Layer, layers_of, network_of
-from noiseloom.explain.measures import evenly
+from noiseloom.explain.interventions import Layer, blocks_of, network_of
+from noiseloom.explain.item_pictures import middle
 from noiseloom.explain.options import refuse
 from noiseloom.explain.picture_lens import stages_of
 from noiseloom.explain.read_texts import (
@@ -35,6 +35,7 @@ from noiseloom.explain.read_texts import (
     read_text,
 )
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.networks.language_model import LanguageModel
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Denoises, Predicts, Task
@@ -67,16 +68,15 @@ class Config:
 
     def misfit(self, task: Task) -> str | None:
         """See `View.misfit`."""
-        if not layers_of(network_of(task)):
+        if not blocks_of(network_of(task)):
             return "its network has no transformer blocks that hand on one state"
-        draws = isinstance(task, Denoises) and isinstance(task.form, ImageForm | VideoForm)
-        if draws or isinstance(task, Predicts) or language_model(task) is not None:
+        if isinstance(task, Denoises | Predicts) or language_model(task) is not None:
             return None
         return "it answers neither pieces of text, nor classes, nor pictures"
 
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are texts, or items to be told apart."""
-        layers = layers_of(network_of(subject.task))
+        layers = blocks_of(network_of(subject.task))
         if language_model(subject.task) is not None:
             refuse({"num": self.num}, "this view looks at texts, of held-out ones at the first")
             refuse({"times": self.times}, NO_DENOISER)
@@ -117,28 +117,27 @@ class Config:
                 f"{asked}. On average the answer stands from block {settled.mean():.1f} on."
             ),
             sections=sections,
-            protocol={**subject.protocol, "texts": ["".join(one.pieces) for one in texts]},
+            protocol={"texts": ["".join(one.pieces) for one in texts]},
             figures={"texts": figures, "mean_settled_block": round(float(settled.mean()), 3)},
-            arrays=arrays,
-            axes={name: _axes(name.rsplit("_", 1)[0]) for name in arrays},
+            data={name: (_axes(name), array) for name, array in arrays.items()},
         )
 
-    def _of_classes(self, subject: Subject, task: Any, layers: Sequence[Layer]) -> Explanation:
+    def _of_classes(self, subject: Subject, task: Predicts, layers: Sequence[Layer]) -> Explanation:
         items, names, truth = self._items(subject)
         logits = at_each_stage(layers, lambda: task.predict(items))
         found, classes = decoded(logits), task.form.class_names
-        rows = []
+        rows: list[Sequence[Filled]] = []
         for place, name in enumerate(names):
             cells = [
-                parts.Cell(
+                Cell(
                     f"{classes[int(found.best[stage, place])]} "
                     f"{found.confidence[stage, place]:.2f}",
                     float(found.confidence[stage, place]),
-                    "" if truth is None else f"in truth {classes[truth[place]]}",
+                    more="" if truth is None else f"in truth {classes[truth[place]]}",
                 )
                 for stage in range(len(found.best))
             ]
-            rows.append((name, cells))
+            rows.append((name, *cells))
         heads = ["item", *_stages(len(layers))]
         accuracy = None
         if truth is not None:
@@ -150,12 +149,24 @@ class Config:
         )
         return Explanation(
             title="What each block has come to",
-            lead=f"The class of {len(items)} items, read by the final head after each block.",
-            sections=[Section("Item by item", parts.text(words) + parts.shaded(heads, rows))],
-            protocol={**subject.protocol, "items": list(names)},
+            lead=(
+                f"The class of {len(items)} item{'' if len(items) == 1 else 's'}, read by the "
+                "final head after each block."
+            ),
+            sections=[
+                Section(
+                    "Item by item",
+                    parts.text(words) + table(heads, rows, "the likeliest class at each stage"),
+                )
+            ],
+            protocol={"items": list(names)},
             figures={**_of_stages(found), "accuracy_by_stage": accuracy},
-            arrays={"probability": logits.double().softmax(dim=-1).numpy()},
-            axes={"probability": f"{STAGE_AXIS}; item; class"},
+            data={
+                "probability": (
+                    f"{STAGE_AXIS}; item; class",
+                    logits.double().softmax(dim=-1).numpy(),
+                )
+            },
         )
 
     def _items(self, subject: Subject) -> tuple[np.ndarray, list[str], np.ndarray | None]:
@@ -168,7 +179,7 @@ class Config:
                 subject.on_event(Note(said))
             return items, [_cut(one) for one in subject.inputs], None
         held_out = subject.dataset.reference
-        chosen = evenly(len(held_out), self.num or ITEMS)
+        chosen = held_out.evenly(self.num or ITEMS)
         items = held_out.items[chosen]
         names = [f"held-out item {number + 1}" for number in chosen]
         if isinstance(form, TextForm):
@@ -177,20 +188,18 @@ class Config:
 
     def _of_pictures(self, subject: Subject, layers: Sequence[Layer]) -> Explanation:
         subject.refuse_inputs("this view looks at held-out items with noise")
-        task, held_out, times = subject.task, subject.dataset.reference, self.times or TIMES
+        task, seen_data, times = subject.task, subject.seen, self.times or TIMES
         assert isinstance(task, Denoises)
-        chosen = evenly(len(held_out), self.num or ITEMS)
-        labels = held_out.asked(chosen)
-        judged = task.judged(
-            None if labels is None else torch.from_numpy(labels).to(subject.device)
+        num = self.num or ITEMS
+        chosen, x0, labels = items_evenly(seen_data, seen_data.reference, num, subject.device)
+        found = stages_of(task.judged(labels), layers, x0, times, seed=subject.seed)
+        pictures = np.stack(
+            [[middle(task.form.to_items(x0.cpu())) for x0 in time] for time in found.x0]
         )
-        x0 = task.form.to_model(held_out.items[chosen], subject.device)
-        found = stages_of(judged, layers, x0, times, seed=subject.seed)
-        pictures = np.stack([[_items(task, stage) for stage in time] for time in found.x0])
-        seen = np.stack([_items(task, xt) for xt in found.xt])
+        seen = np.stack([middle(task.form.to_items(xt.cpu())) for xt in found.xt])
         errors = {"to_end": found.to_end, "to_truth": found.to_truth}
         strips = [
-            _strip([[seen[at][item], *pictures[at][:, item]] for at in range(len(times))])
+            [[seen[at][item], *pictures[at][:, item]] for at in range(len(times))]
             for item in range(len(chosen))
         ]
         return Explanation(
@@ -203,7 +212,7 @@ class Config:
                 Section("Block by block", _pictures_part(strips, times, len(layers))),
                 Section("How far from the end", _errors_part(errors, times, len(layers))),
             ],
-            protocol={**subject.protocol, "times": list(times), "num": len(chosen)},
+            protocol={"times": list(times), "num": len(chosen)},
             figures={
                 "times": list(times),
                 **{
@@ -211,12 +220,16 @@ class Config:
                     for name, values in errors.items()
                 },
             },
-            arrays={"x0": pictures, "xt": seen, **errors},
-            axes={
-                "x0": f"time; {STAGE_AXIS}; item; height; width; channel",
-                "xt": "time; item; height; width; channel",
-                "to_end": f"time; {STAGE_AXIS}: mean square of x0 less the answer's, over variance",
-                "to_truth": f"time; {STAGE_AXIS}: mean square of x0 less the truth, over variance",
+            data={
+                "x0": (f"time; {STAGE_AXIS}; item; height; width; channel", pictures),
+                "xt": ("time; item; height; width; channel", seen),
+                **{
+                    f"to_{name}": (
+                        f"time; {STAGE_AXIS}: mean square of x0 less the {name}, over variance",
+                        errors[f"to_{name}"],
+                    )
+                    for name in ("end", "truth")
+                },
             },
         )
 
@@ -229,13 +242,13 @@ def _text_part(
     form: TextForm, text: ReadText, places: Sequence[int], found: Decoded, causal: bool
 ) -> str:
     """Places from top to bottom, stages from left to right: a text of any length fits the page."""
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for number, place in enumerate(places):
         cells = [
-            parts.Cell(
+            Cell(
                 f"{piece(form.tokenizer, int(best))} {confidence:.2f}",
                 float(final) if rank == 0 else -min(1.0, float(np.log2(1 + float(rank))) / 8),
-                f"the final answer is number {int(rank) + 1} here, probability {final:.3f}",
+                more=f"the final answer is number {int(rank) + 1} here, probability {final:.3f}",
             )
             for best, confidence, rank, final in zip(
                 found.best[:, number],
@@ -245,8 +258,8 @@ def _text_part(
                 strict=True,
             )
         ]
-        cells.append(parts.Cell(_from(int(found.settled[number]))))
-        rows.append((text.pieces[place] if causal else f"mask {number + 1}", cells))
+        cells.append(Cell(_from(int(found.settled[number]))))
+        rows.append((text.pieces[place] if causal else f"mask {number + 1}", *cells))
     heads = ["after" if causal else "at", *_stages(len(found.best) - 1), "stands from"]
     words = (
         "A cell is the likeliest piece after so many blocks and its probability. Blue: it is what "
@@ -254,10 +267,12 @@ def _text_part(
         "further down the list the final answer still stands. The last column says from which "
         "block on the answer stays."
     )
-    return parts.text(words) + parts.shaded(heads, rows, "the likeliest piece at each stage")
+    return parts.text(words) + table(heads, rows, "the likeliest piece at each stage")
 
 
-def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: int) -> str:
+def _pictures_part(
+    strips: Sequence[Sequence[Sequence[np.ndarray]]], times: Sequence[float], depth: int
+) -> str:
     told = ", ".join(f"{t:g}" for t in times)
     words = (
         f"Rows are t = {told}. The first column is what the network is given; the others are what "
@@ -265,7 +280,7 @@ def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: 
     )
     shown = [
         parts.shown(
-            parts.enlarged(strip, 640),
+            parts.tiled(strip, 640),
             f"held-out item {number + 1}: with noise, then what is expected after 0 to {depth} "
             f"blocks, a row for each t = {told}",
         )
@@ -275,22 +290,22 @@ def _pictures_part(strips: Sequence[np.ndarray], times: Sequence[float], depth: 
 
 
 def _errors_part(errors: dict[str, np.ndarray], times: Sequence[float], depth: int) -> str:
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for at, t in enumerate(times):
         values = errors["to_end"][at]
         cells = [
-            parts.Cell(f"{value:.3f}", -min(1.0, float(value)), f"to the truth {truth:.3f}")
+            Cell(f"{value:.3f}", -min(1.0, float(value)), more=f"to the truth {truth:.3f}")
             for value, truth in zip(values, errors["to_truth"][at], strict=True)
         ]
-        rows.append((f"{t:g}", cells))
+        rows.append((f"{t:g}", *cells))
     mean = Line("mean of all t", list(enumerate(errors["to_end"].mean(axis=0).tolist())))
-    chart = line_chart("distance from the answer", [mean], log=False, across="blocks")
+    chart = parts.chart("Distance from the answer, mean of all t", [mean], across="blocks")
     words = (
         "The mean square distance between what is expected after so many blocks and the network's "
         "answer, as a share of the data's variance. Deep orange is far from it."
     )
-    table = parts.shaded(["t", *_stages(depth)], rows, "distance from the answer")
-    return parts.text(words) + table + f'<figure class="square">{chart}</figure>'
+    distances = table(["t", *_stages(depth)], rows, "distance from the answer")
+    return parts.text(words) + distances + chart
 
 
 def _of_stages(found: Decoded) -> dict[str, Any]:
@@ -311,17 +326,11 @@ def _from(stage: int) -> str:
 
 
 def _axes(name: str) -> str:
-    return "place: the first stage of the answer" if name == "settled" else f"{STAGE_AXIS}; place"
-
-
-def _items(task: Task, x0: Tensor) -> np.ndarray:
-    """Images as they are stored; of clips (N, T, H, W, C) the frame in the middle."""
-    items = task.form.to_items(x0.cpu())
-    return items if items.ndim == 4 else items[:, items.shape[1] // 2]
-
-
-def _strip(rows: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
-    return np.concatenate([np.concatenate(list(row), axis=1) for row in rows], axis=0)
+    return (
+        "place: the first stage of the answer"
+        if name.startswith("settled")
+        else f"{STAGE_AXIS}; place"
+    )
 
 
 def _cut(text: str, most: int = 60) -> str:

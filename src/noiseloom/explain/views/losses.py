@@ -14,18 +14,14 @@ from annotated_types import Ge
 
 from noiseloom.config import option
 from noiseloom.data.dataset import TextDataset
-from noiseloom.evaluate.progress import Progress
 from noiseloom.explain.explanation import Explanation
-from noiseloom.explain.found import Found
-from noiseloom.explain.losses_behind_masks import find_behind_masks
-from noiseloom.explain.losses_by_time import find_by_time
-from noiseloom.explain.losses_of_items import find_of_items
-from noiseloom.explain.losses_of_text import find_of_text
+from noiseloom.explain.losses_behind_masks import explain_behind_masks
+from noiseloom.explain.losses_by_time import explain_by_time
+from noiseloom.explain.losses_of_items import explain_items
+from noiseloom.explain.losses_of_text import explain_text
 from noiseloom.explain.options import refuse
 from noiseloom.explain.subject import Subject
 from noiseloom.runs.judging import shown
-from noiseloom.runs.latents import seen_data
-from noiseloom.runs.reading_ahead import read_ahead
 from noiseloom.tasks import (
     Denoises,
     Estimates,
@@ -75,20 +71,8 @@ class Config:
 
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are texts, of a run that says how likely they are."""
-        progress = shown(subject.on_event)
-        found = self._find(subject, progress)
-        return Explanation(
-            title="What is hard for it",
-            lead=found.lead,
-            sections=found.sections,
-            protocol={**subject.protocol, **found.protocol},
-            figures=found.figures,
-            arrays=found.arrays,
-            axes=found.axes,
-        )
-
-    def _find(self, subject: Subject, progress: Progress) -> Found:
         task, num, seed = subject.task, self.num, subject.seed
+        progress = shown(subject.on_event)
         reads_texts = isinstance(task, Scores) and not isinstance(task, Uncovers)
         if not reads_texts:
             subject.refuse_inputs("this run is looked at on items of its data")
@@ -97,18 +81,16 @@ class Config:
             refuse({"times": self.times}, "this run is no denoiser, which knows times")
         dataset = subject.dataset
         if isinstance(task, Denoises):
-            run, on_event = subject.run, subject.on_event
-            seen = seen_data(run, dataset, run.others(on_event=on_event), on_event)
-            read_ahead(task, seen, on_event)
-            return find_by_time(
-                task.judged, seen, num=num, times=self.times or TIMES, seed=seed, progress=progress
+            times = self.times or TIMES
+            return explain_by_time(
+                task.judged, subject.seen, num=num, times=times, seed=seed, progress=progress
             )
         if isinstance(task, Uncovers):
             assert isinstance(dataset, TextDataset)
-            return find_behind_masks(task, dataset, num=num, seed=seed, progress=progress)
+            return explain_behind_masks(task, dataset, num=num, seed=seed, progress=progress)
         if isinstance(task, Scores):
             assert isinstance(dataset, TextDataset)
-            return find_of_text(
+            return explain_text(
                 task,
                 dataset,
                 subject.inputs,
@@ -117,4 +99,4 @@ class Config:
                 seed=seed,
                 progress=progress,
             )
-        return find_of_items(task, dataset, num=num, seed=seed, progress=progress)
+        return explain_items(task, dataset, num=num, seed=seed, progress=progress)

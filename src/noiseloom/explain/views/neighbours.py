@@ -20,18 +20,15 @@ from noiseloom.evaluate import images
 from noiseloom.evaluate.progress import Progress
 from noiseloom.evaluate.written import beginnings
 from noiseloom.explain.explanation import Explanation
-from noiseloom.explain.found import Found
 from noiseloom.explain.neighbours import compare, nearest_by_features
-from noiseloom.explain.neighbours_of_items import found_of_items
-from noiseloom.explain.neighbours_of_texts import found_of_texts
+from noiseloom.explain.neighbours_of_items import explain_items
+from noiseloom.explain.neighbours_of_texts import explain_texts
 from noiseloom.explain.options import refuse
-from noiseloom.explain.samples import names_of
 from noiseloom.explain.subject import Subject
 from noiseloom.runs.drawing import draw
 from noiseloom.runs.judging import shown
 from noiseloom.runs.writing import usual, write_all
-from noiseloom.tasks import Draws, Fills, Request, Task, Writes
-from noiseloom.training.loop import Working
+from noiseloom.tasks import Draws, Fills, Task, Writes
 
 BY_FEATURES = 3  # training images nearest in features, beside each sample
 HELD_OUT, HELD_OUT_TEXTS, TOKENS = 1_000, 200, 200
@@ -67,40 +64,26 @@ class Config:
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are prompts, or classes."""
         if isinstance(subject.task, Draws):
-            found = self._of_items(subject, subject.task, shown(subject.on_event))
-            title = "The nearest training items"
-        else:
-            assert isinstance(subject.task, Writes)
-            found = self._of_texts(subject, subject.task)
-            title = "The nearest training passages"
-        return Explanation(
-            title=title,
-            lead=found.lead,
-            sections=found.sections,
-            protocol={**subject.protocol, **found.protocol},
-            figures=found.figures,
-            arrays=found.arrays,
-            axes=found.axes,
-        )
+            return self._of_items(subject, subject.task, shown(subject.on_event))
+        assert isinstance(subject.task, Writes)
+        return self._of_texts(subject, subject.task)
 
-    def _of_items(self, subject: Subject, task: Draws, progress: Progress) -> Found:
+    def _of_items(self, subject: Subject, task: Draws, progress: Progress) -> Explanation:
         refuse({"tokens": self.tokens}, "this run writes no text")
         dataset = subject.dataset
-        labels = subject.asked(max(self.num, len(subject.inputs)))
-        num = self.num if labels is None else len(labels)
-        request = Request(steps=self.steps, guidance=self.guidance)
+        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
         samples = draw(
             task,
-            request,
-            labels,
-            num=num,
+            wanted.request,
+            wanted.labels,
+            num=wanted.num,
             seed=subject.seed,
-            on_step=lambda done, total: subject.on_event(Working("Sampling", done, total)),
+            on_step=subject.working("Sampling"),
         ).items
         compared = compare(samples, dataset, held_out=self.held_out or HELD_OUT, progress=progress)
         alike = self._by_features(subject, samples, progress)
-        found = found_of_items(dataset, samples, compared, alike, names_of(task, labels, num))
-        protocol = {**task.describe(request), "num": num, **found.protocol}
+        found = explain_items(dataset, samples, compared, alike, wanted.names)
+        protocol = {**task.describe(wanted.request), "num": wanted.num, **found.protocol}
         return replace(found, protocol=protocol)
 
     def _by_features(
@@ -122,7 +105,7 @@ class Config:
         features = config.features(dataset, progress)
         return nearest_by_features(samples, dataset, features, BY_FEATURES, progress)
 
-    def _of_texts(self, subject: Subject, task: Writes) -> Found:
+    def _of_texts(self, subject: Subject, task: Writes) -> Explanation:
         drawn = {"steps": self.steps, "guidance": self.guidance, "features": self.features}
         refuse(drawn, "this run draws no pictures, it writes text")
         refuse({"held_out": self.held_out}, f"texts stand beside {HELD_OUT_TEXTS} held-out ones")
@@ -130,18 +113,17 @@ class Config:
         assert isinstance(dataset, TextDataset)
         given = list(subject.inputs)
         prompts = given or beginnings(dataset, self.num, tokens)[0]
+        working = subject.working("Writing")
         texts = write_all(
             task,
             prompts,
             replace(usual(task), max_tokens=tokens),
             seed=subject.seed,
-            on_texts=lambda first, texts: subject.on_event(
-                Working("Writing", first + len(texts), len(prompts))
-            ),
+            on_texts=lambda first, texts: working(first + len(texts), len(prompts)),
         )
         source = "".join(dataset.train_texts.column(0))
         real = beginnings(dataset, HELD_OUT_TEXTS, tokens)[1]
-        found = found_of_texts(prompts, texts, source, real)
+        found = explain_texts(prompts, texts, source, real)
         return replace(found, protocol={"tokens": tokens, **found.protocol})
 
 

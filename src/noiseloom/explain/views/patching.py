@@ -21,20 +21,23 @@ from noiseloom.data.tokenizer import PAD
 from noiseloom.errors import InputError
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.interventions import layers_of, network_of
+from noiseloom.explain.interventions import blocks_of, network_of
+from noiseloom.explain.item_pictures import middle
 from noiseloom.explain.options import refuse
 from noiseloom.explain.read_texts import ReadText, answers, language_model, piece, read_text
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.state_swap import Answer, Traced, traced
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.explain.word_effects import Carried, Effects, carried, pair_of
 from noiseloom.explain.word_swap import Swap, draw_swapped, reads_words
 from noiseloom.runs.asked import read_asked
 from noiseloom.tasks import Predicts, Prompted, Request, Task, Walks
-from noiseloom.training.loop import Note, Working
+from noiseloom.training.loop import Note
 
 PICTURES, RANGES = 8, 3
 SHOWN = 6  # noises of which pictures are seen
+AXES = "picture, [frame,] height, width, channel"
 TWO = "This view compares two inputs"
 
 
@@ -68,7 +71,7 @@ class Config:
         """See `View.misfit`."""
         if reads_words(task):
             return None
-        layered = bool(layers_of(network_of(task)))
+        layered = bool(blocks_of(network_of(task)))
         is_row = isinstance(task.form, TextForm) and len(task.form.columns) == 1
         if layered and (
             language_model(task) is not None or (isinstance(task, Predicts) and is_row)
@@ -94,7 +97,7 @@ class Config:
         assert isinstance(task, Prompted) and isinstance(task, Walks) and task.prompts is not None
         first, second = subject.inputs
         pair, request = pair_of(task.prompts, first, second), Request(steps=self.steps)
-        blocks = len(layers_of(network_of(task)))
+        blocks = len(blocks_of(network_of(task)))
 
         def draw(swap: Swap | None, tokens: Tensor) -> np.ndarray:
             return draw_swapped(task, swap, tokens, seed=subject.seed, request=request)
@@ -107,7 +110,7 @@ class Config:
             times=task.walk(request).times.tolist(),
             ranges=self.ranges or RANGES,
             scenes=world_of_run(subject.run) is not None,
-            progress=lambda done, total: subject.on_event(Working("Swapping words", done, total)),
+            progress=subject.working("Swapping words"),
         )
         words = [
             task.prompts.tokenizer.decode([token]).strip()
@@ -124,7 +127,6 @@ class Config:
             ),
             sections=_sections(found, first, second, words),
             protocol={
-                **subject.protocol,
                 **task.describe(request),
                 "prompts": [first, second],
                 "num": self.num or PICTURES,
@@ -133,17 +135,16 @@ class Config:
                 ],
             },
             figures=_all_figures(found),
-            arrays={"base": found.base, "other": found.other, "swapped": found.words, "way": ways},
-            axes={
-                "base": "picture, height, width, channel: of the first prompt",
-                "other": "picture, height, width, channel: of the second prompt",
-                "swapped": "picture, height, width, channel: the first with the second's words",
-                "way": "block, the last one: all; range of steps, the last one: all",
+            data={
+                "base": (f"{AXES}: of the first prompt", found.base),
+                "other": (f"{AXES}: of the second prompt", found.other),
+                "swapped": (f"{AXES}: the first with the second's words", found.words),
+                "way": ("block, the last one: all; range of steps, the last one: all", ways),
             },
         )
 
     def _of_states(self, subject: Subject) -> Explanation:
-        layers = layers_of(network_of(subject.task))
+        layers = blocks_of(network_of(subject.task))
         reads = _two_texts(subject)
         lengths = [len(pieces) for pieces in reads.pieces]
         if lengths[0] != lengths[1]:
@@ -167,19 +168,18 @@ class Config:
             sections=[
                 Section("Place by place, block by block", _states_table(found, effect, reads)),
             ],
-            protocol={**subject.protocol, "texts": list(subject.inputs), "answer": told},
+            protocol={"texts": list(subject.inputs), "answer": told},
             figures={
                 "probability_first": start,
                 "probability_second": end,
                 "strongest_before_the_last_place": _strongest(effect[:, :-1]),
             },
-            arrays={
-                "effect": effect,
-                "probability": found.exchanged[..., found.told].exp().numpy(),
-            },
-            axes={
-                "effect": "block; place: the share of the way in log-probability",
-                "probability": "block; place: of the answer",
+            data={
+                "effect": ("block; place: the share of the way in log-probability", effect),
+                "probability": (
+                    "block; place: of the answer",
+                    found.exchanged[..., found.told].exp().numpy(),
+                ),
             },
         )
 
@@ -210,12 +210,12 @@ def _two_texts(subject: Subject) -> Reads:
     items, said = read_asked(form, list(subject.inputs))
     if said:
         subject.on_event(Note(said))
-    reader: Any = task
+    assert isinstance(task, Predicts)  # see `misfit`
     rows = [item[0][item[0] != tokenizer.special(PAD)] for item in items]
     pieces = [[piece(tokenizer, int(token)) for token in row] for row in rows]
 
     def of(item: np.ndarray) -> Answer:
-        return lambda times: reader.predict(item[None].repeat(times, axis=0))
+        return lambda times: task.predict(item[None].repeat(times, axis=0))
 
     return Reads(of(items[0]), of(items[1]), (pieces[0], pieces[1]), form.class_names)
 
@@ -245,7 +245,7 @@ def _pictures(found: Carried, first: str, second: str, words: Sequence[str]) -> 
     names = (first, f"{first}, with {', '.join(words)} swapped in", second)
     shown = [
         parts.shown(
-            parts.enlarged(np.concatenate([_flat(one) for one in pictures[:SHOWN]], axis=1), 640),
+            parts.tiled([list(middle(pictures[:SHOWN]))], 640),
             f"{min(len(pictures), SHOWN)} pictures, each from its own noise: {name}",
             name,
         )
@@ -261,8 +261,8 @@ def _parts_table(found: Carried) -> str:
         **found.by_part,
         "the second prompt itself": found.plain[1],
     }
-    rows = [
-        (name, [_cell(_value(one, name_)) for name_ in ("way", *kinds)])
+    rows: list[Sequence[Filled]] = [
+        (name, *(_cell(_value(one, name_)) for name_ in ("way", *kinds)))
         for name, one in named.items()
     ]
     words = (
@@ -276,13 +276,13 @@ def _parts_table(found: Carried) -> str:
         else ""
     )
     heads = ["taken", "the way", *(_claim(kind) for kind in kinds)]
-    return parts.text(words + claims) + parts.shaded(heads, rows, "effect of each part")
+    return parts.text(words + claims) + table(heads, rows, "effect of each part")
 
 
 def _places_table(found: Carried, kind: str, name: str) -> str:
     names = [*(f"block {number + 1}" for number in range(len(found.by_place) - 1)), "all blocks"]
-    rows = [
-        (block, [_cell(_value(one, kind)) for one in row])
+    rows: list[Sequence[Filled]] = [
+        (block, *(_cell(_value(one, kind)) for one in row))
         for block, row in zip(names, found.by_place, strict=True)
     ]
     heads = ["swapped in", *(_span(*span) for span in found.ranges), "all steps"]
@@ -291,23 +291,23 @@ def _places_table(found: Carried, kind: str, name: str) -> str:
         f"The words that differ are taken from the second prompt in one block, in one range of "
         f"steps. With nothing swapped it is {nothing:.2f}, with the second prompt {all_of_it:.2f}."
     )
-    return parts.text(words) + parts.shaded(heads, rows, f"{name} by block and range of steps")
+    return parts.text(words) + table(heads, rows, f"{name} by block and range of steps")
 
 
 def _states_table(found: Traced, effect: np.ndarray, reads: Reads) -> str:
     told = reads.names[found.told]
     probability = found.exchanged[..., found.told].exp()
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for place, (first, second) in enumerate(zip(*reads.pieces, strict=True)):
         cells = [
-            parts.Cell(
+            Cell(
                 f"{effect[layer, place]:+.2f}",
                 float(effect[layer, place]),
-                f"'{told}' has a probability of {float(probability[layer, place]):.3g}",
+                more=f"'{told}' has a probability of {float(probability[layer, place]):.3g}",
             )
             for layer in range(len(effect))
         ]
-        rows.append((first if first == second else f"{first} / {second}", cells))
+        rows.append((first if first == second else f"{first} / {second}", *cells))
     words = (
         f"A cell is how far the log-probability of '{told}' goes from the first text's to the "
         "second's when the state after that block, at that token, is the second's: 1 is all the "
@@ -315,11 +315,11 @@ def _states_table(found: Traced, effect: np.ndarray, reads: Reads) -> str:
         "causal model has the same state and the effect is 0."
     )
     heads = ["token", *(f"block {number + 1}" for number in range(len(effect)))]
-    return parts.text(words) + parts.shaded(heads, rows, "effect of each state")
+    return parts.text(words) + table(heads, rows, "effect of each state")
 
 
-def _cell(value: float) -> parts.Cell:
-    return parts.Cell(f"{value:.2f}", value)
+def _cell(value: float) -> Cell:
+    return Cell(f"{value:z.2f}", value)
 
 
 def _value(one: Effects, kind: str) -> float:
@@ -337,8 +337,3 @@ def _claim(kind: str) -> str:
 
 def _span(since: float, until: float) -> str:
     return f"t {since:.2f} to {max(0.0, until):.2f}"
-
-
-def _flat(item: np.ndarray) -> np.ndarray:
-    """An image as it is; of a clip (T, H, W, C) the frame in the middle."""
-    return item if item.ndim == 3 else item[len(item) // 2]

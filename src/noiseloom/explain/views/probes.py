@@ -14,16 +14,18 @@ import numpy as np
 from annotated_types import Ge, Gt, Lt
 
 from noiseloom.config import option
+from noiseloom.data.forms import TextForm
 from noiseloom.errors import InputError
 from noiseloom.explain import looking, parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.known_facts import facts_of, token_facts
-from noiseloom.explain.looking import Pooling, is_by_token, is_noisy, looks_of
+from noiseloom.explain.looking import Pooling, is_noisy, looks_of
 from noiseloom.explain.options import refuse
 from noiseloom.explain.probing import Fact, Reading, probe
+from noiseloom.explain.read_texts import language_model
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import Cell, Filled, table
 from noiseloom.tasks import Task
-from noiseloom.training.loop import Working
 
 KEPT = {
     "all": "Of an item's state all tokens are kept, side by side.",
@@ -71,7 +73,7 @@ class Config:
             times=self.times or TIMES,
             pooling=self.pooling,
             seed=subject.seed,
-            on_step=lambda done, total: subject.on_event(Working("Looking", done, total)),
+            on_step=subject.working("Looking"),
         ):
             seen.append(look.t)
             kept = look.kept
@@ -94,12 +96,13 @@ class Config:
             sections=[
                 Section("How to read it", _how(is_test, seen, kept)),
                 *(
-                    Section(fact.name, _fact(fact, figure, readings, number, places, seen))
+                    Section(
+                        _capital(fact.name), _fact(fact, figure, readings, number, places, seen)
+                    )
                     for number, (fact, figure) in enumerate(zip(facts, figures, strict=True))
                 ),
             ],
             protocol={
-                **subject.protocol,
                 "items": len(is_test),
                 "scored_on": int(is_test.sum()),
                 "kept_of_an_item": kept,
@@ -107,10 +110,12 @@ class Config:
                 "control": "labels dealt out at random to the types of items (arXiv:1909.03368)",
             },
             figures={"places": places, "times": seen, "facts": figures},
-            arrays={"scores": scores, "controls": _array(readings, "control")},
-            axes={
-                "scores": "time, place, fact: share of right classes, or R²",
-                "controls": "time, place, fact: the same of the control task",
+            data={
+                "scores": ("time, place, fact: share of right classes, or R²", scores),
+                "controls": (
+                    "time, place, fact: the same of the control task",
+                    _array(readings, "control"),
+                ),
             },
         )
 
@@ -118,12 +123,13 @@ class Config:
         """Items as stored, what is known of each, and which the probes are scored on."""
         task, split = subject.task, subject.dataset.reference
         random = np.random.default_rng([subject.seed, 0])
-        if is_by_token(task):
-            form: Any = task.form
+        if (model := language_model(task)) is not None:
+            form = task.form
+            assert isinstance(form, TextForm)  # what a language model reads
             windows = min(len(split), max(6, -(-self.num // form.context)))
             chosen = np.sort(random.permutation(len(split))[:windows])
             items = np.asarray(split.items[chosen])
-            facts = token_facts(form, items, causal=bool(getattr(task.model, "causal", False)))
+            facts = token_facts(form, items, causal=model.causal)
             is_test = np.repeat(np.arange(windows) % 3 == 2, items.shape[1] - 1)
         else:
             chosen = np.sort(random.permutation(len(split))[: self.num])
@@ -169,7 +175,11 @@ def _lead(figures: Sequence[dict[str, Any]]) -> str:
 
     gains = sorted(figures, key=lambda one: one["raw"] - one["best"])
     words = "; ".join(said(figure) for figure in gains[:3])
-    return f"{words[0].upper()}{words[1:]}."
+    return f"{_capital(words)}."
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _score(score: float, measure: str) -> str:
@@ -197,18 +207,17 @@ def _fact(
 ) -> str:
     """The table of a fact: places by noise levels."""
     measure, chance = figure["measure"], figure["chance"]
-    rows = []
+    rows: list[Sequence[Filled]] = []
     for place, name in enumerate(places):
         cells = []
         for look in readings:
             one = look[place][number]
             words = f"{one.score:.0%}" if measure == "accuracy" else f"{one.score:.2f}"
-            cells.append(
-                (words, f"{one.selectivity:+.2f}", (one.score - chance) / max(1e-9, 1 - chance))
-            )
-        rows.append((name, cells))
+            above = max(0.0, one.score - chance) / max(1e-9, 1 - chance)
+            cells.append(Cell(words, above, below=f"{one.selectivity:+.2f}"))
+        rows.append((name, *cells))
     heads = ["read off", *("score" if t is None else f"t = {t:g}" for t in seen)]
     known = f"one of {len(fact.names)} classes" if fact.names else "a number"
     floor = f"always the commonest: {chance:.0%}" if fact.names else "always the mean: R² 0"
     caption = f"{fact.name}, {known}; {floor}"
-    return parts.heated(heads, rows, caption)
+    return table(heads, rows, caption)

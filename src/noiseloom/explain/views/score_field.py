@@ -20,7 +20,7 @@ from noiseloom.data.forms import PointForm
 from noiseloom.diffusion.denoiser import Denoise, Prediction
 from noiseloom.diffusion.schedules import Schedule
 from noiseloom.errors import InputError
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.charts import Line
 from noiseloom.evaluate.loss_by_time import even_times
 from noiseloom.explain import parts
 from noiseloom.explain.exact_score import (
@@ -33,6 +33,7 @@ from noiseloom.explain.exact_score import (
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.field_picture import field_picture
 from noiseloom.explain.subject import Subject
+from noiseloom.explain.tables import table
 from noiseloom.runs.drawing import class_number
 from noiseloom.tasks import Denoises, Task, Walks
 
@@ -96,7 +97,6 @@ class Config:
                 Section("Relative error at each t", _figures(rows, exact)),
             ],
             protocol={
-                **subject.protocol,
                 "points": name,
                 "exact_score_of": exact.words,
                 "points_at_each_t": self.num,
@@ -106,20 +106,7 @@ class Config:
                 "exact_is_the_density": exact.is_density,
                 "mean_relative_error": round(float(relative.mean()), 6),
             },
-            arrays={
-                "t": np.array(times),
-                "reach": np.array([one.reach for one in fields]),
-                "learned_score": np.stack([one.learned for one in fields]),
-                "exact_score": np.stack([one.exact for one in fields]),
-                "exact_log_density": np.stack([one.log_density for one in fields]),
-            },
-            axes={
-                "t": "time",
-                "reach": "time: rows and columns go from -reach to reach",
-                "learned_score": "time, row (up), column (right), axis",
-                "exact_score": "time, row (up), column (right), axis",
-                "exact_log_density": "time, row (up), column (right); nats",
-            },
+            data={"t": ("time", np.array(times)), **_data(fields)},
         )
 
 
@@ -145,6 +132,21 @@ def fields_at(denoise: Denoise, exact: Exact, t: float, limit: float) -> Fields:
     density = exact.data.log_density(xt.double(), times).reshape(GRID, GRID).numpy()
     shape = (GRID, GRID, 2)
     return Fields(t, reach, learned.reshape(shape).numpy(), truth.reshape(shape).numpy(), density)
+
+
+def _data(fields: Sequence[Fields]) -> dict[str, tuple[str, np.ndarray]]:
+    """All fields, as they are saved."""
+    grid = "time, row (up), column (right)"
+    axes = {
+        "reach": "time: rows and columns go from -reach to reach",
+        "learned": f"{grid}, axis: the learned score",
+        "exact": f"{grid}, axis: the exact score",
+        "log_density": f"{grid}: nats, of the exact density",
+    }
+    return {
+        name: (words, np.stack([getattr(one, name) for one in fields]))
+        for name, words in axes.items()
+    }
 
 
 def _asked(subject: Subject) -> int | None:
@@ -222,7 +224,9 @@ def _figures(rows: Sequence[dict[str, Any]], exact: Exact) -> str:
         low, high = row["interval"]
         points.append((t, error))
         cells.append([f"{t:.3f}", row["log_snr"], error, f"{low:.3g} to {high:.3g}"])
-    chart = line_chart("relative error of the score", [Line("error", points)], across="t")
+    chart = parts.chart(
+        "Relative error of the score", [Line("error", points)], across="t", log=True
+    )
     whose = (
         "The exact score is that of the density itself."
         if exact.is_density
@@ -234,7 +238,7 @@ def _figures(rows: Sequence[dict[str, Any]], exact: Exact) -> str:
         "Mean square of the difference over the mean square of the exact score, both over points "
         f"of that noise: 0 is exact, 1 is what no arrows at all would score. {whose}"
     )
-    table = parts.table(
+    told = table(
         ("t", "log-SNR", "relative error", "interval (95 %)"), cells, "Relative error of the score"
     )
-    return parts.text(words) + f'<figure class="square">{chart}</figure>' + table
+    return parts.text(words) + chart + told

@@ -9,28 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Gt, Le, Lt
+from PIL import Image
 
 from noiseloom.config import option
-from noiseloom.data.forms import TextForm
+from noiseloom.data.forms import Form, PointForm, TextForm
 from noiseloom.errors import InputError
-from noiseloom.evaluate.charts import Line, line_chart
+from noiseloom.evaluate.charts import Line
 from noiseloom.explain import parts
 from noiseloom.explain.explanation import Explanation, Section
+from noiseloom.explain.item_pictures import called, lying, middle, sheet
 from noiseloom.explain.options import refuse
-from noiseloom.explain.samples import MOST_SAMPLES, lying, names_of
-from noiseloom.explain.subject import Subject
-from noiseloom.explain.trajectory_of_texts import found_of_texts
+from noiseloom.explain.subject import MOST_SAMPLES, Subject, Wanted
+from noiseloom.explain.trajectory_of_texts import explain_texts
 from noiseloom.explain.unfolding import unfolded
 from noiseloom.runs.writing import usual
 from noiseloom.seeds import Random
-from noiseloom.tasks import Draws, Request, Task, WritesAnywhere
+from noiseloom.tasks import Draws, Task, WritesAnywhere
 
-FOLLOWED, SETTLED, TOKENS = 4, 0.1, 60
+SETTLED, TOKENS = 0.1, 60
+FEW, MANY = 4, 1000  # samples that are followed: pictures or texts, and points
+PAIR, WIDE = 320, 640  # pixels of the width of two pictures, and of the frames of a clip, about
+STEPS = "step, sample"  # axes of what is kept of each step
 COLUMNS = 12  # steps in the strip that is seen at once
 
 
@@ -49,8 +52,10 @@ class Config:
 
     about: ClassVar[str] = "how samples came out of noise, or texts out of masks, and in what order"
 
-    num: Annotated[int, Ge(1), Le(MOST_SAMPLES)] | None = option(
-        None, f"samples that are followed, inputs take turns; null: one an input, or {FOLLOWED}"
+    num: Annotated[int, Ge(1), Le(MANY)] | None = option(
+        None,
+        "samples that are followed, inputs take turns; null: one an input, or "
+        f"{FEW}; of points {MANY}",
     )
     steps: Annotated[int, Ge(1)] | None = option(None, "moves from noise to data; null: the run's")
     guidance: float | None = option(None, "how strongly samples are guided; null: as the run's")
@@ -71,14 +76,22 @@ class Config:
 
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are prompts, or classes."""
-        if isinstance(subject.task, WritesAnywhere):
-            return self._of_texts(subject, subject.task)
+        task = subject.task
+        if isinstance(task, WritesAnywhere):
+            return self._of_texts(subject, task)
+        assert isinstance(task, Draws)
         refuse({"tokens": self.tokens}, "this run writes no text")
-        path, names = self.followed(subject)
-        times = [round(t, 4) for t in path.t]
-        if path.x0[0].dtype != np.uint8:
+        is_of_points = isinstance(task.form, PointForm)
+        if not is_of_points:
+            self._check_num()
+        num = (self.num or MANY) if is_of_points else self.num
+        wanted = subject.wanted(num, FEW, steps=self.steps, guidance=self.guidance)
+        path, names = path_of(task, wanted), wanted.names
+        protocol = {**task.describe(wanted.request), "asked": [name for name in names if name]}
+        if is_of_points:
             refuse({"settled": self.settled}, "the places of points are not decided one by one")
-            return self._of_points(subject, path)
+            return _of_points(task.form, path, protocol)
+        times = [round(t, 4) for t in path.t]
         x0, xt = (np.stack([lying(items) for items in stages]) for stages in (path.x0, path.xt))
         change = np.abs(np.diff(x0.astype(np.float32), axis=0)).mean(axis=(2, 3, 4)) / 255
         decided = self.decided(x0, path.t)
@@ -87,9 +100,12 @@ class Config:
         half = next((t for t, share in zip(path.t, by, strict=True) if share >= 0.5), path.t[-1])
         sections = [
             Section("From noise to picture", _films(xt, x0, path.t, names)),
-            Section("All steps at once", _strip(x0, path.t, names)),
+            Section("All steps at once", _strip(path, names)),
             Section("What changed at each step", _changes(change, path.t, names)),
-            Section("When each part was decided", _decisions(x0[-1], decided, path.t, by, names)),
+            Section(
+                "When each part was decided",
+                _decisions(x0[-1], decided, path.t, by, names),
+            ),
         ]
         return Explanation(
             title="From noise to picture",
@@ -98,47 +114,30 @@ class Config:
                 f"after the first, half were decided by t = {half:.2f}."
             ),
             sections=sections,
-            protocol={
-                **self._protocol(subject, names),
-                "settled": self.settled or SETTLED,
-            },
+            protocol={**protocol, "settled": self.settled or SETTLED},
             figures={
                 "times": times,
                 "mean_change_by_step": [None, *change.mean(axis=1).round(5).tolist()],
                 "share_decided_by_step": [round(share, 4) for share in by],
                 "half_decided_at_t": half,
             },
-            arrays={"x0": x0, "xt": xt, "decided_at": decided, "t": np.array(path.t)},
-            axes={
-                "x0": "step, sample, height, width, channel: what was expected after each step",
-                "xt": "step, sample, height, width, channel: where the sampler stood",
-                "decided_at": "sample, height, width: t at which it was decided; NaN: never open",
-                "t": "step: the time it led to",
+            data={
+                "x0": (f"{STEPS}, height, width, channel: what was expected after each step", x0),
+                "xt": (f"{STEPS}, height, width, channel: where the sampler stood", xt),
+                "decided_at": (
+                    "sample, height, width: t at which it was decided; NaN: never open",
+                    decided,
+                ),
+                "t": ("step: the time it led to", np.array(path.t)),
             },
         )
 
-    def followed(self, subject: Subject) -> tuple[Path, list[str]]:
-        """The way of each sample, and what it was asked to be ("" for nothing)."""
-        task = subject.task
-        assert isinstance(task, Draws)
-        num = max(self.num or (len(subject.inputs) or FOLLOWED), len(subject.inputs))
-        labels = subject.asked(num)
-        request = Request(
-            labels=None if labels is None else torch.from_numpy(labels),
-            steps=self.steps,
-            guidance=self.guidance,
-        )
-        path = Path()
-        for step in task.sample(request, Random(subject.seed, range(num))):
-            path.t.append(step.t)
-            path.x0.append(task.form.to_items(step.x0.cpu()))
-            path.xt.append(task.form.to_items(step.x.cpu()))
-        if len(path.t) == 1:
+    def _check_num(self) -> None:
+        if self.num is not None and self.num > MOST_SAMPLES:
             raise InputError(
-                "Samples come in 1 step, and what changes on the way takes two or more; give "
-                "steps=2 or more"
+                f"num={self.num} is given; of samples that are no points up to {MOST_SAMPLES} are "
+                "followed"
             )
-        return path, names_of(task, labels, num)
 
     def decided(self, x0: np.ndarray, times: Sequence[float]) -> np.ndarray:
         """The t (samples, height, width) from which a pixel stays near its end, of `x0` uint8.
@@ -151,104 +150,115 @@ class Config:
         first = stays.argmax(axis=0)
         return np.where(first > 0, np.array(times)[first], np.nan)
 
-    def _of_points(self, subject: Subject, path: Path) -> Explanation:
-        form = subject.task.form
-        pictures = [form.picture(points) for points in path.xt]
-        expected = [form.picture(points) for points in path.x0]
-        labels = [_said(t) for t in path.t]
-        return Explanation(
-            title="From noise to data",
-            lead=f"{len(path.t)} steps from noise (t = 1) to data (t = 0).",
-            sections=[
-                Section(
-                    "On the way",
-                    parts.row(
-                        [
-                            parts.turned(pictures, labels, "points", "where they stand"),
-                            parts.turned(expected, labels, "points", "where they are expected"),
-                        ],
-                        wide=True,
-                    ),
-                )
-            ],
-            protocol=self._protocol(subject, []),
-            figures={"times": [round(t, 4) for t in path.t]},
-            arrays={"x0": np.stack(path.x0), "xt": np.stack(path.xt), "t": np.array(path.t)},
-            axes={"x0": "step, sample, axis", "xt": "step, sample, axis", "t": "step"},
-        )
-
     def _of_texts(self, subject: Subject, task: WritesAnywhere) -> Explanation:
         form = task.form
         assert isinstance(form, TextForm)
         refuse({"guidance": self.guidance}, "texts that come out of masks are not guided")
         refuse({"settled": self.settled}, "a token that has appeared does not change any more")
         tokens = self.tokens or TOKENS
+        self._check_num()
         given = list(subject.inputs) or [""]
-        num = max(self.num or len(subject.inputs) or FOLLOWED, len(subject.inputs))
+        num = max(self.num or len(subject.inputs) or FEW, len(subject.inputs))
         prompts = [given[number % len(given)] for number in range(num)]
         writing = replace(usual(task), max_tokens=tokens, steps=self.steps)
         random = Random(subject.seed, range(len(prompts)))
         texts = unfolded(task, prompts, writing, random, form.tokenizer.vocabulary)
-        found = found_of_texts(texts, form.tokenizer)
-        return Explanation(
-            title="From masks to text",
-            lead=found.lead,
-            sections=found.sections,
-            protocol={
-                **subject.protocol,
-                "prompts": prompts,
-                "tokens": tokens,
-                "looks": found.figures["looks"],
-                "unmasking": writing.unmasking,
-                "temperature": writing.temperature,
-            },
-            figures=found.figures,
-            arrays=found.arrays,
-            axes=found.axes,
+        found = explain_texts(texts, form.tokenizer)
+        protocol = {
+            "prompts": prompts,
+            "tokens": tokens,
+            "looks": found.figures["looks"],
+            "unmasking": writing.unmasking,
+            "temperature": writing.temperature,
+        }
+        return replace(found, protocol=protocol)
+
+
+def path_of(task: Draws, wanted: Wanted) -> Path:
+    """The way of each sample; InputError where it is of one step."""
+    path = Path()
+    for step in task.sample(wanted.request, wanted.random):
+        path.t.append(step.t)
+        path.x0.append(task.form.to_items(step.x0.cpu()))
+        path.xt.append(task.form.to_items(step.x.cpu()))
+    if len(path.t) == 1:
+        raise InputError(
+            "Samples come in 1 step, and what changes on the way takes two or more; give "
+            "steps=2 or more"
         )
-
-    def _protocol(self, subject: Subject, names: Sequence[str]) -> dict[str, object]:
-        task = subject.task
-        assert isinstance(task, Draws)
-        how = task.describe(Request(steps=self.steps, guidance=self.guidance))
-        asked = {"asked": list(names)} if any(names) else {}
-        return {**subject.protocol, **how, **asked}
+    return path
 
 
-def _films(xt: np.ndarray, x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
+def _of_points(form: Form, path: Path, protocol: dict[str, Any]) -> Explanation:
+    labels = [_said(t) for t in path.t]
+    films = []
+    for name, states in (("where they stand", path.xt), ("where they are expected", path.x0)):
+        pictures = [sheet(form, [points]) for points in states]
+        alt = f"{len(states[0]):,} points, {name}"
+        films.append(parts.turned(pictures, labels, alt, name))
+    words = (
+        "Each dot is a sample: on the left where it stands after a step, on the right where the "
+        "network expects it to end. The numbers are where the frame ends. The slider, by arrow "
+        "keys too, and the button turn both."
+    )
+    return Explanation(
+        title="From noise to data",
+        lead=(
+            f"{len(path.x0[0]):,} points, {len(path.t)} steps from noise (t = 1) to data (t = 0)."
+        ),
+        sections=[
+            Section("On the way", parts.text(words) + parts.row(films, wide=True, together=True))
+        ],
+        protocol=protocol,
+        figures={"times": [round(t, 4) for t in path.t]},
+        data={
+            "x0": (f"{STEPS}, axis: what was expected after each step", np.stack(path.x0)),
+            "xt": (f"{STEPS}, axis: where the sampler stood", np.stack(path.xt)),
+            "t": ("step: the time it led to", np.array(path.t)),
+        },
+    )
+
+
+def _films(
+    xt: np.ndarray,
+    x0: np.ndarray,
+    times: Sequence[float],
+    names: Sequence[str],
+) -> str:
     labels = [_said(t) for t in times]
-    side = 160 if x0.shape[3] <= 2 * x0.shape[2] else 640
     films = []
     for number, name in enumerate(names):
-        both = [
-            parts.enlarged(np.concatenate([a[number], b[number]], axis=1), 2 * side)
-            for a, b in zip(xt, x0, strict=True)
-        ]
-        title = name or f"sample {number + 1}"
-        films.append(parts.turned(both, labels, title, title))
-    words = "On the left where the sampler stands, on the right what it expects to end with."
-    return parts.text(words) + parts.row(films, wide=True)
+        both = [_both(a[number], b[number]) for a, b in zip(xt, x0, strict=True)]
+        title = called(number, name)
+        alt = f"{title}, where the sampler stands and what it expects"
+        films.append(parts.turned(both, labels, alt, title))
+    words = (
+        "The first picture of two is where the sampler stands, the second what it expects to end "
+        "with. The slider, by arrow keys too, and the button turn all samples together."
+    )
+    return parts.text(words) + parts.row(films, wide=True, together=True)
 
 
-def _strip(x0: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
-    chosen = np.unique(np.linspace(0, len(times) - 1, COLUMNS).round().astype(int))
-    lines = [np.concatenate(list(x0[chosen, number]), axis=1) for number in range(len(names))]
-    sheet = parts.enlarged(np.concatenate(lines, axis=0), 880)
-    told = ", ".join(f"{times[number]:.2f}" for number in chosen)
+def _strip(path: Path, names: Sequence[str]) -> str:
+    chosen = np.unique(np.linspace(0, len(path.t) - 1, COLUMNS).round().astype(int))
+    shown = [middle(path.x0[number]) for number in chosen]
+    picture = parts.tiled([[one[sample] for one in shown] for sample in range(len(names))], 880)
+    told = ", ".join(f"{path.t[number]:.2f}" for number in chosen)
+    what = " of the frame in the middle" if path.x0[0].ndim == 5 else ""
     alt = f"what is expected of {len(names)} samples, a row each, after steps from noise to data"
-    return parts.shown(sheet, alt, f"What is expected after the steps to t = {told}.")
+    return parts.shown(picture, alt, f"What is expected{what} after the steps to t = {told}.")
 
 
 def _changes(change: np.ndarray, times: Sequence[float], names: Sequence[str]) -> str:
     mean = change.mean(axis=1)
     line = Line("mean of all samples", list(zip(times[1:], mean.tolist(), strict=True)))
     largest = int(mean.argmax())
-    chart = line_chart("change of what is expected", [line], log=False, across="t")
+    chart = parts.chart("Mean change of what is expected", [line], across="t")
     words = (
         f"The largest change came with the step to t = {times[largest + 1]:.2f}: "
         f"{mean[largest]:.1%} of the range of values, on average over all pixels."
     )
-    return parts.text(words) + f'<figure class="square">{chart}</figure>'
+    return parts.text(words) + chart
 
 
 def _decisions(
@@ -261,24 +271,23 @@ def _decisions(
     low, high = min(times), max(times)
     maps = []
     for number, name in enumerate(names):
-        beside = [parts.heat(decided[number], low, high)]
-        picture = last[number]
-        beside.insert(0, np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture)
-        title = name or f"sample {number + 1}"
-        maps.append(
-            parts.shown(
-                parts.enlarged(np.concatenate(beside, axis=1), 320),
-                f"{title}, and when each of its pixels was decided",
-                title,
-            )
-        )
+        heat = parts.heat(decided[number], low, high)
+        title = called(number, name)
+        alt = f"{title}, and when each of its pixels was decided"
+        maps.append(parts.shown(_both(last[number], heat), alt, title))
     line = Line("decided", list(zip(times, by, strict=True)))
-    chart = line_chart("share of open pixels that are decided", [line], log=False, across="t")
+    chart = parts.chart("Share of the pixels once open that are decided", [line], across="t")
     words = (
         "Light is what was decided early, while there was much noise; dark is what stayed open to "
         "the end; black was never open, the ground for the most part."
     )
-    return parts.text(words) + parts.row(maps) + f'<figure class="square">{chart}</figure>'
+    return parts.text(words) + parts.row(maps, wide=True) + chart
+
+
+def _both(one: np.ndarray, other: np.ndarray) -> Image.Image:
+    """Two pictures beside one another; wide ones, as the frames of a clip, below one another."""
+    is_wide = one.shape[1] > 2 * one.shape[0]
+    return parts.tiled([[one], [other]] if is_wide else [[one, other]], WIDE if is_wide else PAIR)
 
 
 def _said(t: float) -> str:

@@ -5,13 +5,11 @@ Two readings of it, compared with the truth by `benchmarks/explain.py heat-maps`
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
-import torch
 from annotated_types import Ge, Le
 
 from noiseloom.config import option
@@ -20,13 +18,12 @@ from noiseloom.errors import InputError
 from noiseloom.explain import parts
 from noiseloom.explain.caption_words import chosen_words, words_in
 from noiseloom.explain.explanation import Explanation, Section
-from noiseloom.explain.samples import MOST_SAMPLES, lying
-from noiseloom.explain.subject import Subject
+from noiseloom.explain.item_attention import transformer_of
+from noiseloom.explain.item_pictures import lying
+from noiseloom.explain.subject import MOST_SAMPLES, Subject
 from noiseloom.explain.way import Way, way_of
 from noiseloom.explain.word_maps import READINGS, By, WordOf, over_steps, shared
-from noiseloom.networks.dit import DiT
-from noiseloom.seeds import Random
-from noiseloom.tasks import Request, Task
+from noiseloom.tasks import Task
 from noiseloom.tasks.generating import ImageGeneration
 
 WIDE = 240  # screen pixels of a picture, about
@@ -54,49 +51,49 @@ class Config:
         """See `View.misfit`."""
         if not isinstance(task, ImageGeneration) or task.prompts is None:
             return "it draws nothing by prompts"
-        if not isinstance(task.model.network, DiT):
+        if transformer_of(task) is None:
             return "its network is no transformer that looks at words"
         return None
 
     def explain(self, subject: Subject) -> Explanation:
         """See `View.explain`: inputs are prompts."""
-        task, began = subject.task, time.perf_counter()
+        task = subject.task
         assert isinstance(task, ImageGeneration) and task.prompts is not None
-        labels = subject.asked(max(self.num, len(subject.inputs)))
-        if labels is None:
+        wanted = subject.wanted(self.num, steps=self.steps, guidance=self.guidance)
+        request, tokens = wanted.request, wanted.request.labels
+        if tokens is None:
             raise InputError("No prompt is given, and the run knows no examples; give one")
         self._check_reader(task.prompts)
-        tokens, words = torch.from_numpy(labels), self._words(task.prompts, labels)
-        request = Request(labels=tokens, steps=self.steps, guidance=self.guidance)
-        way = way_of(task, request, Random(subject.seed, range(len(labels))))
+        words = self._words(task.prompts, tokens.numpy())
+        way = way_of(task, request, wanted.random)
         maps = READINGS[self.by](task, way, tokens, words)
         total = self._total(maps, way, words)
         times = [state.t for state in way.states]
-        prompts = task.prompts.decode(labels)
+        prompts = wanted.names
         return Explanation(
             title="What each word drew",
             lead=_lead(words, total),
             sections=_sections(way, prompts, words, maps, total, times),
             protocol={
-                **subject.protocol,
                 **task.describe(request),
                 "by": self.by,
                 "alike": self.alike,
                 "prompts": prompts,
                 "prediction_watched": "for what is asked, unguided, at each state of drawing",
-                "seconds": round(time.perf_counter() - began, 2),
             },
             figures={
                 "words": [{"sample": one.sample, "word": one.word.text} for one in words],
                 "times": [round(t, 4) for t in times],
                 "strength_by_step": maps.reshape(*maps.shape[:2], -1).mean(axis=2).T.tolist(),
             },
-            arrays={"maps": maps, "total": total, "items": way.items, "t": np.array(times)},
-            axes={
-                "maps": "step, word, [frame,] height, width: how strongly",
-                "total": "word, height, width (frames side by side): over all steps, 1 at most",
-                "items": "sample, [frame,] height, width, channel",
-                "t": "step: where the prediction was watched",
+            data={
+                "maps": ("step, word, [frame,] height, width: how strongly", maps),
+                "total": (
+                    "word, height, width (frames side by side): over all steps, 1 at most",
+                    total,
+                ),
+                "items": ("sample, [frame,] height, width, channel", way.items),
+                "t": ("step: where the prediction was watched", np.array(times)),
             },
         )
 
@@ -146,7 +143,7 @@ def _sections(
     """A section for each sample: its picture, and a film of each of its words."""
     said = (
         "What a word drew is light. The first picture of each is over all steps; the others, by "
-        "the slider, are each step's, over what was expected then."
+        "the slider, are each step's, over what was expected then. All words are turned together."
     )
     labels = ["all steps", *(f"t = {t:.3f}" for t in times)]
     sections = []
@@ -165,7 +162,9 @@ def _sections(
             alt = f"what the word {one.word.text} drew"
             films = [parts.enlarged(frame, WIDE) for frame in frames]
             figures.append(parts.turned(films, labels, alt, one.word.text))
-        sections.append(Section(f"'{prompt}'", parts.text(said) + parts.row(figures)))
+        sections.append(
+            Section(f"'{prompt}'", parts.text(said) + parts.row(figures, together=True))
+        )
     return sections
 
 
