@@ -124,7 +124,7 @@ def test_an_explanation_that_is_interrupted_leaves_nothing(tmp_path, monkeypatch
         lead="L.",
         sections=[Section("S", "<p>told</p>")],
         protocol=PROTOCOL,
-        arrays={"x": np.zeros((2, 3))},
+        data={"x": ("row, column", np.zeros((2, 3)))},
     )
 
     def interrupted(*_, **__):
@@ -141,10 +141,12 @@ def test_an_explanation_that_is_interrupted_leaves_nothing(tmp_path, monkeypatch
 
 def test_the_listing_says_what_holds_where_nothing_is_typed(runs):
     text = listing(runs[0]).text
-    assert "instead=nothing: " in text and "  layer: one layer, from 0; null: all" in text
+    assert "instead=nothing: " in text and "  layer: one layer, from 1; null: all" in text
 
 
-@pytest.mark.parametrize("view", ["attention", "trajectory", "words"])
-def test_more_samples_than_a_page_shows_are_refused(view):
+@pytest.mark.parametrize("view", ["attention", "words"])
+def test_more_samples_than_a_page_shows_are_refused(view, runs):
     with pytest.raises(InputError, match="'num' is 65. Allowed: .* at most 64"):
         view_of(view, ["num=65"])
+    with pytest.raises(InputError, match="num=65 is given.*up to 64"):
+        explain(runs[0], "trajectory", options=["num=65"])
