@@ -54,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Swap colours inside a run of scenes.")
     parser.add_argument("run", help="the folder of a text-to-image run on scenes")
     parser.add_argument("--num", type=int, default=120, help="pairs of prompts")
-    parser.add_argument("--since", type=float, default=0.8, help="t from which words are swapped")
+    parser.add_argument("--since", type=float, default=0.65, help="t from which words are swapped")
     parser.add_argument("--seed", type=int, default=0, help="of prompts and noise")
     parser.add_argument("--steps", type=int, default=None, help="the sampler's; none: the run's")
     given = parser.parse_args()

@@ -191,6 +191,7 @@ def test_two_processes_train_as_one(folder: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow  # it calls a C++ compiler
+@pytest.mark.filterwarnings("ignore")  # what torch warns itself of while it compiles
 def test_compiled_blocks_train_as_they_are(folder: Path) -> None:
     recipe = recipe_for(folder)
     dataset = recipe.data.open()
