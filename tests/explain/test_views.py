@@ -145,8 +145,13 @@ def test_the_listing_says_what_holds_where_nothing_is_typed(runs):
 
 
 @pytest.mark.parametrize("view", ["attention", "words"])
-def test_more_samples_than_a_page_shows_are_refused(view, runs):
+def test_more_samples_than_a_page_shows_are_refused(view):
     with pytest.raises(InputError, match="'num' is 65. Allowed: .* at most 64"):
         view_of(view, ["num=65"])
-    with pytest.raises(InputError, match="num=65 is given.*up to 64"):
-        explain(runs[0], "trajectory", options=["num=65"])
+
+
+def test_more_points_than_pictures_are_followed(runs):
+    with pytest.raises(InputError, match="num=65 is given; .* up to 64"):
+        explain(runs[0], "trajectory", (), ["num=65", "steps=2"])
+    found = explain(runs[1], "trajectory", (), ["num=65", "steps=2"])
+    assert found.arrays["x0"].shape[:2] == (2, 65)

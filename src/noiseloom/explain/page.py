@@ -25,13 +25,13 @@ caption { text-align: left; color: var(--soft); font-size: .9rem; }
 .marked { line-height: 2; overflow-wrap: anywhere; white-space: pre-wrap; }
 mark { color: inherit; border-radius: 4px; padding: .1rem 0;
   background: color-mix(in srgb, var(--tone) calc(var(--share) * var(--full)), transparent); }
-.plain tbody th { min-width: 4.2rem; } .lengthy tbody th { min-width: 11rem; }
+.plain tbody th { min-width: 4.8rem; } .lengthy tbody th { min-width: 11rem; }
 .plain tbody th { position: sticky; left: 0; background: var(--paper); }
 .plain caption { margin: .4rem 0 .2rem; }
 .plain th, .plain td { padding: .35rem .7rem .35rem 0; }
 .number, .shade { white-space: nowrap; } .shade { background:
   color-mix(in srgb, var(--tone) calc(var(--share) * var(--full)), transparent); }
-.plain .shade, .plain:has(.shade) thead th + th { padding-left: .7rem; }
+.plain .shade, .plain:not(.dense):has(.shade) thead th + th { padding-left: .7rem; }
 .more { --tone: var(--blue); } .less { --tone: var(--orange); } .shade, mark { --full: 70%; }
 @media (prefers-color-scheme: dark) { .shade, mark { --full: 50%; } }
 .dense th, .dense .shade { padding: 1px; border: 0; font-size: .78rem; line-height: 1.1; }
