@@ -237,7 +237,7 @@ def test_a_text_of_ones_own_is_explained_as_the_class_that_is_asked_for(reader):
     ("options", "why"),
     [
         (["of=goood"], "no class 'goood'.*Did you mean 'good'"),
-        (["baseline=black"], "allowed are auto and hidden and mean"),
+        (["baseline=black"], "allowed are auto, hidden and mean"),
         (["side=3"], "parts of a text are its words"),
     ],
 )
