@@ -26,7 +26,10 @@ RUNS = {
     "mnist": ("mnist", (*DEEP, "task.sampler.steps=2", "evaluation.feature_images=400")),
     "scenes": ("scenes-small", (*DEEP, *SCENES)),
     "book": ("shakespeare", (*DEEP, "data.context=32", "data.tokenizer=characters")),
-    "points": ("toy-2d", ("network.width=8", "network.depth=1", "data.num=300")),
+    "points": (
+        "toy-2d",
+        ("network.width=8", "network.depth=1", "data.num=300", "task.sampler.steps=2"),
+    ),
     "reviews": ("classify-csv", (*NET, "network.depth=1", "network.token_dropout=0.1")),
     "which": ("digits-classifier", ("network.width=4",)),
 }

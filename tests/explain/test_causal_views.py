@@ -177,7 +177,7 @@ def test_heads_of_a_text_are_measured_by_its_loss(text: Run, tmp_path: Path) -> 
 def test_runs_that_they_do_not_fit_are_told_why(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    run = trained(tmp_path_factory, "toy-2d", "training.steps=2")
+    run = trained(tmp_path_factory, "toy-2d", "training.steps=2", "task.sampler.steps=2")
     for what, why in (
         ("lens", "no transformer blocks that hand on one state"),
         ("ablation", "its network has no attention heads"),

@@ -18,7 +18,13 @@ from noiseloom.explain import explain, fitting
 from noiseloom.explain.exact_score import Exact, exact_of, score_error
 from noiseloom.runs import Recipe, Run
 
-TINY = ("network.width=16", "network.depth=1", "data.num=300", "training.steps=20")
+TINY = (
+    "network.width=16",
+    "network.depth=1",
+    "data.num=300",
+    "training.steps=20",
+    "task.sampler.steps=2",
+)
 
 
 def mixture(shape: str, schedule: object = None, **settings: float) -> Exact:

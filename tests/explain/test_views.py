@@ -26,7 +26,7 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     return (
         trained(folder, "digits", "network.width=16", "network.depth=1", "network.heads=2"),
-        trained(folder, "toy-2d", "network.width=8", "network.depth=1"),
+        trained(folder, "toy-2d", "network.width=8", "network.depth=1", "task.sampler.steps=2"),
         trained(folder, "digits-classifier", "network.width=4"),
     )
 

@@ -128,6 +128,7 @@ def test_processes_that_see_other_data_are_refused(tmp_path: Path) -> None:
     assert said.count("do not see the same data") == 2
 
 
+@pytest.mark.slow  # it starts two processes for one sentence
 def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path: Path) -> None:
     code, said = finish(train(tmp_path / "run", [*SHORT, "training.batch_size=15"]))
     assert code != 0
@@ -135,6 +136,7 @@ def test_a_batch_that_cannot_be_shared_out_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+@pytest.mark.slow  # it starts two processes for one sentence
 def test_a_gpu_that_is_not_there_is_said_once(tmp_path: Path) -> None:
     code, said = finish(train(tmp_path / "run", [*SHORT, "training.device=cuda"]))
     assert code != 0 and "exitcode  : 2" in said
