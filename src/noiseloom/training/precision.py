@@ -2,6 +2,7 @@
 
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Literal
 
 import torch
@@ -17,8 +18,13 @@ def settle(wanted: Precision, device: torch.device) -> Literal["float32", "bfloa
         return wanted
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    ratio = matmul_seconds(torch.float32) / matmul_seconds(torch.bfloat16)
-    return "bfloat16" if ratio > WORTH_IT else "float32"
+    return "bfloat16" if _bfloat16_pays() else "float32"
+
+
+@cache
+def _bfloat16_pays() -> bool:
+    """Whether it does on this CPU: measured once, so that all runs of a process agree."""
+    return matmul_seconds(torch.float32) / matmul_seconds(torch.bfloat16) > WORTH_IT
 
 
 def matmul_seconds(dtype: torch.dtype, size: int = 256, repeats: int = 5) -> float:
