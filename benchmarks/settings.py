@@ -28,7 +28,6 @@ from typing import Any
 import torch
 
 from noiseloom.data.dataset import Dataset
-from noiseloom.errors import MachineError
 from noiseloom.runs import Recipe
 from noiseloom.runs.building import build_task
 from noiseloom.runs.drawing import draw
@@ -53,6 +52,12 @@ def main() -> None:
     settings = [line for line in given.file.read_text().splitlines() if line.strip()]
     settings = [line for line in settings if not line.startswith("#")]
     fork = multiprocessing.get_context("fork")
+    with fork.Pool(
+        1
+    ) as pool:  # to ask begins CUDA, which no fork of the process that asks survives
+        has_gpu = pool.apply(torch.cuda.is_available)
+    if given.time and not has_gpu:
+        sys.exit("benchmarks/settings.py: --time tells shares of a GPU's peak, and there is no GPU")
     data = {str(recipe_of(line).data): line for line in settings}
     with fork.Pool(len(data)) as pool:  # drawn side by side, then found drawn
         pool.map(prepare, data.values())
@@ -122,8 +127,6 @@ def timed(line: str) -> dict[str, Any]:
     """Time one step alone, and count what it computes."""
     from gpu import DATASHEET_TERAFLOPS, counted_teraflop, in_turn
 
-    if not torch.cuda.is_available():  # asked here: to ask begins CUDA, which no fork survives
-        raise MachineError("--time tells shares of a GPU's peak, and there is no GPU")
     torch.set_num_threads(os.cpu_count() or 1)
     _, _, training = training_of(line)
     step = in_turn({"step": training.advance}, rounds=30, warm=8)["step"]

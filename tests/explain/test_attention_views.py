@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from noiseloom.data.digits import Config as Digits
 from noiseloom.errors import InputError
@@ -13,39 +12,19 @@ from noiseloom.explain import explain
 from noiseloom.explain.views.attention import Config as Attention
 from noiseloom.explain.views.words import Config as Words
 from noiseloom.networks.mlp import Config as Mlp
-from noiseloom.runs import Recipe, Run
+from noiseloom.runs import Run
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.tasks.unconditional_image_generation import Config as Images
 from tests.explain.pages import check_page
+from tests.runs.captioned import captioned_run
 
 PROMPT = "a light picture"
-SMALL = (
-    "network.width=16",
-    "network.depth=2",
-    "network.heads=2",
-    "network.text_depth=1",
-    "training.steps=2",
-    "training.batch_size=8",
-    "training.snapshots=0",
-    "task.sampler.steps=3",
-    "data.size=8",
-    "data.longest=14",
-    "data.held_out=0.4",
-)
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("captioned")
-    random = np.random.default_rng(0)
-    for number in range(40):
-        Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8)).save(folder / f"{number}.png")
-        shade = "light" if number % 2 else "dark"
-        (folder / f"{number}.txt").write_text(f"a {shade} picture")
-    recipe = Recipe.load("captioned-folder", [f"data.path={folder}", *SMALL])
-    made = Run.create(recipe, tmp_path_factory.mktemp("runs") / "run")
-    made.train(evaluate=False)
-    return made
+    changed = ("network.depth=2", "network.heads=2", "training.steps=2")
+    return captioned_run(tmp_path_factory.mktemp("runs"), *changed)
 
 
 def test_attention_of_what_is_drawn_by_prompt(run: Run, tmp_path: Path) -> None:

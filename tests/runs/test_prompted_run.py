@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from noiseloom import cli
 from noiseloom.data.captions import Config as CaptionsConfig
@@ -18,37 +17,19 @@ from noiseloom.runs.building import build_task
 from noiseloom.runs.drawing import choose_asked
 from noiseloom.runs.trainer import measure_statistics
 from noiseloom.training.loop import Note
-
-SMALL = (
-    "network.width=16",
-    "network.depth=1",
-    "network.heads=1",
-    "network.text_depth=1",
-    "training.steps=6",
-    "training.batch_size=8",
-    "training.snapshots=0",
-    "task.sampler.steps=3",
-    "data.size=8",
-    "data.longest=14",
-    "data.held_out=0.4",
-    "evaluation.feature_images=64",
-    "evaluation.draws=2",
-    "evaluation.bootstrap=20",
-)
+from tests.runs.captioned import NETWORK, captioned_run
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("captioned")
-    random = np.random.default_rng(0)
-    for number in range(40):
-        Image.fromarray(random.integers(0, 256, (8, 8, 3), np.uint8)).save(folder / f"{number}.png")
-        shade = "light" if number % 2 else "dark"
-        (folder / f"{number}.txt").write_text(f"a {shade} picture")
-    recipe = Recipe.load("captioned-folder", [f"data.path={folder}", *SMALL])
-    run = Run.create(recipe, tmp_path_factory.mktemp("runs") / "run")
-    run.train(evaluate=False)
-    return run
+    return captioned_run(
+        tmp_path_factory.mktemp("runs"),
+        "network.depth=1",
+        "training.steps=6",
+        "evaluation.feature_images=64",
+        "evaluation.draws=2",
+        "evaluation.bootstrap=20",
+    )
 
 
 def test_a_prompt_says_what_is_drawn(run: Run) -> None:
@@ -89,7 +70,7 @@ def test_words_never_seen_and_long_prompts_are_said(run: Run) -> None:
 def test_what_fits_no_captions_is_refused(run: Run) -> None:
     with pytest.raises(InputError, match="knows no classes; ask with --prompt"):
         run.sample(label="0", num=1)
-    recipe, data = Recipe.load("digits", SMALL[:3]), Digits().open()
+    recipe, data = Recipe.load("digits", [*NETWORK, "network.depth=1"]), Digits().open()
     plain = build_task(recipe, data.form, measure_statistics(data), "cpu")
     with pytest.raises(InputError, match="runs/plain draws by class, not by what a text says"):
         choose_asked(plain, prompts=["a seven"], label=None, num=1, place="runs/plain")

@@ -117,13 +117,14 @@ class _Watched:
         length, keys = q_BHLD.shape[2], k_BHKD.shape[2]
         remembered = {"self": 0, "joint": keys - length, "cross": keys}[self.layer.kind]
         parts = []
+        if mask is not None:  # a row for each query, also where all may see the same
+            mask = mask.expand(*mask.shape[:-2], length, keys)
         for first in range(0, length, self.queries):
             chosen = slice(first, first + self.queries)
-            is_same = mask is None or mask.shape[-2] == 1
             weights_BHQK = attention_weights(
                 q_BHLD[:, :, chosen],
                 k_BHKD,
-                mask if is_same or mask is None else mask[..., chosen, :],
+                None if mask is None else mask[..., chosen, :],
                 causal=causal,
                 cap=self.softcap,
                 first=first,
