@@ -10,13 +10,18 @@ from noiseloom.runs import Recipe, Run
 NETWORK = ("network.width=16", "network.heads=1")
 SMALL = (
     *NETWORK,
+    "network.depth=1",
     "network.text_depth=1",
+    "training.steps=6",
     "training.batch_size=8",
     "training.snapshots=0",
     "task.sampler.steps=3",
     "data.size=8",
     "data.longest=14",
     "data.held_out=0.4",
+    "evaluation.feature_images=64",
+    "evaluation.draws=2",
+    "evaluation.bootstrap=20",
 )
 
 

@@ -13,7 +13,7 @@ from noiseloom.errors import InputError
 from noiseloom.runs import Recipe, Run
 from noiseloom.training.loop import Note
 from tests.data.text_models import write_model
-from tests.runs.test_prompted_run import SMALL
+from tests.runs.captioned import SMALL
 
 pytest.importorskip("transformers", reason="text models need transformers")
 

@@ -22,14 +22,7 @@ from tests.runs.captioned import NETWORK, captioned_run
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return captioned_run(
-        tmp_path_factory.mktemp("runs"),
-        "network.depth=1",
-        "training.steps=6",
-        "evaluation.feature_images=64",
-        "evaluation.draws=2",
-        "evaluation.bootstrap=20",
-    )
+    return captioned_run(tmp_path_factory.mktemp("runs"))
 
 
 def test_a_prompt_says_what_is_drawn(run: Run) -> None:
