@@ -59,6 +59,20 @@ def test_a_noise_level_for_each_patch() -> None:
     assert not torch.allclose(network(x, mixed), one)
 
 
+@torch.no_grad()
+def test_a_network_that_is_not_told_the_noise_level_still_knows_the_label() -> None:
+    network, x = make(tells_level=False), torch.randn(2, 1, 4, 6)
+    labels, other = torch.tensor([0, 1]), torch.tensor([1, 0])
+    one = network(x, torch.zeros(2), labels)
+    assert network(x, torch.ones(2), labels).equal(one)
+    by_patch = torch.rand(2, 1, 1, 1).expand(2, 1, 4, 6)
+    torch.testing.assert_close(network(x, by_patch, labels), one)
+    assert not torch.allclose(network(x, torch.zeros(2), other), one)
+    names = {name for name, _ in make().named_parameters()}
+    gone = names - {name for name, _ in network.named_parameters()}
+    assert gone and all(name.startswith("condition.level.") for name in gone)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -48,6 +48,11 @@ class Config:
     feed_forward: float = option(4.0, "hidden width of the feed-forward, times width")
     activation: Activation = option("relu2", "between the two maps of the feed-forward")
     dropout: float = option(0.0, "share of each branch's output dropped in training")
+    tells_level: bool = option(
+        True,
+        "the noise level modulates all blocks; false: they see it in the noise itself (Sun et al. "
+        "2025, arXiv:2502.13129)",
+    )
     label_positions: bool = option(
         False, "each class also has positions of its own (classes x tokens x width more weights)"
     )
@@ -176,7 +181,9 @@ class DiT(nn.Module):
         self.enter_patches = Patches(config.patch, config.border)
         self.leave_patches = Patches(config.patch, config.blend)
         grids = [self.enter_patches.grid(size) for size in self.sizes]
-        self.condition = LevelAndLabel(config.width, num_classes, told)
+        self.condition = LevelAndLabel(
+            config.width, num_classes, told, tells_level=config.tells_level
+        )
         self.modulation = Modulation(config.width, condition_width=config.width, branches=2)
         self.enter = nn.Linear(channels * self.enter_patches.side**2, config.width)
         places = (math.prod(grids[0]), config.width)

@@ -33,6 +33,7 @@ class Condition:
 class LevelAndLabel(nn.Module):
     """Embeds the noise level (any shape) and what else a network may be told of an item.
 
+    With `tells_level` false the level is not among it: the network must see it in its input.
     Where there are classes that is a label, of which `num_classes` stands for "no label"; with
     `num_classes` = 0 labels must be None. And `told` numbers on how the item was augmented, read
     by a linear map that starts at 0: to be told nothing is to be told of no change.
@@ -40,13 +41,18 @@ class LevelAndLabel(nn.Module):
 
     frequencies: Tensor
 
-    def __init__(self, width: int, num_classes: int, told: int = 0) -> None:
+    def __init__(
+        self, width: int, num_classes: int, told: int = 0, *, tells_level: bool = True
+    ) -> None:
         super().__init__()
         table = frequencies(SLOWEST, FASTEST, LEVEL_WAVES)
         self.register_buffer("frequencies", table, persistent=False)
-        self.level = nn.Sequential(
-            nn.Linear(2 * LEVEL_WAVES, width), nn.SiLU(), nn.Linear(width, width)
-        )
+        self.width = width
+        self.level: nn.Sequential | None = None
+        if tells_level:
+            self.level = nn.Sequential(
+                nn.Linear(2 * LEVEL_WAVES, width), nn.SiLU(), nn.Linear(width, width)
+            )
         self.label = nn.Embedding(num_classes + 1, width) if num_classes else None
         self.told = nn.Parameter(torch.zeros(told, width)) if told else None
         self.num_classes = num_classes
@@ -56,7 +62,10 @@ class LevelAndLabel(nn.Module):
 
         Raises ValueError where it is told of augmentation and was not built for that.
         """
-        embedded = self.level(waves(level, self.frequencies))
+        if self.level is None:
+            embedded = level.new_zeros(*level.shape, self.width)
+        else:
+            embedded = self.level(waves(level, self.frequencies))
         if self.label is not None:
             label = self.label(self.labels(condition, len(level)))
             embedded = embedded + (label if level.ndim == 1 else label[:, None])
