@@ -13,13 +13,14 @@ import torch
 from noiseloom.data.dataset import Dataset
 from noiseloom.errors import InputError
 from noiseloom.explain.explanation import Explanation
+from noiseloom.runs.asked import read_asked
 from noiseloom.runs.drawing import choose_asked, class_names, prompts_of
 from noiseloom.runs.latents import seen_data
 from noiseloom.runs.reading_ahead import read_ahead
 from noiseloom.runs.run import OnEvent, Run
 from noiseloom.seeds import Random
 from noiseloom.tasks import Draws, Request, Task
-from noiseloom.training.loop import Working
+from noiseloom.training.loop import Note, Working
 
 MOST_SAMPLES = 64  # that one page shows, and that are drawn together
 
@@ -110,6 +111,16 @@ class Subject:
     def working(self, what: str) -> Callable[[int, int], None]:
         """Tells who watches how much of `what` is done, of how much."""
         return lambda done, total: self.on_event(Working(what, done, total))
+
+    def read_inputs(self) -> np.ndarray:
+        """The inputs as items of the run, as stored; who watches is told what there is to say.
+
+        Raises InputError that names the first that cannot be used.
+        """
+        items, said = read_asked(self.task.form, self.inputs)
+        if said:
+            self.on_event(Note(said))
+        return items
 
     def refuse_inputs(self, why: str) -> None:
         """InputError where inputs are given; `why` says what the view looks at instead."""

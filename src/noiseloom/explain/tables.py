@@ -60,6 +60,11 @@ def table(
     )
 
 
+def counted(noun: str, number: int) -> list[str]:
+    """Heads, or names of rows, that are counted from 1: `block 1`, `block 2`."""
+    return [f"{noun} {count}" for count in range(1, number + 1)]
+
+
 def _dense_look(heads: Sequence[str]) -> str:
     return " dense" if max(map(len, heads)) <= SHORT else " dense upright"
 
