@@ -8,6 +8,8 @@ from typing import Any, get_type_hints
 
 from noiseloom.errors import InputError
 
+NO_DENOISER = "this run is no denoiser, which knows times"  # why `times` is refused
+
 
 def refuse(given: Mapping[str, object], why: str) -> None:
     """InputError for the first option that has a value; `why` says what it would be of.

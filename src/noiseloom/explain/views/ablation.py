@@ -22,10 +22,10 @@ from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.head_effects import Effect, head_effects
 from noiseloom.explain.interventions import Heads, Instead, heads_of, network_of
 from noiseloom.explain.measures import Measure, of_classes, of_denoising, of_loss, of_scenes
-from noiseloom.explain.options import refuse
+from noiseloom.explain.options import NO_DENOISER, refuse
 from noiseloom.explain.scene_effects import world_of_run
 from noiseloom.explain.subject import Subject
-from noiseloom.explain.tables import Cell, Filled, table
+from noiseloom.explain.tables import Cell, Filled, counted, table
 from noiseloom.tasks import Denoises, Predicts, Prompted, Request, Task
 
 HOW = (
@@ -112,7 +112,7 @@ class Config:
         refuse({"steps": self.steps}, "nothing is drawn to measure this run")
         if isinstance(task, Denoises):
             return of_denoising(subject, self.num or 256, self.times or TIMES)
-        refuse({"times": self.times}, "this run is no denoiser, which knows times")
+        refuse({"times": self.times}, NO_DENOISER)
         if isinstance(task, Predicts):
             return of_classes(subject, self.num or 256)
         return of_loss(subject, self.num or 256)
@@ -129,7 +129,7 @@ def _table(
         cells = [_cell(one, largest, digits, measure) for one in row]
         gap = [Cell("")] * (most - layer.count)
         lines.append([layer.name, *cells[:-1], *gap, cells[-1]])
-    heads = ["", *(f"head {number}" for number in range(1, most + 1)), "all of them"]
+    heads = ["", *counted("head", most), "all of them"]
     return table(heads, lines, f"change of {name}")
 
 

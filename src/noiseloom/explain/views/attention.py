@@ -128,7 +128,7 @@ class Config:
         task = subject.task
         drawn = {"num": self.num, "step": self.step, "steps": self.steps}
         refuse({**drawn, "guidance": self.guidance}, "a text is looked at as it stands, not drawn")
-        texts = list(subject.inputs) or held_out(subject)
+        texts = list(subject.inputs) or _held_out(subject)
         attention = text_attention(task, texts, Random(subject.seed, range(1)))
         layers = attention.layers
         self._check(len(layers), len(layers[0].weights), len(attention.queries))
@@ -219,7 +219,7 @@ def _spread(attention: ItemAttention) -> str:
     return f"The mean entropy of a layer is {entropy.min():.2f} to {entropy.max():.2f} nats."
 
 
-def held_out(subject: Subject) -> list[str]:
+def _held_out(subject: Subject) -> list[str]:
     """The first held-out text of a run's data, or the texts of its first item."""
     form = subject.task.form
     assert isinstance(form, TextForm)

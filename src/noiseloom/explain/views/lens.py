@@ -16,7 +16,7 @@ from noiseloom.config import option
 from noiseloom.explain.class_lens_page import explain_classes
 from noiseloom.explain.explanation import Explanation
 from noiseloom.explain.interventions import blocks_of, network_of
-from noiseloom.explain.options import refuse
+from noiseloom.explain.options import NO_DENOISER, refuse
 from noiseloom.explain.picture_lens_page import explain_pictures
 from noiseloom.explain.read_texts import language_model
 from noiseloom.explain.subject import Subject
@@ -24,7 +24,6 @@ from noiseloom.explain.text_lens_page import explain_texts
 from noiseloom.tasks import Denoises, Predicts, Task
 
 PLACES, ITEMS, TIMES = 24, 4, (0.9, 0.7, 0.5, 0.3, 0.1)
-NO_DENOISER = "this run is no denoiser, which knows times"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from noiseloom.explain.losses_behind_masks import explain_behind_masks
 from noiseloom.explain.losses_by_time import explain_by_time
 from noiseloom.explain.losses_of_items import explain_items
 from noiseloom.explain.losses_of_text import explain_text
-from noiseloom.explain.options import refuse
+from noiseloom.explain.options import NO_DENOISER, refuse
 from noiseloom.explain.subject import Subject
 from noiseloom.runs.judging import shown
 from noiseloom.tasks import (
@@ -78,7 +78,7 @@ class Config:
             subject.refuse_inputs("this run is looked at on items of its data")
             refuse({"tokens": self.tokens}, "no text of this run is shown word by word")
         if not isinstance(task, Denoises):
-            refuse({"times": self.times}, "this run is no denoiser, which knows times")
+            refuse({"times": self.times}, NO_DENOISER)
         dataset = subject.dataset
         if isinstance(task, Denoises):
             times = self.times or TIMES

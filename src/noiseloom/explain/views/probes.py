@@ -20,11 +20,11 @@ from noiseloom.explain import looking, parts
 from noiseloom.explain.explanation import Explanation, Section
 from noiseloom.explain.known_facts import facts_of, token_facts
 from noiseloom.explain.looking import Pooling, is_noisy, looks_of
-from noiseloom.explain.options import refuse
+from noiseloom.explain.options import NO_DENOISER, refuse
 from noiseloom.explain.probing import Fact, Reading, probe
 from noiseloom.explain.read_texts import language_model
 from noiseloom.explain.subject import Subject
-from noiseloom.explain.tables import Cell, Filled, table
+from noiseloom.explain.tables import Cell, Filled, counted, table
 from noiseloom.tasks import Task
 
 KEPT = {
@@ -64,7 +64,7 @@ class Config:
         """See `View.explain`: it takes no inputs, as it reads held-out items."""
         subject.refuse_inputs("probes are learned on held-out items")
         if not is_noisy(subject.task):
-            refuse({"times": self.times}, "this run is no denoiser, which knows times")
+            refuse({"times": self.times}, NO_DENOISER)
         items, facts, is_test = self._known(subject)
         seen, readings, kept = [], [], ""
         for look in looks_of(
@@ -83,7 +83,7 @@ class Config:
                     for states in (look.raw, *look.states)
                 ]
             )
-        places = ["raw input", *(f"block {n}" for n in range(1, len(readings[0])))]
+        places = ["raw input", *counted("block", len(readings[0]) - 1)]
         chances = [fact.taken(is_test).chance for fact in facts]
         scores = _array(readings, "score")
         figures = [
