@@ -10,7 +10,9 @@ from PIL import Image
 
 from noiseloom.data.captions import Config as Captioned
 from noiseloom.data.dataset import Split
-from noiseloom.data.forms import ImageForm
+from noiseloom.data.forms import ImageForm, TextForm
+from noiseloom.data.tokenizer import PAD, Bytes
+from noiseloom.errors import InputError
 from noiseloom.explain import explain
 from noiseloom.explain.read_items import LOOKED_AT, held_out_items
 from noiseloom.explain.subject import Subject
@@ -33,6 +35,20 @@ def test_of_images_of_several_sizes_those_of_the_commonest_are_looked_at(tmp_pat
     subject = Subject(run=run, task=None, inputs=(), seed=0, on_event=print)  # type: ignore[arg-type]
     assert len(subject.dataset.train) < len(every.train) and every.form.sizes
     assert subject.dataset.reference.items.shape[1:3] == every.form.sizes[0] == (8, 16)
+
+
+def test_texts_of_an_item_that_has_several_follow_one_another() -> None:
+    form = TextForm(item_shape=(2, 16), tokenizer=Bytes((PAD,)), columns=("question", "text"))
+
+    def subject(*inputs: str) -> Subject:
+        task = SimpleNamespace(form=form)
+        return Subject(run=None, task=task, inputs=inputs, seed=0, on_event=print)  # type: ignore[arg-type]
+
+    items, names = subject("is a rose", "a rose is red", "red", "a rose").read_inputs()
+    assert names == ["is a rose | a rose is red", "red | a rose"]
+    assert form.texts(items) == names
+    with pytest.raises(InputError, match="given are 3, and an item of this run is 2: question and"):
+        subject("is a rose", "a rose is red", "red").read_inputs()
 
 
 class Sure:

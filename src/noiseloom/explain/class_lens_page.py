@@ -34,7 +34,8 @@ def explain_classes(subject: Subject, layers: Sequence[Layer], *, num: int) -> E
     task = subject.task
     assert isinstance(task, Predicts)  # the view saw to it
     if subject.inputs:
-        shown = Shown(subject.read_inputs(), [title_of(one) for one in subject.inputs])
+        given, names = subject.read_inputs()
+        shown = Shown(given, [title_of(name) for name in names])
     else:
         shown = _held_out(task.form, subject.dataset.reference, num)
     items, truth = shown.items, shown.truth

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from noiseloom.data.dataset import Split
-from noiseloom.data.forms import Form, TextForm
-from noiseloom.errors import InputError
+from noiseloom.data.forms import Form
 from noiseloom.explain.scored import span_text
-from noiseloom.runs.asked import read_asked
-from noiseloom.runs.asked_texts import Asked
+from noiseloom.explain.subject import Subject
 from noiseloom.runs.predicting import Estimated, Predictions, answers_of
 from noiseloom.tasks import Finds, Task
 
@@ -22,21 +19,16 @@ FARTHEST = 0.9  # share of numbers that are read better than those that count as
 
 @dataclass(frozen=True)
 class Chosen:
-    """Items as stored, each with what is read in it, in words; and what is to be said of them."""
+    """Items as stored, each with what is read in it, in words."""
 
     items: np.ndarray
     titles: list[str]
-    note: str = ""
 
 
-def given_items(task: Task, inputs: Sequence[str]) -> Chosen:
-    """Those of `inputs`: image files, texts or tables, as `Run.predict` takes them.
-
-    Where an item has several texts they follow one another. Raises InputError that names the first
-    that cannot be used.
-    """
-    items, note = read_asked(task.form, _asked(task, inputs))
-    return Chosen(items, [f"Read as {words}" for words in _answers(task, items)], note)
+def given_items(subject: Subject) -> Chosen:
+    """Those that are given as inputs (`Subject.read_inputs`)."""
+    items, _ = subject.read_inputs()
+    return Chosen(items, [f"Read as {words}" for words in _answers(subject.task, items)])
 
 
 def held_out_items(task: Task, split: Split, num: int, seed: int) -> Chosen:
@@ -89,16 +81,3 @@ def _judged(
     assert isinstance(answers, Estimated)
     off = np.abs(answers.numbers - labels)
     return answers.words, truths_of(task.form, labels), off > np.quantile(off, FARTHEST), off
-
-
-def _asked(task: Task, inputs: Sequence[str]) -> list[Asked]:
-    """What is asked about, several texts an item where the run reads several."""
-    columns = task.form.columns if isinstance(task.form, TextForm) else ()
-    if len(columns) < 2:
-        return list(inputs)
-    if len(inputs) % len(columns):
-        raise InputError(
-            f"The texts given are {len(inputs)}, and an item of this run is {len(columns)}: "
-            f"{' and '.join(columns)}. Give each item all of its texts, one after the other"
-        )
-    return [tuple(inputs[n : n + len(columns)]) for n in range(0, len(inputs), len(columns))]

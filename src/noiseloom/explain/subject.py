@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Protocol
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from noiseloom.data.dataset import Dataset
+from noiseloom.data.forms import TextForm
 from noiseloom.errors import InputError
 from noiseloom.explain.explanation import Explanation
 from noiseloom.runs.asked import read_asked
@@ -112,15 +113,30 @@ class Subject:
         """Tells who watches how much of `what` is done, of how much."""
         return lambda done, total: self.on_event(Working(what, done, total))
 
-    def read_inputs(self) -> np.ndarray:
-        """The inputs as items of the run, as stored; who watches is told what there is to say.
+    def read_inputs(self) -> tuple[np.ndarray, list[str]]:
+        """The inputs as items of the run, as stored, and what to call each: its texts, its file.
 
-        Raises InputError that names the first that cannot be used.
+        Where an item has several texts they follow one another. Who watches is told what there is
+        to say. Raises InputError that names the first that cannot be used.
         """
-        items, said = read_asked(self.task.form, self.inputs)
+        rows = list(self._rows())
+        items, said = read_asked(self.task.form, rows)
         if said:
             self.on_event(Note(said))
-        return items
+        return items, [row if isinstance(row, str) else " | ".join(row) for row in rows]
+
+    def _rows(self) -> Sequence[str | tuple[str, ...]]:
+        """The inputs, several texts an item where the run reads several."""
+        form, inputs = self.task.form, self.inputs
+        columns = form.columns if isinstance(form, TextForm) else ()
+        if len(columns) < 2:
+            return inputs
+        if len(inputs) % len(columns):
+            raise InputError(
+                f"The texts given are {len(inputs)}, and an item of this run is {len(columns)}: "
+                f"{' and '.join(columns)}. Give each item all of its texts, one after the other"
+            )
+        return [tuple(inputs[n : n + len(columns)]) for n in range(0, len(inputs), len(columns))]
 
     def refuse_inputs(self, why: str) -> None:
         """InputError where inputs are given; `why` says what the view looks at instead."""

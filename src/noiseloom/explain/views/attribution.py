@@ -86,7 +86,7 @@ class Config:
         """See `View.explain`: inputs are image files, texts or tables, as `predict` takes them."""
         task = subject.task
         if subject.inputs:
-            chosen = given_items(task, subject.inputs)
+            chosen = given_items(subject)
         else:
             chosen = held_out_items(task, subject.dataset.reference, self.num, subject.seed)
         items = chosen.items
@@ -113,7 +113,7 @@ class Config:
         ]
         return Explanation(
             title="What speaks for an answer",
-            lead=_lead(found, self.within) + (f" {chosen.note}" if chosen.note else ""),
+            lead=_lead(found, self.within),
             sections=sections,
             protocol={
                 "baseline": found[0].followed.baseline_name,
