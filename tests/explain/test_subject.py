@@ -44,9 +44,10 @@ def test_texts_of_an_item_that_has_several_follow_one_another() -> None:
         task = SimpleNamespace(form=form)
         return Subject(run=None, task=task, inputs=inputs, seed=0, on_event=print)  # type: ignore[arg-type]
 
-    items, names = subject("is a rose", "a rose is red", "red", "a rose").read_inputs()
-    assert names == ["is a rose | a rose is red", "red | a rose"]
-    assert form.texts(items) == names
+    given = subject("is a rose", "a rose is red", "red", "a rose").read_inputs()
+    assert given.names == ["is a rose | a rose is red", "red | a rose"]
+    assert form.texts(given.items) == given.names and not given.said
+    assert subject("red", "a rose is red, too").read_inputs().said.startswith("1 of 1 are longer")
     with pytest.raises(InputError, match="given are 3, and an item of this run is 2: question and"):
         subject("is a rose", "a rose is red", "red").read_inputs()
 

@@ -34,8 +34,8 @@ def explain_classes(subject: Subject, layers: Sequence[Layer], *, num: int) -> E
     task = subject.task
     assert isinstance(task, Predicts)  # the view saw to it
     if subject.inputs:
-        given, names = subject.read_inputs()
-        shown = Shown(given, [title_of(name) for name in names])
+        given = subject.read_inputs()
+        shown = Shown(given.items, [title_of(name) for name in given.names])
     else:
         shown = _held_out(task.form, subject.dataset.reference, num)
     items, truth = shown.items, shown.truth

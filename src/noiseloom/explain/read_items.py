@@ -19,16 +19,18 @@ FARTHEST = 0.9  # share of numbers that are read better than those that count as
 
 @dataclass(frozen=True)
 class Chosen:
-    """Items as stored, each with what is read in it, in words."""
+    """Items as stored, each with what is read in it, in words; and what is to be said of them."""
 
     items: np.ndarray
     titles: list[str]
+    note: str = ""
 
 
 def given_items(subject: Subject) -> Chosen:
     """Those that are given as inputs (`Subject.read_inputs`)."""
-    items, _ = subject.read_inputs()
-    return Chosen(items, [f"Read as {words}" for words in _answers(subject.task, items)])
+    given = subject.read_inputs()
+    titles = [f"Read as {words}" for words in _answers(subject.task, given.items)]
+    return Chosen(given.items, titles, given.said)
 
 
 def held_out_items(task: Task, split: Split, num: int, seed: int) -> Chosen:

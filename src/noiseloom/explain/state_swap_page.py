@@ -91,7 +91,7 @@ def _two_texts(subject: Subject) -> Reads:
             return lambda times: answers(model, text.tokens.expand(times, -1), [place])[:, 0]
 
         return Reads(answer(first), answer(second), (first.pieces, second.pieces), names)
-    items, _ = subject.read_inputs()
+    items = subject.read_inputs().items
     assert isinstance(task, Predicts)  # the view saw to it
     rows = [item[0][item[0] != tokenizer.special(PAD)] for item in items]
     pieces = [[piece(tokenizer, int(token)) for token in row] for row in rows]

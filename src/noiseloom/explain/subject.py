@@ -27,6 +27,15 @@ MOST_SAMPLES = 64  # that one page shows, and that are drawn together
 
 
 @dataclass(frozen=True)
+class Given:
+    """Inputs as items, as stored; what to call each, its texts or its file; what is to be said."""
+
+    items: np.ndarray
+    names: list[str]
+    said: str
+
+
+@dataclass(frozen=True)
 class Wanted:
     """Samples that are to be drawn for `request`, and what each is asked for, in words or ""."""
 
@@ -113,17 +122,18 @@ class Subject:
         """Tells who watches how much of `what` is done, of how much."""
         return lambda done, total: self.on_event(Working(what, done, total))
 
-    def read_inputs(self) -> tuple[np.ndarray, list[str]]:
-        """The inputs as items of the run, as stored, and what to call each: its texts, its file.
+    def read_inputs(self) -> Given:
+        """The inputs as items of the run; where an item has several texts they follow one another.
 
-        Where an item has several texts they follow one another. Who watches is told what there is
-        to say. Raises InputError that names the first that cannot be used.
+        Who watches is told what there is to say. Raises InputError that names the first that
+        cannot be used.
         """
         rows = list(self._rows())
         items, said = read_asked(self.task.form, rows)
         if said:
             self.on_event(Note(said))
-        return items, [row if isinstance(row, str) else " | ".join(row) for row in rows]
+        names = [row if isinstance(row, str) else " | ".join(row) for row in rows]
+        return Given(items, names, said)
 
     def _rows(self) -> Sequence[str | tuple[str, ...]]:
         """The inputs, several texts an item where the run reads several."""

@@ -113,7 +113,7 @@ class Config:
         ]
         return Explanation(
             title="What speaks for an answer",
-            lead=_lead(found, self.within),
+            lead=_lead(found, self.within) + (f" {chosen.note}" if chosen.note else ""),
             sections=sections,
             protocol={
                 "baseline": found[0].followed.baseline_name,
